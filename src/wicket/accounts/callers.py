@@ -1,0 +1,51 @@
+"""Who is behind a key, as the workers know it: a table in memory, looked up by the key's hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """A virtual key as admission sees it. `key_id` 0 is the operator's admin key.
+
+    `models` empty means all. `expires_ms` 0 means never (Unix ms).
+    """
+
+    key_id: int
+    name: str
+    digest: bytes  # SHA-256 of the key
+    team: str = ""
+    is_admin: bool = False
+    models: tuple[str, ...] = ()
+    expires_ms: int = 0
+    salt: str = ""  # separates tenants in prefix caches; never leaves the house
+
+
+def digest(key: bytes) -> bytes:
+    """What is kept of a key. Keys carry 160 random bits, so a fast hash is enough and no salt is needed."""
+    return hashlib.sha256(key).digest()
+
+
+class CallerTable:
+    """All live keys of one worker. Lookup by digest leaks no timing about the key itself."""
+
+    def __init__(self, callers: Iterable[Caller] = ()) -> None:
+        self._by_digest = {caller.digest: caller for caller in callers}
+
+    def __len__(self) -> int:
+        return len(self._by_digest)
+
+    def find(self, key: bytes) -> Caller | None:
+        """The caller behind a presented key."""
+        return self._by_digest.get(hashlib.sha256(key).digest())
+
+    def add(self, caller: Caller) -> None:
+        """A new or changed key."""
+        self._by_digest[caller.digest] = caller
+
+    def remove(self, key_id: int) -> None:
+        """A revoked key; unknown ids are ignored."""
+        self._by_digest = {d: caller for d, caller in self._by_digest.items() if caller.key_id != key_id}

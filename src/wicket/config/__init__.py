@@ -1,0 +1,1 @@
+"""wicket.toml: validated as a whole, frozen, compiled once, swapped whole on reload."""

@@ -1,0 +1,1 @@
+"""The request path: call, admit, walk, drive, relay, settle, record."""

@@ -1,0 +1,1 @@
+"""The catalogue as data: provider rows, model facts, dated prices."""

@@ -1,0 +1,1 @@
+"""Facts in, ordered attempts out: pure decisions about who is asked in which order."""

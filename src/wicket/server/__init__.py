@@ -1,0 +1,1 @@
+"""The inference routes' protocol, the administration app, errors to HTTP."""

@@ -1,0 +1,1 @@
+"""The only SQL: named queries, forward-only migrations."""

@@ -1,0 +1,1 @@
+"""Sockets, workers, engines, the one ledger writer, reload and rolling restarts."""

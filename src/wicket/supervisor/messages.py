@@ -1,0 +1,108 @@
+"""What supervisor and workers say to each other over a socket pair: length-prefixed msgpack.
+
+Workers never open the database: what they need of it they `Ask`, what they know of a request they send
+as `Records`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wicket.accounts.callers import Caller
+from wicket.accounts.record import Record
+
+
+# supervisor → worker
+
+
+class Configure(msgspec.Struct, tag="configure"):
+    """A new configuration in force (secrets resolved): the encoded `config.schema.Config`."""
+
+    version: int
+    config: bytes
+
+
+class SetCallers(msgspec.Struct, tag="callers"):
+    """The whole table of live keys."""
+
+    callers: list[Caller]
+
+
+class AddCaller(msgspec.Struct, tag="add_caller"):
+    """One key created or changed."""
+
+    caller: Caller
+
+
+class RemoveCaller(msgspec.Struct, tag="remove_caller"):
+    """One key revoked: refused from now on."""
+
+    key_id: int
+
+
+class EngineState(msgspec.Struct, tag="engine"):
+    """A local engine: "loading", "ready" or "failed" (with the reason, shown to callers)."""
+
+    name: str
+    state: str
+    message: str = ""
+
+
+class LedgerState(msgspec.Struct, tag="ledger"):
+    """Whether records can be taken: False when the disk is full and the bounded queue as well."""
+
+    is_open: bool
+
+
+class Answer(msgspec.Struct, tag="answer"):
+    """The answer to an `Ask`: `value`, or a fault as (code, message, status)."""
+
+    id: int
+    value: Any = None
+    fault: tuple[str, str, int] | None = None
+
+
+class Drain(msgspec.Struct, tag="drain"):
+    """Stop accepting, finish what is under way within `deadline_ms`, then exit."""
+
+    deadline_ms: int
+
+
+ToWorker = Configure | SetCallers | AddCaller | RemoveCaller | EngineState | LedgerState | Answer | Drain
+
+
+# worker → supervisor
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """The worker accepts connections."""
+
+    pid: int
+
+
+class Records(msgspec.Struct, tag="records"):
+    """Finished requests, oldest first. The supervisor commits them within the stated flush bound."""
+
+    records: list[Record]
+
+
+class Ask(msgspec.Struct, tag="ask"):
+    """An administrative verb for the supervisor, e.g. "keys.create"; answered by `Answer` with this id."""
+
+    id: int
+    verb: str
+    arguments: dict[str, Any] = {}
+    key_id: int = 0
+
+
+class Load(msgspec.Struct, tag="load"):
+    """Once a second: what the worker is doing now (gauges for metrics and status)."""
+
+    in_flight: int
+    connections: int
+    rss_bytes: int = 0
+
+
+ToSupervisor = Ready | Records | Ask | Load
