@@ -108,7 +108,7 @@ class UpstreamBroken(ProviderFault):
 
 
 class ProviderRefusal(ProviderFault):
-    """The provider refused this request on its content: its own reason goes to the caller, nothing else is tried."""
+    """The provider refused the content: its own reason goes to the caller, nothing else is tried."""
 
     status = 400
     kind = "invalid_request_error"

@@ -13,7 +13,6 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.accounts.record import Record
 
-
 # supervisor → worker
 
 
