@@ -10,11 +10,13 @@ from __future__ import annotations
 class Fault(Exception):
     """Something went wrong; `code` is stable, `message` says what to do next, `status` is its HTTP status.
 
-    `elsewhere` says whether another deployment may be tried; `param` names the offending field.
+    `again`: the same deployment may be asked once more. `elsewhere`: another deployment may be asked.
+    `param` names the offending field; `kind` is OpenAI's `error.type`.
     """
 
     status = 500
-    kind = "server_error"  # OpenAI's `error.type`
+    kind = "server_error"
+    again = False
     elsewhere = False
 
     def __init__(
@@ -25,6 +27,7 @@ class Fault(Exception):
         status: int | None = None,
         param: str | None = None,
         retry_after_ms: int | None = None,
+        kind: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -33,6 +36,8 @@ class Fault(Exception):
         self.retry_after_ms = retry_after_ms
         if status is not None:
             self.status = status
+        if kind is not None:
+            self.kind = kind
 
 
 class CallerFault(Fault):
@@ -95,6 +100,12 @@ class ProviderFault(Fault):
     status = 502
     kind = "upstream_error"
     elsewhere = True
+
+
+class ProviderBusy(ProviderFault):
+    """Limited or overloaded (429, 5xx, reset): the same deployment may do it a moment later."""
+
+    again = True
 
 
 class UpstreamTimeout(ProviderFault):

@@ -1,0 +1,95 @@
+"""What every dialect file offers: pure functions over bytes and values, found by the contract test.
+
+A dialect module has these names at its top level; `module(name)` loads one.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Protocol, cast
+
+import msgspec
+
+from wicket.errors import Fault
+from wicket.routing.deployment import Deployment
+from wicket.wire.fields import Fields
+
+
+class Counts(msgspec.Struct, frozen=True, array_like=True):
+    """Token counts in Wicket's sense: input includes cached and cache-write, output includes reasoning."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+class Api(msgspec.Struct, frozen=True):
+    """An inference API: its name in records, the path under the base URL, whether it can stream."""
+
+    name: str
+    path: str
+    can_stream: bool
+
+
+class Body(msgspec.Struct, frozen=True):
+    """One attempt's request body, and which of the caller's fields were left out of it."""
+
+    data: bytes
+    dropped: tuple[str, ...] = ()
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """What a complete answer says. `counts` is None if the provider did not report usage."""
+
+    model: str
+    counts: Counts | None
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What one stream frame says.
+
+    `spoke`: it carries output. `finished`: a finish reason. `is_usage`: it carries nothing but usage.
+    `is_done`: the dialect's own end mark. `fault`: an in-band error.
+    """
+
+    spoke: bool = False
+    finished: bool = False
+    is_usage: bool = False
+    is_done: bool = False
+    model: str = ""
+    counts: Counts | None = None
+    fault: Fault | None = None
+
+
+class Dialect(Protocol):
+    """A provider protocol. Nothing here does I/O, reads a clock or the environment."""
+
+    APIS: Sequence[Api]
+
+    def target(self, deployment: Deployment, api: Api) -> str:
+        """The request target (path and query) at this deployment."""
+        ...
+
+    def body(self, fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
+        """The bytes this deployment gets for the caller's fields."""
+        ...
+
+    def judge(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
+        """The fault behind an unsuccessful answer: whose it is and what may be tried next."""
+        ...
+
+    def whole(self, data: bytes, api: Api) -> Whole:
+        """Read a complete answer. Raises `UpstreamBroken` if it is not one."""
+        ...
+
+    def frame(self, data: bytes) -> Frame:
+        """Read one stream frame's payload. Raises `UpstreamBroken` if it is not one."""
+        ...
+
+
+def module(name: str) -> Dialect:
+    """The dialect called `name`; raises `ModuleNotFoundError` for an unknown one."""
+    return cast(Dialect, importlib.import_module(f"wicket.dialects.{name}"))
