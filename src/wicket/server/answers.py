@@ -1,0 +1,54 @@
+"""A fault as OpenAI's clients expect to read it: the body's shape and the headers that steer a retry.
+
+Shape: https://platform.openai.com/docs/guides/error-codes. The SDKs look at `x-should-retry`, then
+`retry-after-ms`, then `retry-after` before they fall back on the status code.
+"""
+
+from __future__ import annotations
+
+from wicket.errors import BusyFault, CallerFault, Fault, OperatorFault
+from wicket.wire.json import encode
+
+Headers = list[tuple[bytes, bytes]]
+
+
+def fault_body(fault: Fault) -> bytes:
+    """`{"error": {"message", "type", "param", "code"}}` as JSON bytes."""
+    return encode(
+        {
+            "error": {
+                "message": fault.message,
+                "type": fault.kind,
+                "param": fault.param,
+                "code": fault.code,
+            }
+        }
+    )
+
+
+def fault_headers(fault: Fault) -> Headers:
+    """What a client needs besides the body: when to come back, and whether it is worth it at all.
+
+    `retry-after` is in whole seconds, rounded up (RFC 9110 §10.2.3); `retry-after-ms` is exact.
+    `www-authenticate` belongs to every 401 (RFC 9110 §15.5.2).
+    """
+    headers: Headers = []
+    if fault.status == 401:
+        headers.append((b"www-authenticate", b'Bearer realm="wicket"'))
+    if fault.retry_after_ms is not None:
+        wait_ms = max(0, fault.retry_after_ms)
+        headers.append((b"retry-after", b"%d" % -(-wait_ms // 1000)))
+        headers.append((b"retry-after-ms", b"%d" % wait_ms))
+    should_retry = _should_retry(fault)
+    if should_retry is not None:
+        headers.append((b"x-should-retry", b"true" if should_retry else b"false"))
+    return headers
+
+
+def _should_retry(fault: Fault) -> bool | None:
+    """True when we said when; False when the same request will fail again; None leaves it to the client."""
+    if fault.retry_after_ms is not None and (isinstance(fault, BusyFault) or fault.status >= 500):
+        return True
+    if isinstance(fault, CallerFault | OperatorFault) or fault.status < 500:
+        return False
+    return None
