@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.utils
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -77,8 +76,11 @@ def _said(value: Any) -> Said:
     )
 
 
-def retry_after_ms(headers: Mapping[bytes, bytes], *, now: float | None = None) -> int | None:
-    """`retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110 §10.2.3); None if unreadable."""
+def retry_after_ms(headers: Mapping[bytes, bytes]) -> int | None:
+    """`retry-after-ms`, or `retry-after` in seconds or as a date (RFC 9110 §10.2.3); None if unreadable.
+
+    A date is measured from the answer's own `date`, so that no clock of ours is needed.
+    """
     exact = headers.get(b"retry-after-ms")
     value = headers.get(b"retry-after")
     try:
@@ -89,12 +91,17 @@ def retry_after_ms(headers: Mapping[bytes, bytes], *, now: float | None = None) 
         return max(0, min(int(float(value) * 1000), 86_400_000))
     except (ValueError, OverflowError):
         pass
-    try:
-        when = email.utils.parsedate_to_datetime((value or b"").decode("latin-1"))
-    except (ValueError, TypeError):
+    until, since = _date(value), _date(headers.get(b"date"))
+    if until is None or since is None:
         return None
-    seconds = when.timestamp() - (time.time() if now is None else now)
-    return max(0, min(int(seconds * 1000), 86_400_000))
+    return max(0, min(int((until - since) * 1000), 86_400_000))
+
+
+def _date(value: bytes | None) -> float | None:
+    try:
+        return email.utils.parsedate_to_datetime((value or b"").decode("latin-1")).timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
