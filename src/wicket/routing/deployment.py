@@ -51,3 +51,4 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = "ordered"
     commit: str = "first-token"  # or "whole"
     timeouts: Timeouts = Timeouts()
+    markup_ppm: int = 0  # charge = cost x (1 + markup), in parts per million

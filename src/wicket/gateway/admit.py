@@ -1,0 +1,100 @@
+"""Admission: who asks, for what, and is it well-formed. Synchronous, in memory, without I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Protocol
+
+from wicket.accounts.callers import Caller
+from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, wants_usage
+from wicket.errors import CallerFault, KeyFault, PermissionFault
+from wicket.gateway.call import Arrival, Call
+from wicket.routing.deployment import Route
+from wicket.wire import fields as top
+
+MODEL_NAME = re.compile(r"[\x21-\x7e]{1,256}")
+_TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_NEEDS = {CHAT.name: "messages", COMPLETIONS.name: "prompt", EMBEDDINGS.name: "input"}
+
+
+class Routes(Protocol):
+    """What admission asks of the compiled configuration."""
+
+    def resolve(self, name: str, /) -> Route:
+        """The route for a model name; raises `UnknownModelFault`."""
+        ...
+
+
+Authenticate = Callable[[bytes | None, bytes | None, int], Caller]
+
+
+def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
+    """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
+    fields = top.peek(arrival.body)
+    model = top.text(fields, "model")
+    if model is None or not model:
+        raise CallerFault(
+            "missing_field", "'model' is required: GET /v1/models lists what there is.", param="model"
+        )
+    if MODEL_NAME.fullmatch(model) is None:
+        message = "'model' must be 1 to 256 printable ASCII characters without blanks."
+        raise CallerFault("invalid_value", message, param="model")
+    _require(fields, _NEEDS.get(arrival.api.name))
+    top.positive(fields, ("max_tokens",))
+    top.positive(fields, ("max_completion_tokens",))
+    is_streamed = arrival.api.can_stream and top.flag(fields, "stream")
+    if not arrival.api.can_stream and top.flag(fields, "stream"):
+        raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
+    if caller.models and model not in caller.models:
+        raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
+    return Call(
+        id=arrival.id,
+        text_id=arrival.text_id,
+        api=arrival.api,
+        caller=caller,
+        fields=fields,
+        body_bytes=len(arrival.body),
+        model=model,
+        route=routes.resolve(model),
+        is_streamed=is_streamed,
+        wants_usage=is_streamed and wants_usage(fields),
+        started_us=arrival.started_us,
+        unix_ms=arrival.unix_ms,
+        trace=_trace(arrival),
+    )
+
+
+def check_live(caller: Caller | None, now_ms: int) -> Caller:
+    """A found caller that has not expired. Raises `KeyFault`."""
+    if caller is None:
+        raise KeyFault(
+            "invalid_api_key", "This API key is not known here: mistyped, revoked, or of another server."
+        )
+    if caller.expires_ms and now_ms >= caller.expires_ms:
+        raise KeyFault("expired_api_key", "This API key has expired; ask its owner for a new one.")
+    return caller
+
+
+def _require(fields: top.Fields, name: str | None) -> None:
+    if name is None:
+        return
+    raw = fields.get(name)
+    if raw is None:
+        raise CallerFault("missing_field", f"'{name}' is required.", param=name)
+    first = bytes(memoryview(raw)[:1])
+    if name == "messages" and first != b"[":
+        raise CallerFault("invalid_type", "'messages' must be an array of messages.", param=name)
+    if name == "messages" and bytes(memoryview(raw)[1:17]).lstrip()[:1] == b"]":
+        raise CallerFault("invalid_value", "'messages' must not be empty.", param=name)
+
+
+def _trace(arrival: Arrival) -> bytes:
+    """The caller's trace goes on with our request as the parent (W3C Trace Context §3.2)."""
+    header = arrival.headers.get(b"traceparent")
+    if header is None:
+        return b""
+    match = _TRACE.fullmatch(header)
+    if match is None:
+        return b""
+    return b"traceparent: 00-%b-%016x-%b\r\n" % (match[1], arrival.id, match[3])

@@ -1,0 +1,290 @@
+"""One try of one deployment: reads the upstream's answer and tells the walk what it means.
+
+It is the upstream's `Sink`. Bytes become whole frames here, each looked at only as far as needed for
+output, finish reason, usage and errors; nothing is re-encoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from wicket.accounts.record import NO_USAGE, Usage
+from wicket.dialects.contract import Counts, Dialect
+from wicket.errors import Fault, ProviderFault, UpstreamBroken
+from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Spoke
+from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
+
+if TYPE_CHECKING:
+    from wicket.gateway.call import Call
+    from wicket.routing.deployment import Deployment
+    from wicket.upstream.contract import Exchange
+
+MAX_ERROR_BYTES = 64 * 1024
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_HELD_BYTES = 32 * 1024 * 1024
+
+
+class Attempt:
+    """What came back from one deployment so far."""
+
+    __slots__ = (
+        "call",
+        "clock",
+        "counts",
+        "deployment",
+        "dialect",
+        "done",
+        "dropped",
+        "ended_us",
+        "exchange",
+        "fault",
+        "finished",
+        "first_token_us",
+        "headers",
+        "held_bytes",
+        "model",
+        "num_frames",
+        "number",
+        "out",
+        "parts",
+        "reason",
+        "report",
+        "size",
+        "splitter",
+        "spoke",
+        "started_us",
+        "status",
+        "usage_frame",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        number: int,
+        call: Call,
+        deployment: Deployment,
+        dialect: Dialect,
+        report: Callable[[Event], None],
+        clock: Callable[[], int],
+    ) -> None:
+        self.number = number
+        self.call = call
+        self.deployment = deployment
+        self.dialect = dialect
+        self.report = report
+        self.clock = clock
+        self.exchange: Exchange | None = None
+        self.started_us = clock()
+        self.first_token_us = -1
+        self.ended_us = -1
+        self.status = 0
+        self.headers: Mapping[bytes, bytes] = {}
+        self.splitter: FrameSplitter | None = None
+        self.parts: list[bytes] = []  # a whole answer or an error body
+        self.size = 0
+        self.out: list[bytes] = []  # frames not forwarded yet
+        self.held_bytes = 0
+        self.usage_frame = b""
+        self.num_frames = 0  # frames with output, the estimate of last resort
+        self.spoke = False
+        self.finished = False
+        self.done = False
+        self.counts: Counts | None = None
+        self.model = ""
+        self.fault: Fault | None = None
+        self.reason = ""
+        self.dropped: tuple[str, ...] = ()
+
+    # upstream.contract.Sink
+
+    def on_headers(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        """Decide how the body is read: frames, a whole answer, or an error's text."""
+        self.status = status
+        self.headers = found = dict(headers)
+        if not 200 <= status < 300:
+            return
+        if self.call.is_streamed and found.get(b"content-type", b"").startswith(b"text/event-stream"):
+            self.splitter = FrameSplitter()
+        self.report(Opened(self.number, self.clock()))
+
+    def on_data(self, data: bytes) -> None:
+        """Body bytes: cut into frames, or kept until the end."""
+        if self.done:
+            return
+        if self.splitter is not None:
+            self._read_frames(data)
+            return
+        self.size += len(data)
+        is_error = not 200 <= self.status < 300
+        if self.size <= (MAX_ERROR_BYTES if is_error else MAX_ANSWER_BYTES):
+            self.parts.append(data)
+        elif not is_error:
+            self._fail(UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds."))
+
+    def on_end(self) -> None:
+        """The body is complete by HTTP's rules; the dialect has the last word."""
+        if self.done:
+            return
+        if self.splitter is not None:
+            self._end_stream()
+            return
+        data = b"".join(self.parts)
+        if not 200 <= self.status < 300:
+            self._fail(self.dialect.judge(self.status, self.headers, data))
+            return
+        try:
+            whole = self.dialect.whole(data, self.call.api)
+        except Fault as fault:
+            self._fail(fault)
+            return
+        if self.call.is_streamed:
+            self._fail(UpstreamBroken("malformed", "The provider answered whole although asked to stream."))
+            return
+        self.counts = whole.counts
+        self.model = whole.model
+        self.parts = [data]
+        self._over()
+        self.report(Ended(self.number, self.ended_us))
+
+    def on_failure(self, fault: ProviderFault, *, reused: bool, headers_seen: bool) -> None:
+        """The connection failed; an idle one that had gone stale is told apart."""
+        if self.done:
+            return
+        is_stale = reused and not headers_seen and fault.code == "reset"
+        if fault.code == "reset":
+            fault.again = True
+        if self.finished and headers_seen:  # everything that matters had come
+            self._over()
+            self.report(Ended(self.number, self.ended_us))
+            return
+        self._fail(fault, is_stale=is_stale)
+
+    # what the drive asks
+
+    def cancel(self, reason: str) -> None:
+        """Abandon it; the counts so far stay."""
+        if not self.done:
+            self.reason = reason
+            self._over()
+        if self.exchange is not None:
+            self.exchange.cancel()
+
+    def take(self) -> bytes:
+        """The frames that wait to be forwarded, as one block of bytes."""
+        if not self.out:
+            return b""
+        out = self.out
+        self.out = []
+        self.held_bytes = 0
+        out.append(b"")
+        return b"\n\n".join(out)
+
+    def usage(self) -> Usage:
+        """Reported counts, or an estimate of what was produced, marked as such."""
+        counts = self.counts
+        if counts is not None:
+            return Usage(*_fields(counts))
+        if not (self.spoke or (self.reason == "" and self.fault is None and self.done)):
+            return NO_USAGE
+        size = self.size if self.splitter is None else 4 * self.num_frames
+        return Usage(self.call.body_bytes // 4 + 1, size // 4, is_estimated=True)
+
+    # reading
+
+    def _read_frames(self, data: bytes) -> None:
+        assert self.splitter is not None
+        try:
+            frames = self.splitter.feed(data)
+            spoke, finished = self._look(frames)
+        except FrameTooLong:
+            self._fail(UpstreamBroken("too_large", "The provider sent a stream frame larger than the bound."))
+            return
+        except Fault as fault:
+            self._tell(False, self.finished)
+            self._fail(fault)
+            return
+        self._tell(spoke, finished)
+
+    def _look(self, frames: list[bytes]) -> tuple[bool, bool]:
+        read, spoke, finished = self.dialect.frame, False, self.finished
+        for frame in frames:
+            data = payload(frame)
+            if not data:
+                continue
+            facts = read(data)
+            if facts.fault is not None:
+                raise facts.fault
+            if facts.is_done:
+                self.done = True
+                break
+            if facts.model:
+                self.model = facts.model
+            if facts.counts is not None:
+                self.counts = facts.counts
+                if facts.is_usage:
+                    self.usage_frame = data
+                    continue
+            if facts.spoke:
+                spoke = True
+                self.num_frames += 1
+            finished = finished or facts.finished
+            self.out.append(frame)
+            self.held_bytes += len(frame)
+        if self.held_bytes > MAX_HELD_BYTES:
+            raise UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds.")
+        return spoke, finished
+
+    def _tell(self, spoke: bool, finished: bool) -> None:
+        """One event per read, however many frames it brought."""
+        now = self.clock()
+        newly_finished = finished and not self.finished
+        self.finished = finished
+        if not self.spoke and (spoke or finished or self.done):
+            self.spoke = True
+            self.first_token_us = now
+            self.report(Spoke(self.number, now))
+            if newly_finished and not self.done:
+                self.report(Finished(self.number, now))
+        elif newly_finished and not self.done:
+            self.report(Finished(self.number, now))
+        elif self.spoke and not self.done:
+            self.report(Heard(self.number, now))
+        if self.done and self.ended_us < 0:
+            self.ended_us = now
+            self.report(Ended(self.number, now))
+
+    def _end_stream(self) -> None:
+        assert self.splitter is not None
+        rest = self.splitter.finish()
+        if rest:
+            self._read_frames(rest + b"\n\n")
+        if self.done:
+            return
+        if self.finished:
+            self._over()
+            self.report(Ended(self.number, self.ended_us))
+        else:
+            self._fail(UpstreamBroken("cut", "The provider's stream ended before its answer did."))
+
+    def _fail(self, fault: Fault, *, is_stale: bool = False) -> None:
+        self.fault = fault
+        self.reason = "stale_connection" if is_stale else fault.code
+        self._over()
+        if self.exchange is not None:
+            self.exchange.cancel()
+        self.report(Failed(self.number, self.ended_us, fault, is_stale))
+
+    def _over(self) -> None:
+        self.done = True
+        if self.ended_us < 0:
+            self.ended_us = self.clock()
+
+
+def _fields(counts: Counts) -> tuple[int, int, int, int, int]:
+    return (
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.cached_tokens,
+        counts.cache_write_tokens,
+        counts.reasoning_tokens,
+    )

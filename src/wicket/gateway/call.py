@@ -1,0 +1,42 @@
+"""One inference request after admission: what the rest of the path needs to know, and nothing mutable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from wicket.accounts.callers import Caller
+from wicket.dialects.contract import Api
+from wicket.routing.deployment import Route
+from wicket.wire.fields import Fields
+
+
+class Call(msgspec.Struct, frozen=True):
+    """An admitted request. `started_us` is monotonic, `unix_ms` is for the record."""
+
+    id: int
+    text_id: str
+    api: Api
+    caller: Caller
+    fields: Fields
+    body_bytes: int
+    model: str
+    route: Route
+    is_streamed: bool
+    wants_usage: bool
+    started_us: int
+    unix_ms: int
+    trace: bytes = b""  # a `traceparent` header line for the upstream, b"" for none
+
+
+class Arrival(msgspec.Struct, frozen=True):
+    """A request as it came in: the few headers that matter (names lower-cased) and its whole body."""
+
+    api: Api
+    headers: Mapping[bytes, bytes]
+    body: bytes
+    id: int
+    text_id: str
+    started_us: int
+    unix_ms: int

@@ -1,0 +1,275 @@
+"""Carries out what the walk decides: the only place where the walk meets sockets.
+
+    admit → plan → drive(walk ↔ attempts) → reply → settle
+
+One `Drive` per request; everything happens in callbacks, so that a request costs no Task and no Future.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from wicket.accounts.cost import format_usd
+from wicket.errors import Fault
+from wicket.gateway.attempt import Attempt
+from wicket.gateway.call import Call
+from wicket.gateway.events import (
+    Begin,
+    Cancel,
+    ClientGone,
+    Commit,
+    Event,
+    Fail,
+    Finish,
+    Forward,
+    KeepAlive,
+    Planned,
+    Send,
+    Settle,
+    Ticked,
+)
+from wicket.gateway.gate import Gate
+from wicket.gateway.request import request_bytes
+from wicket.gateway.settle import charge_of, settle
+from wicket.gateway.walk import Rules, Walk, step
+from wicket.routing.deployment import Deployment
+from wicket.routing.plan import Facts, plan
+from wicket.wire import json
+
+MIN_WHOLE_LIMIT_US = 120_000_000  # a whole answer's first byte is its last: give it time to be written
+KEEP_ALIVE = b": wicket is waiting for the provider\n\n"
+
+
+class Reply(Protocol):
+    """The caller's side of one request. Writing to a caller who left does nothing."""
+
+    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+        """A complete answer; `headers` are header lines, each ended by CRLF."""
+        ...
+
+    def begin(self, headers: bytes) -> None:
+        """Status 200 and headers of an event stream, sent together with the first `write`."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Part of a stream."""
+        ...
+
+    def finish(self) -> None:
+        """The stream's end."""
+        ...
+
+    def refuse(self, fault: Fault, headers: bytes) -> None:
+        """An error answer in the caller's dialect."""
+        ...
+
+    def fail_in_band(self, fault: Fault) -> None:
+        """An error frame in the caller's dialect, then the end, after a stream has begun."""
+        ...
+
+
+class Drive:
+    """One request on its way. `gate` and `reply` are lent; `settle` gives the record away exactly once."""
+
+    __slots__ = (
+        "answer",
+        "attempts",
+        "begun",
+        "call",
+        "gate",
+        "is_paused",
+        "plan",
+        "reply",
+        "status",
+        "walk",
+    )
+
+    def __init__(self, gate: Gate, call: Call, reply: Reply) -> None:
+        self.gate = gate
+        self.call = call
+        self.reply = reply
+        facts = Facts(now_us=call.started_us, seed=call.id, unready=gate.unready)
+        self.plan: Sequence[Deployment] = plan(call.route, facts)
+        self.walk = Walk(rules_of(call, self.plan))
+        self.attempts: list[Attempt] = []
+        self.answer: Attempt | None = None
+        self.begun = False  # the caller has seen a status line
+        self.is_paused = False
+        self.status = 0
+
+    def start(self) -> None:
+        """Send the first attempt."""
+        self.gate.active.add(self)
+        self.feed(Planned(self.gate.now_us()))
+
+    def feed(self, event: Event) -> None:
+        """Let the walk decide about an event, and do it."""
+        for action in step(self.walk, event):
+            PERFORM[type(action)](self, action)
+
+    def tick(self, now_us: int) -> None:
+        """A limit may have passed."""
+        self.feed(Ticked(now_us))
+
+    def client_gone(self) -> None:
+        """The caller left: nobody is asked any further, what was produced is accounted."""
+        self.feed(ClientGone(self.gate.now_us()))
+
+    def pause(self) -> None:
+        """The caller reads slowly: stop reading from whoever answers."""
+        self.is_paused = True
+        if self.answer is not None and self.answer.exchange is not None:
+            self.answer.exchange.pause()
+
+    def resume(self) -> None:
+        """The caller reads again."""
+        self.is_paused = False
+        if self.answer is not None and self.answer.exchange is not None:
+            self.answer.exchange.resume()
+
+    # actions
+
+    def _send(self, action: Send) -> None:
+        call, gate, deployment = self.call, self.gate, self.plan[action.candidate]
+        head, dialect = gate.heads.find(deployment, call.api, call.is_streamed)
+        attempt = Attempt(action.attempt, call, deployment, dialect, self.feed, gate.now_us)
+        self.attempts.append(attempt)
+        body = dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
+        attempt.dropped = body.dropped
+        attempt.exchange = gate.pool.send(
+            deployment.origin,
+            request_bytes(head, call, deployment, body),
+            attempt,
+            connect_ms=call.route.timeouts.connect_ms,
+            fresh=action.is_fresh,
+        )
+
+    def _cancel(self, action: Cancel) -> None:
+        self.attempts[action.attempt].cancel(action.reason)
+
+    def _begin(self, _: Begin) -> None:
+        self.begun = True
+        self.status = 200
+        self.reply.begin(self._id_header())
+
+    def _keep_alive(self, _: KeepAlive) -> None:
+        self.reply.write(KEEP_ALIVE)
+
+    def _commit(self, action: Commit) -> None:
+        self.answer = attempt = self.attempts[action.attempt]
+        if not self.call.is_streamed:
+            self.status = attempt.status
+            self.reply.whole(attempt.status, self._headers(attempt, with_cost=True), attempt.parts[0])
+            return
+        if not self.begun:
+            self.begun = True
+            self.status = 200
+            self.reply.begin(self._headers(attempt, with_cost=False))
+        if self.is_paused and attempt.exchange is not None:
+            attempt.exchange.pause()
+        data = attempt.take()
+        if data:
+            self.reply.write(data)
+
+    def _forward(self, action: Forward) -> None:
+        data = self.attempts[action.attempt].take()
+        if data:
+            self.reply.write(data)
+
+    def _finish(self, action: Finish) -> None:
+        attempt = self.attempts[action.attempt]
+        if not self.call.is_streamed:
+            return
+        last = self._usage_frame(attempt) if self.call.wants_usage else b""
+        self.reply.write(last + b"data: [DONE]\n\n")
+        self.reply.finish()
+        if attempt.exchange is not None:
+            self.gate.linger(attempt.exchange)
+
+    def _fail(self, action: Fail) -> None:
+        fault = action.fault
+        if self.begun:
+            self.reply.fail_in_band(fault)
+            return
+        self.status = fault.status
+        last = self.attempts[-1].deployment.id if self.attempts else ""
+        self.reply.refuse(fault, self._id_header() + b"x-wicket-deployment: %b\r\n" % last.encode())
+
+    def _settle(self, action: Settle) -> None:
+        gate = self.gate
+        gate.active.discard(self)
+        status = self.status or 499  # nobody was there to see one
+        record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
+        gate.record(record)
+
+    # what the caller reads beside the answer
+
+    def _id_header(self) -> bytes:
+        return b"x-request-id: %b\r\n" % self.call.text_id.encode()
+
+    def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
+        deployment = attempt.deployment
+        lines = b"x-request-id: %b\r\nx-wicket-deployment: %b\r\n" % (
+            self.call.text_id.encode(),
+            deployment.id.encode(),
+        )
+        upstream_id = attempt.headers.get(b"x-request-id")
+        if upstream_id:
+            lines += b"x-wicket-upstream-request-id: %b\r\n" % upstream_id
+        if attempt.dropped:
+            lines += b"x-wicket-dropped: %b\r\n" % ",".join(attempt.dropped).encode()
+        elif b"x-wicket-dropped" in attempt.headers:
+            lines += b"x-wicket-dropped: %b\r\n" % attempt.headers[b"x-wicket-dropped"]
+        if with_cost and deployment.prices is not None:
+            lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
+        return lines
+
+    def _usage_frame(self, attempt: Attempt) -> bytes:
+        """The provider's usage frame with our cost in it, or an estimate where it reported none."""
+        if attempt.usage_frame:
+            frame = json.decode(attempt.usage_frame)
+        else:
+            frame = {"id": self.call.text_id, "object": "chat.completion.chunk", "choices": []}
+            frame["created"] = self.call.unix_ms // 1_000
+            frame["model"] = attempt.model or attempt.deployment.model
+        usage = attempt.usage()
+        reported = frame.get("usage") or {
+            "prompt_tokens": usage.input_tokens,
+            "completion_tokens": usage.output_tokens,
+            "total_tokens": usage.input_tokens + usage.output_tokens,
+        }
+        if usage.is_estimated:
+            reported["is_estimated"] = True
+        if attempt.deployment.prices is not None:
+            reported["cost"] = charge_of(self.call, attempt) / 1e9
+        frame["usage"] = reported
+        return b"data: %b\n\n" % json.encode(frame)
+
+
+def rules_of(call: Call, candidates: Sequence[Deployment]) -> Rules:
+    """The walk's limits for this request."""
+    timeouts = call.route.timeouts
+    first = timeouts.first_token_ms * 1_000
+    return Rules(
+        num_candidates=len(candidates),
+        first_token_us=first if call.is_streamed else max(first, MIN_WHOLE_LIMIT_US),
+        gap_us=timeouts.gap_ms * 1_000,
+        total_us=timeouts.total_ms * 1_000,
+        is_streamed=call.is_streamed,
+        holds_whole=call.route.commit == "whole",
+        contexts=tuple(d.context_tokens for d in candidates) if len(candidates) > 1 else (),
+    )
+
+
+PERFORM: dict[type, Callable[[Drive, Any], None]] = {
+    Send: Drive._send,
+    Cancel: Drive._cancel,
+    Begin: Drive._begin,
+    KeepAlive: Drive._keep_alive,
+    Commit: Drive._commit,
+    Forward: Drive._forward,
+    Finish: Drive._finish,
+    Fail: Drive._fail,
+    Settle: Drive._settle,
+}

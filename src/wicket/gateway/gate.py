@@ -1,0 +1,97 @@
+"""What every request of one worker shares, and the coarse wheel that moves time along."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from wicket.accounts.callers import CallerTable
+from wicket.accounts.record import Record
+from wicket.accounts.request_ids import RequestIds
+from wicket.errors import BusyFault, OperatorFault
+from wicket.gateway.admit import Routes
+from wicket.gateway.request import RequestHeads
+from wicket.upstream.contract import Exchange, Pool
+
+if TYPE_CHECKING:
+    from wicket.gateway.drive import Drive
+
+TICK_S = 0.05
+LINGER_US = 5_000_000
+
+
+class Engines(Protocol):
+    """What the path asks about local engines."""
+
+    def unready(self) -> frozenset[str]:
+        """Engines that can't answer now (failed, not merely loading)."""
+        ...
+
+
+class Gate:
+    """One worker's request path: its configuration, keys, connections, and what is under way."""
+
+    def __init__(self, pool: Pool, worker: int, record: Callable[[Record], None]) -> None:
+        self.pool = pool
+        self.ids = RequestIds(worker)
+        self.record = record
+        self.callers = CallerTable()
+        self.routes: Routes | None = None
+        self.heads = RequestHeads()
+        self.unready: frozenset[str] = frozenset()
+        self.active: set[Drive] = set()
+        self.max_active = 1_000
+        self.ledger_is_open = True
+        self.is_draining = False
+        self._lingering: list[tuple[int, Exchange]] = []
+        self._timer: asyncio.TimerHandle | None = None
+
+    @staticmethod
+    def now_us() -> int:
+        """The path's clock: monotonic microseconds."""
+        return time.monotonic_ns() // 1_000
+
+    def configure(self, routes: Routes, max_active: int) -> None:
+        """Swap the configuration whole; requests under way keep the one they began with."""
+        self.routes = routes
+        self.heads = RequestHeads()
+        self.max_active = max_active
+
+    def check_room(self) -> Routes:
+        """The routes in force. Raises `BusyFault` or `OperatorFault` when nothing more can be taken."""
+        if len(self.active) >= self.max_active:
+            message = "The gateway has as many requests under way as it takes; come back shortly."
+            raise BusyFault("overloaded", message, status=503, retry_after_ms=1_000)
+        if not self.ledger_is_open:
+            message = (
+                "Requests can't be recorded (is the disk full?), so none are taken; the operator must act."
+            )
+            raise OperatorFault("ledger_unavailable", message, retry_after_ms=5_000)
+        if self.routes is None:
+            raise OperatorFault("starting", "The gateway is starting.", retry_after_ms=1_000)
+        return self.routes
+
+    def linger(self, exchange: Exchange) -> None:
+        """An answer that is complete for us, whose connection may still end properly and be reused."""
+        self._lingering.append((self.now_us() + LINGER_US, exchange))
+
+    # the wheel
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start the wheel: one timer for all limits of all requests."""
+        self._timer = loop.call_later(TICK_S, self._turn, loop)
+
+    def stop(self) -> None:
+        """Stop the wheel."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(TICK_S, self._turn, loop)
+        now = self.now_us()
+        for drive in [drive for drive in self.active if drive.walk.due_us <= now]:
+            drive.tick(now)
+        while self._lingering and self._lingering[0][0] <= now:
+            self._lingering.pop(0)[1].cancel()

@@ -1,0 +1,45 @@
+"""The bytes one deployment gets: a head computed once per deployment and API, and this request's body."""
+
+from __future__ import annotations
+
+from wicket.dialects.contract import Api, Body, Dialect, module
+from wicket.gateway.call import Call
+from wicket.routing.deployment import Deployment
+
+_USER_AGENT = b"user-agent: wicket\r\n"
+
+
+class RequestHeads:
+    """Request heads, cached per deployment object; made anew for every configuration snapshot."""
+
+    def __init__(self) -> None:
+        self._heads: dict[tuple[int, str, bool], tuple[Deployment, bytes, Dialect]] = {}
+
+    def find(self, deployment: Deployment, api: Api, streamed: bool) -> tuple[bytes, Dialect]:
+        """The head up to where `content-length` goes, and the dialect that reads the answer."""
+        key = (id(deployment), api.name, streamed)
+        found = self._heads.get(key)
+        if found is None:  # the entry keeps the deployment alive, so its id stays its own
+            dialect = module(deployment.dialect)
+            found = (deployment, _head(deployment, api, dialect, streamed), dialect)
+            self._heads[key] = found
+        return found[1], found[2]
+
+
+def request_bytes(head: bytes, call: Call, deployment: Deployment, body: Body) -> bytes:
+    """The whole request. Nothing of the caller's headers goes out but its trace."""
+    data = body.data
+    if deployment.engine or call.trace:
+        salt = b"x-wicket-salt: %b\r\n" % call.caller.salt.encode() if deployment.engine else b""
+        return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (head, salt, call.trace, len(data), data)
+    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(data), data)
+
+
+def _head(deployment: Deployment, api: Api, dialect: Dialect, streamed: bool) -> bytes:
+    lines = [f"POST {dialect.target(deployment, api)} HTTP/1.1", f"host: {deployment.origin.authority}"]
+    lines += [f"{name}: {value}" for name, value in deployment.headers]
+    accept = "text/event-stream" if streamed else "application/json"
+    lines += [f"accept: {accept}", "accept-encoding: identity", "content-type: application/json"]
+    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+        raise ValueError("A header of this deployment has a line break in it.")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n" + _USER_AGENT

@@ -1,0 +1,41 @@
+"""From a route to the order in which its deployments are asked."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from functools import cache
+from typing import Protocol, cast
+
+import msgspec
+
+from wicket.routing.deployment import Deployment, Route
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What a policy may know: the moment and the engines that can't answer right now."""
+
+    now_us: int = 0
+    seed: int = 0
+    unready: frozenset[str] = frozenset()
+
+
+class Policy(Protocol):
+    """A policy file: a pure function from candidates and facts to an order."""
+
+    def order(self, candidates: Sequence[Deployment], facts: Facts) -> Sequence[Deployment]:
+        """A permutation of `candidates`: nothing invented, nothing lost."""
+        ...
+
+
+@cache
+def policy(name: str) -> Policy:
+    """The policy called `name`: a file in `policies/`. Raises `ModuleNotFoundError` for an unknown one."""
+    return cast(Policy, importlib.import_module(f"wicket.routing.policies.{name.replace('-', '_')}"))
+
+
+def plan(route: Route, facts: Facts) -> Sequence[Deployment]:
+    """The deployments in the order they will be asked."""
+    if len(route.deployments) == 1:
+        return route.deployments
+    return policy(route.policy).order(route.deployments, facts)
