@@ -1,0 +1,187 @@
+"""What types can't say: references, names and values that must fit each other."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from collections.abc import Iterable
+from pathlib import Path as FilePath
+from urllib.parse import urlsplit
+
+import wicket.dialects
+import wicket.routing.policies
+from wicket.config.lines import Path
+from wicket.config.local_models import KNOWN, is_bare_name, resolve_engine
+from wicket.config.mistakes import Mistakes, did_you_mean, printable
+from wicket.config.schema import File, Model, ProviderTable, Server
+
+DEFAULT_NAME = "mini"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
+_FRAMING = frozenset({"host", "connection", "content-length", "content-type", "transfer-encoding", "te"})
+_ORIGIN = re.compile(r"\*|https?://[^\s/?#@]+")
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
+
+
+def known_policies() -> set[str]:
+    """ "ordered" and every file of `routing/policies`."""
+    return {"ordered", *(module.name for module in pkgutil.iter_modules(wicket.routing.policies.__path__))}
+
+
+def known_dialects() -> set[str]:
+    """ "openai_chat" and every file of `dialects`."""
+    return {"openai_chat", *(module.name for module in pkgutil.iter_modules(wicket.dialects.__path__))}
+
+
+def check_file(file: File, rows: Iterable[str], mistakes: Mistakes) -> None:
+    """Note everything that is wrong between and within the sections of `file`."""
+    _check_server(file.server, mistakes)
+    row_names = set(rows)
+    for name, provider in file.providers.items():
+        _check_name(("providers", name), name, mistakes)
+        if name in file.engines:
+            mistakes.add(("providers", name), "an engine has the same name: rename one of them")
+        _check_provider(("providers", name), name, provider, row_names, mistakes)
+    for name in file.engines:
+        _check_name(("engines", name), name, mistakes)
+        _check_engine(("engines", name), file, name, mistakes)
+    for name, model in file.models.items():
+        _check_model(("models", name), name, model, file, mistakes)
+
+
+def _check_name(path: Path, name: str, mistakes: Mistakes) -> None:
+    if not _NAME.fullmatch(name):
+        mistakes.add(path, "a name is letters, digits, '.', '_' and '-', at most 64 of them")
+    elif name == DEFAULT_NAME:
+        mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: choose another name")
+
+
+def _check_server(server: Server, mistakes: Mistakes) -> None:
+    if not _HOST.fullmatch(server.host):
+        mistakes.add(("server", "host"), f'"{printable(server.host)}" is not a host name or an IP address')
+    for index, origin in enumerate(server.cors_origins):
+        if not _ORIGIN.fullmatch(origin):
+            mistakes.add(
+                ("server", "cors_origins", index), 'an origin reads "https://app.example" (no path), or "*"'
+            )
+
+
+def url_fault(url: str) -> str:
+    """What is wrong with a base URL, or ""."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "is not a URL"
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return "holds characters that a URL has not"
+    if parts.scheme not in ("http", "https") or not host:
+        return "must start with http:// or https:// and name a host"
+    if parts.username is not None or parts.password is not None or "@" in parts.netloc:
+        return "must not hold a user or password: use api_key"
+    if parts.query or parts.fragment or url.endswith(("?", "#")):
+        return "must not hold a query or fragment: it ends with the path, e.g. /v1"
+    return "has no port 0" if port == 0 else ""
+
+
+def _check_provider(path: Path, name: str, table: ProviderTable, rows: set[str], mistakes: Mistakes) -> None:
+    if table.row and table.row not in rows:
+        mistakes.add(
+            (*path, "row"), f"the catalogue has no {printable(table.row)}{did_you_mean(table.row, rows)}"
+        )
+    elif not table.base_url and not table.row and name not in rows:
+        near = did_you_mean(name, rows)
+        mistakes.add(path, f"the catalogue has no provider of this name{near}: correct it or write base_url")
+    fault = url_fault(table.base_url) if table.base_url else ""
+    if fault:
+        mistakes.add((*path, "base_url"), fault)
+    dialects = known_dialects()
+    if table.dialect and table.dialect not in dialects:
+        near = did_you_mean(table.dialect, dialects)
+        mistakes.add((*path, "dialect"), f"unknown{near}; known: {', '.join(sorted(dialects))}")
+    for header, value in table.headers.items():
+        _check_header((*path, "headers", header), header, value, mistakes)
+    for field in ("organization", "project"):
+        _check_header_value((*path, field), getattr(table, field), mistakes)
+    fault = url_fault_of_proxy(table.proxy) if table.proxy else ""
+    if fault:
+        mistakes.add((*path, "proxy"), fault)
+
+
+def url_fault_of_proxy(url: str) -> str:
+    """What is wrong with a proxy's URL, or ""; it may hold a user and a password."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return "is not a URL"
+    good = parts.scheme == "http" and parts.hostname and url.isprintable() and parts.path in ("", "/")
+    return "" if good else "must read http://[user:password@]host:port"
+
+
+def _check_header(path: Path, name: str, value: str, mistakes: Mistakes) -> None:
+    if not _TOKEN.fullmatch(name):
+        mistakes.add(path, "is not a header name")
+    elif name.lower() in _FRAMING:
+        mistakes.add(path, "is set by Wicket itself")
+    _check_header_value(path, value, mistakes)
+
+
+def _check_header_value(path: Path, value: str, mistakes: Mistakes) -> None:
+    if not (value.isascii() and (value.isprintable() or not value)):
+        mistakes.add(path, "a header's value is printable ASCII on one line")
+
+
+def _check_engine(path: Path, file: File, name: str, mistakes: Mistakes) -> None:
+    model = file.engines[name].model
+    known = f"{', '.join(KNOWN)}, a path, a repository, run:NAME"
+    if not model:
+        mistakes.add((*path, "model"), f"is needed; known: {known}")
+    elif is_bare_name(model) and model not in KNOWN:
+        near = did_you_mean(model, KNOWN)
+        mistakes.add((*path, "model"), f'unknown model "{printable(model)}"{near}; known: {known}')
+    elif not model.isprintable():
+        mistakes.add((*path, "model"), "holds unprintable characters")
+
+
+def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mistakes) -> None:
+    if not name or len(name) > 200 or not name.isprintable() or name != name.strip():
+        mistakes.add(path, "a model's name is printable text of at most 200 characters")
+    if not model.deployments:
+        mistakes.add((*path, "deployments"), 'is needed: a list of "provider/model"')
+    policies = known_policies()
+    if model.policy not in policies:
+        near = did_you_mean(model.policy, policies)
+        mistakes.add((*path, "policy"), f"unknown policy{near}; known: {', '.join(sorted(policies))}")
+    for index, deployment in enumerate(model.deployments):
+        place = (*path, "deployments", index)
+        if deployment in model.deployments[:index]:
+            mistakes.add(place, f'"{printable(deployment)}" stands there twice')
+        fault = _deployment_fault(deployment, file)
+        if fault:
+            mistakes.add(place, fault)
+    if name == DEFAULT_NAME and any(d.split("/")[0] not in file.engines for d in model.deployments):
+        mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: only engines may answer to it")
+
+
+def _deployment_fault(deployment: str, file: File) -> str:
+    provider, slash, model = deployment.partition("/")
+    if provider in file.engines:
+        label = resolve_label(file, provider)
+        if slash and model != label:
+            return f"engine {provider} runs {label}: write {provider}/{label}"
+        return ""
+    if deployment in file.models:
+        return "is a model of this file, and a model can't refer to a model: write provider/model"
+    names = [*file.providers, *file.engines]
+    if provider not in names:
+        near = did_you_mean(provider, names)
+        return f'no provider or engine "{printable(provider)}" is declared{near}'
+    if not model or not model.isprintable() or len(deployment) > 300:
+        return "must read provider/model"
+    return ""
+
+
+def resolve_label(file: File, engine: str) -> str:
+    """What callers name an engine's model by."""
+    return resolve_engine(engine, file.engines[engine], FilePath()).label

@@ -1,0 +1,116 @@
+"""From a parsed TOML table to a typed section, noting every mistake instead of stopping at the first."""
+
+from __future__ import annotations
+
+import re
+import typing
+from typing import Any, TypeVar
+
+import msgspec
+
+from wicket.config.lines import Path
+from wicket.config.mistakes import Mistakes, did_you_mean, printable
+
+_Section = TypeVar("_Section", bound=msgspec.Struct)
+
+_SECRET_FIELDS = frozenset({"api_key", "headers", "proxy"})
+_TYPE_NAMES = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text in quotes",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+    "null": "nothing",
+    "datetime": "a date",
+    "date": "a date",
+    "time": "a time",
+}
+_AT = re.compile(r" - at `\$(.*)`$")
+_TYPE = re.compile(r"`([a-z |]+)`")
+_INDEX = re.compile(r"\[(\d+)\]")
+
+
+def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes) -> _Section:
+    """`value` as a `section`; fields with mistakes keep their defaults."""
+    if not isinstance(value, dict):
+        mistakes.add(path, f"expected a table, got {_kind(value)}")
+        return section()
+    fields = {field.name: field.type for field in msgspec.structs.fields(section)}
+    good = {}
+    for name, item in value.items():
+        if name not in fields:
+            near = did_you_mean(name, fields)
+            mistakes.add((*path, name), f"unknown field{near or '; known: ' + ', '.join(fields)}")
+            continue
+        before = len(mistakes)
+        converted = _field(fields[name], item, (*path, name), mistakes)
+        if len(mistakes) == before or isinstance(converted, (msgspec.Struct, dict)):
+            good[name] = converted
+    return section(**good)
+
+
+def _field(kind: Any, value: Any, path: Path, mistakes: Mistakes) -> Any:
+    section = _section_of(kind)
+    if section is not None:
+        return convert(section, value, path, mistakes)
+    inner = typing.get_args(kind)[1] if typing.get_origin(kind) is dict else None
+    if inner is not None and _section_of(inner) is not None:
+        return _table_of_sections(_section_of(inner), value, path, mistakes)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        where, what = _explain(str(error), kind, value, path)
+        mistakes.add(where, what)
+        return None
+
+
+def _table_of_sections(section: Any, value: Any, path: Path, mistakes: Mistakes) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        mistakes.add(path, f"expected a table, got {_kind(value)}")
+        return {}
+    return {name: convert(section, item, (*path, name), mistakes) for name, item in value.items()}
+
+
+def _section_of(kind: Any) -> type[msgspec.Struct] | None:
+    for option in typing.get_args(kind) or (kind,):
+        if isinstance(option, type) and issubclass(option, msgspec.Struct):
+            return option if typing.get_origin(kind) is not dict else None
+    return None
+
+
+def _explain(message: str, kind: Any, value: Any, path: Path) -> tuple[Path, str]:
+    match = _AT.search(message)
+    where = path
+    if match:
+        message = message[: match.start()]
+        indices = [int(i) for i in _INDEX.findall(match.group(1))]
+        where = (*path, *indices)
+    choices = [c for c in _literals(kind) if c]
+    if choices and isinstance(value, str):
+        near = did_you_mean(value, choices)
+        return where, f'"{printable(value)}" is not one of {", ".join(choices)}{near}'
+    text = _TYPE.sub(_plain_type, message)
+    text = text.replace("Expected ", "expected ", 1)
+    shown = "" if _SECRET_FIELDS.intersection(map(str, path)) else _shown(value)
+    return where, text + shown
+
+
+def _literals(kind: Any) -> list[str]:
+    if typing.get_origin(kind) is typing.Literal:
+        return list(typing.get_args(kind))
+    return [choice for option in typing.get_args(kind) for choice in _literals(option)]
+
+
+def _plain_type(match: re.Match[str]) -> str:
+    names = [_TYPE_NAMES.get(name.strip(), name.strip()) for name in match.group(1).split("|")]
+    return " or ".join(name for name in names if name != "nothing")
+
+
+def _shown(value: Any) -> str:
+    return f" (it is {value})" if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
+
+
+def _kind(value: Any) -> str:
+    names = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list"}
+    return names.get(type(value), "something else")

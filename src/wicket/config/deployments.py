@@ -1,0 +1,144 @@
+"""From providers and engines to the deployments that answer: origins, headers, prices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+import msgspec
+
+from wicket.accounts.price import FREE, Price
+from wicket.config.schema import Config, Engine, PriceTable, Provider
+from wicket.providers import catalogue
+from wicket.routing.deployment import Deployment
+from wicket.wire.origin import Origin
+
+PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
+NANOS_PER_USD = 1_000_000_000
+
+Prices = tuple[int, int, int | None, int | None, int]
+Template = Callable[[str], tuple[Deployment, ...]]
+
+
+def compact_engine(config: Config) -> str:
+    """The engine that `mini` names: `compact`, else the first that generates; "" for none."""
+    generating = [name for name, engine in config.engines.items() if engine.kind == "generation"]
+    return "compact" if "compact" in generating else next(iter(generating), "")
+
+
+def engine_deployment(engine: Engine, socket: str) -> Deployment:
+    """An engine as a deployment like any other, on its Unix socket, at no price."""
+    return Deployment(
+        id=engine.deployment_id,
+        provider=engine.name,
+        model=engine.label,
+        origin=Origin("unix", socket, 0),
+        base_path="/v1",
+        engine=engine.name,
+        price_id=FREE.id,
+        prices=price_values(FREE),
+        context_tokens=engine.context_tokens,
+    )
+
+
+def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], str]) -> Template:
+    """A function from an upstream model's name to its deployments, one per credential."""
+    parts = urlsplit(provider.base_url)
+    host = parts.hostname or ""
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    proxy = proxy_for(parts.scheme, host, port) if provider.proxy is None else provider.proxy
+    bare = Deployment(
+        id="",
+        provider=provider.name,
+        model="",
+        dialect=provider.dialect,
+        origin=Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file),
+        base_path=parts.path.rstrip("/"),
+        query=provider.query,
+        path_template=provider.path_template,
+        rename=provider.rename,
+        remove=provider.remove,
+        usage_in_stream=provider.usage_in_stream,
+    )
+    credentials = provider.credentials or ("",)
+    per_credential = [
+        msgspec.structs.replace(bare, credential=index, headers=auth_headers(provider, secret))
+        for index, secret in enumerate(credentials)
+    ]
+
+    def deployments(model: str) -> tuple[Deployment, ...]:
+        facts = _facts(provider, model)
+        return tuple(
+            msgspec.structs.replace(each, id=f"{provider.name}/{model}", model=model, **facts)
+            for each in per_credential
+        )
+
+    return deployments
+
+
+def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]:
+    """The provider's own headers and its credential; a header the operator wrote wins."""
+    headers = dict(provider.headers)
+    if secret and provider.auth == "bearer":
+        headers.setdefault("authorization", f"Bearer {secret}")
+    elif secret and provider.auth != "none":
+        headers.setdefault(provider.auth, secret)
+    return tuple(headers.items())
+
+
+def with_price(deployment: Deployment, table: PriceTable, price_id: str) -> Deployment:
+    """The same deployment at a configured price."""
+    return msgspec.structs.replace(deployment, price_id=price_id, prices=configured_prices(table))
+
+
+def configured_prices(table: PriceTable) -> Prices:
+    """USD per million tokens to pico-USD per token, USD per request to nano-USD."""
+    return (
+        _pico(table.input),
+        _pico(table.output),
+        None if table.cached is None else _pico(table.cached),
+        None if table.cache_write is None else _pico(table.cache_write),
+        round(table.request * NANOS_PER_USD),
+    )
+
+
+def price_values(price: Price) -> Prices:
+    """A price row as a deployment carries it."""
+    return (
+        price.input_pico,
+        price.output_pico,
+        price.cached_pico,
+        price.cache_write_pico,
+        price.request_nanos,
+    )
+
+
+def known_models(provider: Provider) -> tuple[str, ...]:
+    """What `/v1/models` lists for a provider."""
+    return provider.models if provider.models is not None else catalogue.known_models(provider.row)
+
+
+def _pico(usd: float) -> int:
+    return round(usd * PICO_PER_USD_MTOK)
+
+
+def _facts(provider: Provider, model: str) -> dict[str, object]:
+    fact = catalogue.fact_of(provider.row, model) if provider.row else None
+    facts: dict[str, object] = {}
+    if fact is not None:
+        facts = {"context_tokens": fact.context_tokens, "max_output_tokens": fact.max_output_tokens}
+    own = provider.prices.get(model)
+    if own is not None:
+        facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}
+    elif fact is not None:
+        facts |= {
+            "price_id": fact.id,
+            "prices": (
+                fact.input_pico,
+                fact.output_pico,
+                fact.cached_pico,
+                fact.cache_write_pico,
+                fact.request_nanos,
+            ),
+        }
+    return facts

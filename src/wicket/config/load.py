@@ -1,0 +1,177 @@
+"""From a file and an environment to a `Config`: all mistakes at once, or everything resolved."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wicket.config import local_models
+from wicket.config.check import check_file
+from wicket.config.convert import convert
+from wicket.config.lines import Lines
+from wicket.config.mistakes import Mistakes
+from wicket.config.resolve import LeftOut, Place, from_environment, resolve_provider
+from wicket.config.schema import Config, EngineTable, File, Provider, Server
+from wicket.config.secrets import mask
+from wicket.errors import ConfigFault
+from wicket.providers import catalogue
+
+FILE_NAME = "wicket.toml"
+MAX_FILE_BYTES = 4 << 20
+_TOML_PLACE = re.compile(r"\s*\(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def find(path: Path | None, home: Path) -> Path | None:
+    """The file to read: the one named, else `./wicket.toml`, else the one in `home`; None for none.
+
+    Raises `ConfigFault` when the named file is not there.
+    """
+    if path is not None:
+        if not path.is_file():
+            raise ConfigFault("no_config", f"{path}: there is no such file: check --config")
+        return path
+    folders = (Path(), home)
+    return next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """The configuration in `path`, or without one what the environment enables.
+
+    `WICKET_HOST` and `WICKET_PORT` override the file. Raises `ConfigFault` holding every mistake, one per
+    line: `file:line: field: what`.
+    """
+    if path is None:
+        return _without_file(environ)
+    text = _read(path)
+    return parse(text, environ, source=str(path), base=path.absolute().parent)
+
+
+def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> Config:
+    """`load` for text already read; relative paths in it start at `base`."""
+    document = _decode(text, source)
+    mistakes = Mistakes(source, Lines(text))
+    file = convert(File, document, (), mistakes)
+    rows = catalogue.rows()
+    check_file(file, rows, mistakes)
+    providers: dict[str, Provider] = {}
+    warnings: list[str] = []
+    for name, table in file.providers.items():
+        place = Place(("providers", name), mistakes, environ, base)
+        row = rows.get(table.row or name)
+        if row is None and not table.base_url:
+            continue  # noted already
+        try:
+            providers[name] = resolve_provider(name, table, row, place)
+        except LeftOut as reason:
+            warnings.append(f"provider {name} is left out: {reason}")
+    server = _with_environment(file.server, environ, mistakes)
+    if mistakes:
+        raise mistakes.fault()
+    return Config(
+        source=source,
+        server=server,
+        records=file.records,
+        providers=providers,
+        models=file.models,
+        engines={n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()},
+        warnings=tuple(warnings),
+    )
+
+
+def _without_file(environ: Mapping[str, str]) -> Config:
+    mistakes = Mistakes("environment", Lines())
+    server = _with_environment(Server(), environ, mistakes)
+    if mistakes:
+        raise mistakes.fault()
+    providers, unusable = from_environment(catalogue.rows(), environ)
+    return Config(
+        server=server,
+        providers=providers,
+        engines=local_models.defaults(),
+        warnings=tuple(f"provider {name} is not enabled: {why}" for name, why in unusable.items()),
+        unusable=unusable,
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a path"
+        raise ConfigFault("no_config", f"{path}: can't be read: {reason}") from None
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigFault("invalid_config", f"{path}: is larger than {MAX_FILE_BYTES >> 20} MiB")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigFault("invalid_config", f"{path}:{line}: is not UTF-8 text") from None
+
+
+def _decode(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        what = str(error)
+        match = _TOML_PLACE.search(what)
+        line = (match and match.group(1)) or text.count("\n") + 1
+        what = _TOML_PLACE.sub("", what)
+        raise ConfigFault("invalid_config", f"{source}:{line}: is not TOML: {what}") from None
+    except (RecursionError, ValueError, OverflowError):
+        raise ConfigFault("invalid_config", f"{source}: is not TOML that can be read") from None
+
+
+def _with_environment(server: Server, environ: Mapping[str, str], mistakes: Mistakes) -> Server:
+    host = environ.get("WICKET_HOST", "").strip()
+    port = environ.get("WICKET_PORT", "").strip()
+    if host:
+        server = msgspec.structs.replace(server, host=host)
+    if port:
+        if not (port.isascii() and port.isdigit() and int(port[:6]) <= 65_535):
+            mistakes.add_plain("WICKET_PORT: is not a port number (0 to 65535)")
+        else:
+            server = msgspec.structs.replace(server, port=int(port))
+    return server
+
+
+def override(
+    config: Config,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    workers: int | None = None,
+    model: str | None = None,
+) -> Config:
+    """The command line's options over everything else; `model` is what the engine `compact` runs."""
+    given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
+    server = msgspec.structs.replace(config.server, **{k: v for k, v in given.items() if v is not None})
+    engines = config.engines
+    if model is not None:
+        place = str(Path(model).expanduser().absolute()) if Path(model).expanduser().exists() else model
+        engine = local_models.resolve_engine("compact", EngineTable(model=place), Path.cwd())
+        engines = {"compact": engine, **{n: e for n, e in engines.items() if n != "compact"}}
+    return msgspec.structs.replace(config, server=server, engines=engines)
+
+
+def show(config: Config) -> dict[str, Any]:
+    """The configuration for people and `--json`: defaults filled in, secrets masked."""
+    shown: dict[str, Any] = msgspec.to_builtins(config)
+    for name, provider in shown["providers"].items():
+        real = config.providers[name]
+        provider["credentials"] = [
+            f"{mask(secret)} ({origin})"
+            for secret, origin in zip(real.credentials, real.origins, strict=True)
+        ]
+        provider["headers"] = {key: mask(value) for key, value in real.headers.items()}
+        provider["proxy"] = _without_password(real.proxy)
+    return shown
+
+
+def _without_password(proxy: str | None) -> str | None:
+    return re.sub(r"//[^@/]*@", "//…@", proxy) if proxy else proxy

@@ -1,0 +1,177 @@
+"""Providers: what was written, completed by the catalogue row and the environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from wicket.config.lines import Path
+from wicket.config.mistakes import Mistakes
+from wicket.config.schema import Provider, ProviderTable
+from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path, variable
+from wicket.providers.catalogue import Row
+
+_PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
+
+
+class LeftOut(Exception):
+    """An optional provider has no credential: it is left out, for the reason given."""
+
+
+class Place:
+    """Where a provider's table stands, and what to resolve it with."""
+
+    def __init__(self, path: Path, mistakes: Mistakes, environ: Mapping[str, str], base: FilePath) -> None:
+        self.path = path
+        self.mistakes = mistakes
+        self.environ = environ
+        self.base = base
+
+    def wrong(self, field: str | int, what: str, *more: str | int) -> None:
+        """Note a mistake in one field."""
+        self.mistakes.add((*self.path, field, *more), what)
+
+
+def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Place) -> Provider:
+    """The provider ready for use. Raises `LeftOut` when it should be left out."""
+    secrets = _credentials(table, row, place)
+    auth = table.auth or (row.auth if row else "bearer")
+    url = _base_url(table, row, place)
+    return Provider(
+        name=name,
+        row=row.name if row else "",
+        title=row.title if row else name,
+        base_url=url,
+        credentials=tuple(secret.value for secret in secrets),
+        origins=tuple(secret.origin for secret in secrets),
+        auth=auth,
+        dialect=table.dialect or (row.dialect if row else "openai_chat"),
+        headers=_headers(table, row),
+        query=f"api-version={quote(table.api_version, safe='')}" if table.api_version else "",
+        path_template=row.versioned_path if row and table.api_version else "",
+        ca_file=str(resolve_path(table.ca_file, place.base)) if table.ca_file else "",
+        proxy=table.proxy,
+        rename=table.rename if table.rename is not None else (row.rename if row else {}),
+        remove=table.remove if table.remove is not None else (row.remove if row else ()),
+        usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
+        models=table.models,
+        prices=table.prices,
+        reason="declared in the configuration",
+    )
+
+
+def _headers(table: ProviderTable, row: Row | None) -> dict[str, str]:
+    headers = dict(row.headers) if row else {}
+    if table.organization:
+        headers["openai-organization"] = table.organization
+    if table.project:
+        headers["openai-project"] = table.project
+    return headers | {name.lower(): value for name, value in table.headers.items()}
+
+
+def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
+    url = table.base_url
+    if row and not url and row.base_url_env:
+        url = place.environ.get(row.base_url_env, "").strip()
+    if row and url and row.versioned_url:
+        return with_standard_path(url, row, is_versioned=bool(table.api_version))
+    if row and not url:
+        url = row.versioned_url if table.api_version and row.versioned_url else row.base_url
+    if not url:
+        place.wrong("base_url", "is needed: the address of the server's OpenAI-compatible API, up to /v1")
+        return ""
+    given = {"account": table.account, "region": table.region, "resource": table.resource}
+    for word in _PLACEHOLDER.findall(url):
+        if not given[word]:
+            place.wrong(word, f"is needed: it fills {{{word}}} in {url}")
+    return _PLACEHOLDER.sub(lambda match: quote(given[match.group(1)], safe="") or "x", url)
+
+
+def with_standard_path(url: str, row: Row, *, is_versioned: bool) -> str:
+    """A resource's address, with or without a path, as the API in use wants it (Azure's two forms)."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/")
+    standard = urlsplit(row.versioned_url if is_versioned else row.base_url).path
+    if path in ("", "/openai", "/openai/v1"):
+        path = standard
+    return parts._replace(path=path).geturl()
+
+
+def _credentials(table: ProviderTable, row: Row | None, place: Place) -> list[Secret]:
+    written = (table.api_key,) if isinstance(table.api_key, str) else table.api_key
+    if not written:
+        return _row_credential(table, row, place)
+    secrets = []
+    for index, text in enumerate(written):
+        more = () if isinstance(table.api_key, str) else (index,)
+        try:
+            secrets.append(read_secret(text, place.environ, place.base))
+        except SecretError as error:
+            if not (table.optional and error.is_missing):
+                hint = "; or write optional = true" if error.is_missing else ""
+                place.wrong("api_key", f"{error}{hint}", *more)
+    if table.optional and not secrets:
+        raise LeftOut("no credential is set")
+    return secrets
+
+
+def _row_credential(table: ProviderTable, row: Row | None, place: Place) -> list[Secret]:
+    if row is None or (table.auth or row.auth) == "none":
+        return []
+    found = [name for name in row.env if place.environ.get(name, "").strip()]
+    if found:
+        try:
+            return [Secret(variable(found[0], place.environ), f"env:{found[0]}")]
+        except SecretError as error:
+            place.wrong("api_key", str(error))
+            return []
+    if row.auth_optional:
+        return []
+    wanted = " or ".join(row.env)
+    if table.optional:
+        raise LeftOut(f"{wanted} is not set")
+    place.wrong("api_key", f"is needed: set {wanted}, or write api_key, or write optional = true")
+    return []
+
+
+def from_environment(
+    rows: Mapping[str, Row], environ: Mapping[str, str]
+) -> tuple[dict[str, Provider], dict[str, str]]:
+    """Without a file: the providers whose own variable is set, and why others with one are not usable."""
+    enabled: dict[str, Provider] = {}
+    unusable: dict[str, str] = {}
+    for row in rows.values():
+        name = next((n for n in row.env if n in environ), None)
+        if name is None or not row.is_enabled_by_env:
+            continue
+        try:
+            secret = variable(name, environ)
+        except SecretError as error:
+            unusable[row.name] = str(error)
+            continue
+        mistakes = _Quiet()
+        place = Place((), mistakes, {**environ, name: secret}, FilePath())
+        provider = resolve_provider(row.name, ProviderTable(), row, place)
+        if mistakes.first:
+            unusable[row.name] = f"{name} is set, but {mistakes.first}"
+            continue
+        enabled[row.name] = _because(provider, f"{name} is set")
+    return enabled, unusable
+
+
+def _because(provider: Provider, reason: str) -> Provider:
+    return msgspec.structs.replace(provider, reason=reason)
+
+
+class _Quiet(Mistakes):
+    """Remembers the first mistake only: nothing was written, so nothing has a line."""
+
+    def __init__(self) -> None:
+        self.first = ""
+
+    def add(self, path: Path, what: str) -> None:
+        self.first = self.first or f"{'.'.join(map(str, path))} {what}"

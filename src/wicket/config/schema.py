@@ -1,0 +1,212 @@
+"""What wicket.toml may say (`File`), and what it comes to once secrets and defaults are filled in (`Config`).
+
+`Config` is msgpack-encodable: the supervisor sends it to the workers whole, secrets included, so it is
+never printed; `load.show` makes the printable form.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MIB = 1 << 20
+
+Port = Annotated[int, Meta(ge=0, le=65_535)]
+Workers = Annotated[int, Meta(ge=1, le=64)]
+Count = Annotated[int, Meta(ge=1, le=10_000_000)]
+Size = Annotated[int, Meta(ge=0, le=1 << 32)]  # 0 where it means "as the checkpoint says"
+Bytes = Annotated[int, Meta(ge=1024, le=1 << 32)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]  # USD per million tokens
+Ratio = Annotated[float, Meta(ge=0, le=1_000)]
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: every field has a default, unknown fields are mistakes."""
+
+
+class BodyLimits(_Section, frozen=True):
+    """The largest request body per kind of route, in bytes; more is answered 413.
+
+    Chat bodies carry images as base64, hence 32 MiB; embeddings carry lists of texts.
+    """
+
+    chat: Bytes = 32 * MIB
+    completions: Bytes = 4 * MIB
+    embeddings: Bytes = 8 * MIB
+    admin: Bytes = 1 * MIB
+
+
+class Server(_Section, frozen=True):
+    """The listening side and its bounds. `port` 0 takes any free port."""
+
+    host: str = "127.0.0.1"
+    port: Port = 4242
+    workers: Workers = 1
+    cors_origins: tuple[str, ...] = ()  # empty: no CORS headers at all
+    body_limits: BodyLimits = BodyLimits()
+    max_headers: Count = 100
+    max_header_bytes: Bytes = 64 * 1024
+    header_timeout_s: Seconds = 10.0  # from the first byte to the end of the head
+    body_timeout_s: Seconds = 60.0  # the longest silence while a body arrives
+    keep_alive_s: Seconds = 75.0  # how long an idle connection is kept
+    drain_s: Seconds = 30.0  # what requests under way get at a stop or restart
+    max_in_flight: Count = 1_000  # requests per worker; more is answered 429
+    stream_buffer_bytes: Bytes = 256 * 1024  # held for one slow client before its upstream is paused
+    max_stream_buffer_bytes: Bytes = 64 * MIB  # held by one worker for all its clients
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class Records(_Section, frozen=True):
+    """How records reach the database. A crash loses at most `flush_ms` of them."""
+
+    flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    batch: Count = 1_000
+    queue: Count = 100_000  # records kept in memory while the disk takes none
+
+
+class PriceTable(_Section, frozen=True):
+    """A price of one's own, in USD per million tokens; `request` is USD per request."""
+
+    input: Dollars = 0.0
+    output: Dollars = 0.0
+    cached: Dollars | None = None  # as input
+    cache_write: Dollars | None = None  # as input
+    request: Dollars = 0.0
+
+
+class TimeoutTable(_Section, frozen=True):
+    """Four separate limits, in seconds."""
+
+    connect_s: Seconds = 5.0
+    first_token_s: Seconds = 15.0
+    gap_s: Seconds = 15.0
+    total_s: Seconds = 600.0
+
+
+class Model(_Section, frozen=True):
+    """The rule for one model name. The caller pays cost * (1 + `markup`)."""
+
+    deployments: tuple[str, ...] = ()
+    policy: str = "ordered"
+    commit: Literal["first-token", "whole"] = "first-token"
+    timeouts: TimeoutTable = TimeoutTable()
+    price: PriceTable | None = None  # instead of the catalogue's
+    markup: Ratio = 0.0
+
+
+class EngineTable(_Section, frozen=True):
+    """A local model in a process of its own. 0 and "" leave the choice to the engine."""
+
+    model: str = ""
+    kind: Literal["", "generation", "embedding"] = ""  # "": by the model
+    context_tokens: Size = 0
+    max_batch: Size = 0
+    queue: Size = 64  # requests that may wait; more is answered 429
+    kv_tokens: Size = 0
+    threads: Annotated[int, Meta(ge=0, le=1_024)] = 0
+    scheme: str = ""
+
+
+Auth = Literal["bearer", "api-key", "x-api-key", "none"]
+UsageInStream = Literal["ask", "always", "never"]
+
+
+class ProviderTable(_Section, frozen=True):
+    """A provider as written. None and "" take the catalogue row's value, if the name has one."""
+
+    row: str = ""  # the catalogue row it takes after, where the name differs
+    base_url: str = ""
+    api_key: str | tuple[str, ...] = ()
+    auth: Auth | None = None
+    dialect: str = ""
+    headers: dict[str, str] = {}
+    organization: str = ""  # OpenAI-Organization
+    project: str = ""  # OpenAI-Project
+    api_version: str = ""  # Azure: dated API versions
+    account: str = ""  # fills {account} in base_url (Cloudflare)
+    region: str = ""
+    resource: str = ""  # fills {resource} (Azure)
+    ca_file: str = ""
+    proxy: str | None = None  # "" for none whatever the environment says
+    rename: dict[str, str] | None = None
+    remove: tuple[str, ...] | None = None
+    usage_in_stream: UsageInStream | None = None
+    models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
+    prices: dict[str, PriceTable] = {}
+    optional: bool = False  # a missing credential disables the provider instead of refusing the file
+
+
+class File(_Section, frozen=True):
+    """wicket.toml."""
+
+    server: Server = Server()
+    records: Records = Records()
+    providers: dict[str, ProviderTable] = {}
+    models: dict[str, Model] = {}
+    engines: dict[str, EngineTable] = {}
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider ready for use: `credentials` are secrets in clear text."""
+
+    name: str
+    row: str = ""  # the catalogue row behind it, "" for none
+    title: str = ""
+    base_url: str
+    credentials: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()  # where each credential came from: "env:NAME", "file:PATH", "literal"
+    auth: Auth = "bearer"
+    dialect: str = "openai_chat"
+    headers: dict[str, str] = {}
+    query: str = ""
+    path_template: str = ""
+    ca_file: str = ""
+    proxy: str | None = None
+    rename: dict[str, str] = {}
+    remove: tuple[str, ...] = ()
+    usage_in_stream: UsageInStream = "ask"
+    models: tuple[str, ...] | None = None
+    prices: dict[str, PriceTable] = {}
+    reason: str = ""  # why it is enabled, for the start message
+
+    def __repr__(self) -> str:
+        return f"Provider({self.name!r}, {self.base_url!r}, {len(self.credentials)} credentials)"
+
+
+class Engine(msgspec.Struct, frozen=True, kw_only=True):
+    """A local model ready for use: `model` is what to load, `label` what callers name it by."""
+
+    name: str
+    model: str
+    label: str
+    kind: Literal["generation", "embedding"]
+    context_tokens: int = 0
+    max_batch: int = 0
+    queue: int = 64
+    kv_tokens: int = 0
+    threads: int = 0
+    scheme: str = ""
+
+    @property
+    def deployment_id(self) -> str:
+        """Its model id, e.g. "compact/smollm2-135m-instruct"."""
+        return f"{self.name}/{self.label}"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything decided before the first request. `source` is the file's path, "" without one."""
+
+    source: str = ""
+    server: Server = Server()
+    records: Records = Records()
+    providers: dict[str, Provider] = {}
+    models: dict[str, Model] = {}
+    engines: dict[str, Engine] = {}
+    warnings: tuple[str, ...] = ()
+    unusable: dict[str, str] = {}  # provider name → why its variable was not taken
+
+    def __repr__(self) -> str:
+        return f"Config({self.source!r}, providers={list(self.providers)}, engines={list(self.engines)})"

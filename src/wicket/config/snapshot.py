@@ -1,0 +1,171 @@
+"""The configuration compiled for the request path: names to routes, decided once, swapped whole on reload."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from wicket.accounts.price import Price
+from wicket.config import deployments as build
+from wicket.config.check import DEFAULT_NAME
+from wicket.config.names import MAX_NAME, unknown_model
+from wicket.config.schema import Config, Model, TimeoutTable
+from wicket.routing.deployment import Deployment, Route, Timeouts
+
+MAX_DYNAMIC_ROUTES = 4_096
+ProxyFor = Callable[[str, str, int], str]
+
+
+class Snapshot:
+    """What the workers answer from. Everything but the cache of `provider/model` routes is fixed.
+
+    `default_model` is what a request without a model gets: "mini" if a compact engine is configured, else
+    the first configured model, else "". `deployments` are those of configured routes and engines, by id,
+    one per credential. `markups` are parts per million on top of cost, by configured model name.
+    """
+
+    def __init__(self, config: Config, version: int, sockets: Mapping[str, str], proxy_for: ProxyFor) -> None:
+        self.config = config
+        self.version = version
+        self.created = int(time.time())
+        self._providers = {
+            name: build.provider_template(p, proxy_for) for name, p in config.providers.items()
+        }
+        self._engines = {
+            name: build.engine_deployment(engine, sockets.get(name, ""))
+            for name, engine in config.engines.items()
+        }
+        self._routes = self._fixed_routes()
+        self._bare = self._unique_names()
+        self._dynamic: dict[str, Route] = {}
+        self.deployments = self._all_deployments()
+        self.default_model = DEFAULT_NAME if DEFAULT_NAME in self._routes else next(iter(config.models), "")
+        self.markups = {name: round(model.markup * 1_000_000) for name, model in config.models.items()}
+
+    def resolve(self, name: str) -> Route:
+        """The route for a model name. Raises `UnknownModelFault`."""
+        route = self._routes.get(name) or self._dynamic.get(name)
+        return route if route is not None else self._resolve_dynamic(name)
+
+    def models(self) -> list[dict[str, Any]]:
+        """OpenAI model objects: the local model first, then configured models, then known ones."""
+        owners = {name: name_owner(route) for name, route in self._routes.items()}
+        owners[DEFAULT_NAME] = "wicket"
+        local = [DEFAULT_NAME] if DEFAULT_NAME in self._routes else []
+        engines = [deployment.id for deployment in self._engines.values()]
+        names = dict.fromkeys([*local, *engines, *self.config.models])
+        listed = [(name, owners[name]) for name in names]
+        for provider, config in self.config.providers.items():
+            listed += [(f"{provider}/{model}", provider) for model in build.known_models(config)]
+        unique = dict(listed)
+        return [
+            {"id": name, "object": "model", "created": self.created, "owned_by": owner}
+            for name, owner in unique.items()
+        ]
+
+    def callable_names(self) -> list[str]:
+        """Every name that resolves and is listed somewhere, `mini` first, plus unique bare names."""
+        return list(dict.fromkeys([*(model["id"] for model in self.models()), *self._routes, *self._bare]))
+
+    def price_of(self, deployment: Deployment) -> Price | None:
+        """What the provider bills for it; None if unknown."""
+        if deployment.prices is None:
+            return None
+        return Price(deployment.price_id, *deployment.prices)
+
+    def _resolve_dynamic(self, name: str) -> Route:
+        if len(name) <= MAX_NAME and name.isprintable():
+            full = self._bare.get(name, name)
+            provider, slash, model = full.partition("/")
+            template = self._providers.get(provider)
+            if template is not None and slash and model.strip():
+                route = Route(name=name, deployments=template(model))
+                if len(self._dynamic) >= MAX_DYNAMIC_ROUTES:
+                    self._dynamic.clear()
+                self._dynamic[name] = route
+                return route
+        raise unknown_model(name, self.config, self.callable_names())
+
+    def _fixed_routes(self) -> dict[str, Route]:
+        routes: dict[str, Route] = {}
+        for deployment in self._engines.values():
+            route = Route(name=deployment.id, deployments=(deployment,))
+            routes[deployment.id] = route
+            routes.setdefault(deployment.model, msgspec.structs.replace(route, name=deployment.model))
+        compact = build.compact_engine(self.config)
+        if compact:
+            routes[DEFAULT_NAME] = Route(name=DEFAULT_NAME, deployments=(self._engines[compact],))
+        for name, model in self.config.models.items():
+            routes[name] = self._configured(name, model)
+        return routes
+
+    def _configured(self, name: str, model: Model) -> Route:
+        found: list[Deployment] = []
+        for id in model.deployments:
+            provider, _, upstream = id.partition("/")
+            engine = self._engines.get(provider)
+            found += [engine] if engine is not None else self._providers[provider](upstream)
+        if model.price is not None:
+            found = [build.with_price(deployment, model.price, f"config:{name}") for deployment in found]
+        return Route(
+            name=name,
+            deployments=tuple(found),
+            policy=model.policy,
+            commit=model.commit,
+            timeouts=_timeouts(model.timeouts),
+        )
+
+    def _unique_names(self) -> dict[str, str]:
+        """Bare names of exactly one enabled provider's known models → `provider/model`."""
+        owners: dict[str, list[str]] = {}
+        for provider, config in self.config.providers.items():
+            for model in build.known_models(config):
+                owners.setdefault(model, []).append(f"{provider}/{model}")
+        return {
+            model: full[0] for model, full in owners.items() if len(full) == 1 and model not in self._routes
+        }
+
+    def _all_deployments(self) -> dict[str, tuple[Deployment, ...]]:
+        found: dict[str, list[Deployment]] = {}
+        for route in self._routes.values():
+            for deployment in route.deployments:
+                same = found.setdefault(deployment.id, [])
+                if all(deployment.credential != other.credential for other in same):
+                    same.append(deployment)
+        return {id: tuple(same) for id, same in found.items()}
+
+
+def compile_snapshot(
+    config: Config,
+    *,
+    version: int,
+    engine_sockets: Mapping[str, str],
+    proxy_for: ProxyFor | None = None,
+) -> Snapshot:
+    """Compile `config`; `engine_sockets` are the Unix sockets of engines by name.
+
+    `proxy_for(scheme, host, port)` gives the proxy's URL for an origin or "" (the environment's proxies).
+    """
+    return Snapshot(config, version, engine_sockets, proxy_for or (lambda scheme, host, port: ""))
+
+
+def name_owner(route: Route) -> str:
+    """Who a model is listed as owned by: its provider if there is one only, else Wicket."""
+    providers = {deployment.provider for deployment in route.deployments}
+    is_local = any(deployment.engine for deployment in route.deployments)
+    return "wicket" if is_local or len(providers) != 1 else providers.pop()
+
+
+def _timeouts(table: TimeoutTable) -> Timeouts:
+    def ms(seconds: float) -> int:
+        return max(1, round(seconds * 1_000))
+
+    return Timeouts(
+        connect_ms=ms(table.connect_s),
+        first_token_ms=ms(table.first_token_s),
+        gap_ms=ms(table.gap_s),
+        total_ms=ms(table.total_s),
+    )
