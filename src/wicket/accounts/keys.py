@@ -1,0 +1,150 @@
+"""Virtual keys: how they are made, what is kept of them, why one is refused. The store has the rows."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+import msgspec
+
+from wicket.accounts.callers import Caller, digest
+from wicket.errors import CallerFault, KeyFault
+
+PREFIX = "wk-"
+PUBLIC_PREFIX = "key_"
+MIN_ADMIN_KEY_CHARS = 20
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: 5 bits a character
+_NUM_CHARS = 32  # 160 bits
+_NUM_PUBLIC_CHARS = 16
+_MAX_NAME_CHARS = 200
+_KEY = re.compile(f"{PREFIX}[{_ALPHABET}]{{{_NUM_CHARS}}}")
+_LIFETIME = re.compile(r"(\d{1,6})([smhdw])")
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+
+
+class VirtualKey(msgspec.Struct, frozen=True):
+    """A key as it is kept: its hash and what may be shown. `id` is 0 until the store has given one.
+
+    Times are Unix ms; `expires_ms` and `revoked_ms` 0 mean never. `models` empty means all.
+    """
+
+    public_id: str
+    name: str
+    digest: bytes
+    shown: str  # "wk-abcd…wxyz"
+    created_ms: int
+    team: str = ""
+    expires_ms: int = 0
+    revoked_ms: int = 0
+    models: tuple[str, ...] = ()
+    salt: str = ""
+    id: int = 0
+
+    def caller(self) -> Caller:
+        """The key as the workers know it."""
+        return Caller(
+            key_id=self.id,
+            name=self.name,
+            digest=self.digest,
+            team=self.team,
+            models=self.models,
+            expires_ms=self.expires_ms,
+            salt=self.salt,
+        )
+
+
+def create_key(
+    name: str, now_ms: int, *, team: str = "", models: tuple[str, ...] = (), expires_ms: int = 0
+) -> tuple[VirtualKey, str]:
+    """A new key and its text, which is shown once and never kept.
+
+    Raises `CallerFault` for a name or team that is empty, too long or not printable, and for a past expiry.
+    """
+    if not name or not _is_plain(name) or not _is_plain(team) or not all(map(_is_plain, models)):
+        raise CallerFault(
+            "invalid_key_name",
+            f"A key's name, team and models are printable text of at most {_MAX_NAME_CHARS} characters.",
+            param="name",
+        )
+    if expires_ms and expires_ms <= now_ms:
+        raise CallerFault("invalid_expiry", "The expiry lies in the past.", param="expires")
+    text = PREFIX + _random_chars(_NUM_CHARS)
+    row = VirtualKey(
+        public_id=PUBLIC_PREFIX + _random_chars(_NUM_PUBLIC_CHARS),
+        name=name,
+        digest=digest(text.encode()),
+        shown=f"{text[:7]}…{text[-4:]}",
+        created_ms=now_ms,
+        team=team,
+        expires_ms=expires_ms,
+        models=models,
+        salt=secrets.token_hex(16),
+    )
+    return row, text
+
+
+def admin_caller(key: str) -> Caller:
+    """The operator behind `WICKET_ADMIN_KEY`; 20 or more printable ASCII, else `CallerFault`."""
+    if len(key) < MIN_ADMIN_KEY_CHARS or not all("!" <= char <= "~" for char in key):
+        raise CallerFault(
+            "invalid_admin_key",
+            f"The admin key needs {MIN_ADMIN_KEY_CHARS} or more printable ASCII characters without blanks.",
+        )
+    return Caller(key_id=0, name="admin", digest=digest(key.encode()), is_admin=True)
+
+
+def is_expired(caller: Caller, now_ms: int) -> bool:
+    """Whether the key's time is over."""
+    return 0 < caller.expires_ms <= now_ms
+
+
+def allows_model(caller: Caller, model: str) -> bool:
+    """Whether the key may ask for this model name."""
+    return not caller.models or model in caller.models
+
+
+def refusal(presented: bytes) -> KeyFault:
+    """Why a key that nobody has is refused. Says nothing of the key itself but what its form gives away."""
+    if not presented:
+        return KeyFault(
+            "missing_api_key", "No API key: send `Authorization: Bearer wk-…` (wicket keys create)."
+        )
+    if presented.startswith((b"$", b"%", b"<", b"{")):
+        return KeyFault(
+            "invalid_api_key",
+            "The key still reads as a placeholder: the shell did not expand it. Use double quotes around it.",
+        )
+    text = presented.decode("latin-1")
+    if text.startswith(PREFIX) and not _KEY.fullmatch(text):
+        return KeyFault("invalid_api_key", "This key is cut or mistyped: copy it again, whole.")
+    if text.startswith(("sk-", "gsk_", "xai-", "AIza")):
+        return KeyFault(
+            "invalid_api_key", "This is a provider's key, not one of Wicket's: use one that begins with wk-."
+        )
+    return KeyFault("invalid_api_key", "This key is unknown or revoked: ask the operator for a new one.")
+
+
+def expired(caller: Caller) -> KeyFault:
+    """The refusal of a key whose time is over."""
+    return KeyFault(
+        "expired_api_key", f"The key {caller.name!r} has expired: ask the operator for a new one."
+    )
+
+
+def parse_lifetime(text: str) -> int:
+    """A lifetime like "90s", "12h", "30d" or "8w" in ms; raises `CallerFault` for anything else."""
+    match = _LIFETIME.fullmatch(text)
+    if match is None or int(match[1]) == 0:
+        raise CallerFault(
+            "invalid_expiry", "A lifetime reads like 90s, 15m, 12h, 30d or 8w.", param="expires"
+        )
+    return int(match[1]) * _UNIT_MS[match[2]]
+
+
+def _random_chars(number: int) -> str:
+    bits = secrets.randbits(5 * number)
+    return "".join(_ALPHABET[(bits >> (5 * place)) & 31] for place in range(number))
+
+
+def _is_plain(text: str) -> bool:
+    return len(text) <= _MAX_NAME_CHARS and text.isprintable()

@@ -1,0 +1,112 @@
+"""What a store can do. One writer, any number of readers; methods block, so never call them on a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from wicket.accounts.callers import Caller
+from wicket.accounts.keys import VirtualKey
+from wicket.accounts.record import Record
+from wicket.accounts.usage_rows import UsageRow
+
+MAX_RECORDS = 10_000  # of one query; page on with `before_id`
+
+
+class Inserted(NamedTuple):
+    """What became of a batch: newly kept, and known already (so neither kept nor summed again)."""
+
+    num_new: int
+    num_known: int
+
+
+class RecordFilter(msgspec.Struct, frozen=True):
+    """Which records to list; zeros and empty texts don't filter.
+
+    Times are Unix ms, [since, until). `after_id` and `before_id` exclude themselves. `status_class` is the
+    first digit of the status; `outcome` a code, or "failed" for all but "ok".
+    """
+
+    since_ms: int = 0
+    until_ms: int = 0
+    after_id: int = 0
+    before_id: int = 0
+    key_id: int | None = None
+    model: str = ""
+    deployment: str = ""
+    api: str = ""
+    outcome: str = ""
+    status_class: int = 0
+    limit: int = 100
+    is_newest_first: bool = True
+
+
+class Store(Protocol):
+    """Keys, records and their sums. Every method raises `StoreFault` if the database can't do it."""
+
+    def insert_records(self, batch: Sequence[Record]) -> Inserted:
+        """Keep records and add them to the sums, all or nothing. A known id changes nothing.
+
+        Raises `StoreFault("record_refused")` if a value fits no column.
+        """
+        ...
+
+    def record(self, record_id: int) -> Record | None:
+        """One record."""
+        ...
+
+    def records(self, wanted: RecordFilter) -> list[Record]:
+        """Records in the order of their ids."""
+        ...
+
+    def usage(
+        self, group_by: Sequence[str] = (), since_ms: int = 0, until_ms: int = 0, key_id: int | None = None
+    ) -> list[UsageRow]:
+        """Sums of the requests begun in [since, until), grouped by any of `usage_rows.GROUPS`, sorted.
+
+        Whole days come from the daily sums, the edges from the records themselves. Raises `ValueError` for
+        an unknown group.
+        """
+        ...
+
+    def add_key(self, key: VirtualKey) -> VirtualKey:
+        """Keep a new key; the answer has its id."""
+        ...
+
+    def list_keys(self) -> list[VirtualKey]:
+        """All keys ever made, oldest first."""
+        ...
+
+    def find_key(self, public_id: str) -> VirtualKey | None:
+        """One key by its public id."""
+        ...
+
+    def revoke_key(self, public_id: str, now_ms: int) -> VirtualKey | None:
+        """End a key; None if there is none. A second time changes nothing."""
+        ...
+
+    def live_callers(self, now_ms: int) -> list[Caller]:
+        """Who may call now: neither revoked nor expired."""
+        ...
+
+    def prune(self, before_ms: int) -> int:
+        """Delete the records begun before that time and say how many; the daily sums stay.
+
+        Ids from before are refused as known from then on, so an old spool can't be counted twice.
+        """
+        ...
+
+    def backup(self, target: Path, *, is_overwriting: bool = False) -> None:
+        """A consistent copy as one file, while the writer goes on."""
+        ...
+
+    def check_integrity(self) -> list[str]:
+        """What is wrong with the database, a line each; empty if nothing is."""
+        ...
+
+    def close(self) -> None:
+        """Release the files; a second time does nothing."""
+        ...

@@ -1,0 +1,183 @@
+"""The store in memory: the slow, obvious twin of the SQLite one. Forgets everything at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from wicket.accounts.callers import Caller
+from wicket.accounts.keys import VirtualKey
+from wicket.accounts.record import Record
+from wicket.accounts.usage_rows import (
+    NUM_SUMS,
+    RollupKey,
+    UsageRow,
+    first_id,
+    record_ms,
+    rollup,
+    span,
+)
+from wicket.errors import StoreFault
+from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter
+from wicket.store.groups import checked_groups, usage_rows
+
+
+class MemoryStore:
+    """See `store.contract.Store`. Safe to call from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._records: dict[int, Record] = {}
+        self._daily: dict[RollupKey, list[int]] = {}
+        self._keys: list[VirtualKey] = []
+        self._horizon = 0
+
+    def insert_records(self, batch: Sequence[Record]) -> Inserted:
+        """See `Store.insert_records`."""
+        with self._lock:
+            fresh: dict[int, Record] = {}
+            for record in batch:
+                _check_width(record)
+                if record.id >= self._horizon and record.id not in self._records:
+                    fresh.setdefault(record.id, record)
+            self._records |= fresh
+            for key, sums in rollup(fresh.values()).items():
+                _add(self._daily.setdefault(key, [0] * NUM_SUMS), sums)
+        return Inserted(len(fresh), len(batch) - len(fresh))
+
+    def record(self, record_id: int) -> Record | None:
+        """See `Store.record`."""
+        return self._records.get(record_id)
+
+    def records(self, wanted: RecordFilter) -> list[Record]:
+        """See `Store.records`."""
+        with self._lock:
+            found = [record for record in self._records.values() if _matches(record, wanted)]
+        found.sort(key=lambda record: record.id, reverse=wanted.is_newest_first)
+        return found[: max(0, min(wanted.limit, MAX_RECORDS))]
+
+    def usage(
+        self, group_by: Sequence[str] = (), since_ms: int = 0, until_ms: int = 0, key_id: int | None = None
+    ) -> list[UsageRow]:
+        """See `Store.usage`."""
+        groups, over = checked_groups(group_by), span(since_ms, until_ms)
+        grouped: dict[tuple[object, ...], list[int]] = {}
+        with self._lock:
+            edges = [
+                record
+                for record in self._records.values()
+                if any(low <= record.id < high for low, high in (over.head, over.tail))
+            ]
+            days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
+            for key, sums in [*days, *rollup(edges).items()]:
+                if key_id is None or key[1] == key_id:
+                    _add(grouped.setdefault(self._group(key, groups), [0] * NUM_SUMS), sums)
+        return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self._keys)
+
+    def add_key(self, key: VirtualKey) -> VirtualKey:
+        """See `Store.add_key`."""
+        with self._lock:
+            if any(key.digest == other.digest or key.public_id == other.public_id for other in self._keys):
+                raise StoreFault("record_refused", "The key is there already.")
+            kept = msgspec.structs.replace(key, id=len(self._keys) + 1)
+            self._keys.append(kept)
+        return kept
+
+    def list_keys(self) -> list[VirtualKey]:
+        """See `Store.list_keys`."""
+        return list(self._keys)
+
+    def find_key(self, public_id: str) -> VirtualKey | None:
+        """See `Store.find_key`."""
+        return next((key for key in self._keys if key.public_id == public_id), None)
+
+    def revoke_key(self, public_id: str, now_ms: int) -> VirtualKey | None:
+        """See `Store.revoke_key`."""
+        with self._lock:
+            for place, key in enumerate(self._keys):
+                if key.public_id == public_id and not key.revoked_ms:
+                    self._keys[place] = msgspec.structs.replace(key, revoked_ms=now_ms)
+        return self.find_key(public_id)
+
+    def live_callers(self, now_ms: int) -> list[Caller]:
+        """See `Store.live_callers`."""
+        return [
+            key.caller()
+            for key in self._keys
+            if not key.revoked_ms and (not key.expires_ms or key.expires_ms > now_ms)
+        ]
+
+    def prune(self, before_ms: int) -> int:
+        """See `Store.prune`."""
+        with self._lock:
+            self._horizon = max(self._horizon, first_id(before_ms))
+            kept = {number: record for number, record in self._records.items() if number >= self._horizon}
+            num_pruned = len(self._records) - len(kept)
+            self._records = kept
+        return num_pruned
+
+    def backup(self, target: Path, *, is_overwriting: bool = False) -> None:
+        """A store in memory has nothing to copy: always raises `StoreFault`."""
+        raise StoreFault(
+            "backup_impossible", f"Nothing was written to {target}: this store is in memory only."
+        )
+
+    def check_integrity(self) -> list[str]:
+        """See `Store.check_integrity`."""
+        return []
+
+    def close(self) -> None:
+        """See `Store.close`."""
+
+    def _group(self, key: RollupKey, groups: tuple[str, ...]) -> tuple[object, ...]:
+        day, key_id, api, model, deployment = key
+        team = next((row.team for row in self._keys if row.id == key_id), "")
+        values = {
+            "day": day,
+            "key": key_id,
+            "team": team,
+            "model": model,
+            "deployment": deployment,
+            "api": api,
+        }
+        return tuple(values[name] for name in groups)
+
+
+def _matches(record: Record, wanted: RecordFilter) -> bool:
+    exact = (
+        (wanted.model, record.model),
+        (wanted.deployment, record.deployment),
+        (wanted.api, record.api),
+        (wanted.status_class, record.status // 100),
+        ("" if wanted.outcome == "failed" else wanted.outcome, record.outcome),
+    )
+    return (
+        record_ms(record.id) >= wanted.since_ms
+        and (not wanted.until_ms or record_ms(record.id) < wanted.until_ms)
+        and (not wanted.after_id or record.id > wanted.after_id)
+        and (not wanted.before_id or record.id < wanted.before_id)
+        and (wanted.key_id is None or record.key_id == wanted.key_id)
+        and (wanted.outcome != "failed" or record.outcome != "ok")
+        and all(not want or want == have for want, have in exact)
+    )
+
+
+def _add(total: list[int], sums: Iterable[int]) -> None:
+    for place, number in enumerate(sums):
+        total[place] += number
+
+
+def _check_width(record: Record) -> None:
+    usage = record.usage
+    for number in (
+        record.id,
+        record.cost_nanos,
+        record.charge_nanos,
+        usage.input_tokens,
+        usage.output_tokens,
+    ):
+        if number.bit_length() > 63:
+            raise StoreFault("record_refused", "A value fits no column: it needs more than 63 bits.")

@@ -1,0 +1,121 @@
+"""Opening the database file: refuse what is not ours, migrate what is older."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+
+from wicket.errors import StoreFault
+from wicket.store.faults import mapped
+
+APPLICATION_ID = 0x574B5431  # "WKT1", in the file's header: tells our databases from others
+BUSY_MS = 5_000
+_JOURNAL_BYTES = 64 << 20
+
+
+def migrations() -> list[str]:
+    """The steps in order; the n-th makes version n."""
+    folder = resources.files("wicket.store.migrations")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [folder.joinpath(name).read_text("utf-8") for name in names]
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """The one connection that writes, with the schema brought up to date.
+
+    The file is made with mode 0600. Raises `StoreFault`; a file that isn't ours or is newer stays untouched.
+    """
+    steps = migrations()
+    with mapped(path):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        with closing(open_reader(path)) as reader:
+            _refuse_foreign(reader, path, len(steps))
+        connection = _connect(path.absolute().as_uri())
+        try:
+            _use_wal(connection)
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
+            _migrate(connection, steps)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """A connection that can only read; in WAL mode it neither blocks the writer nor is blocked."""
+    with mapped(path):
+        return _connect(path.absolute().as_uri() + "?mode=ro")
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY_MS / 1_000, isolation_level=None, check_same_thread=False
+    )
+
+
+def _refuse_foreign(reader: sqlite3.Connection, path: Path, known: int) -> None:
+    version = reader.execute("PRAGMA user_version").fetchone()[0]
+    application = reader.execute("PRAGMA application_id").fetchone()[0]
+    if application == APPLICATION_ID:
+        if version > known:
+            raise StoreFault(
+                "store_newer",
+                f"{path} was written by a newer Wicket (schema {version}, this one knows {known}):"
+                " install that version again, or start with another WICKET_HOME. Nothing was changed.",
+            )
+    elif application or version or reader.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise StoreFault(
+            "store_foreign",
+            f"{path} is a database of another program: choose another WICKET_HOME. Nothing was changed.",
+        )
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
+    for is_last in [*[False] * 50, True]:
+        try:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            break
+        except sqlite3.OperationalError as error:
+            # the switch needs the file for itself and does not wait: two first starts may meet here
+            if is_last or getattr(error, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(0.02)
+    if mode != "wal":
+        raise sqlite3.OperationalError(f"no write-ahead log on this file system (journal mode {mode})")
+
+
+def _migrate(connection: sqlite3.Connection, steps: list[str]) -> None:
+    if connection.execute("PRAGMA user_version").fetchone()[0] == len(steps):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]  # another start may have been first
+        for step in steps[version:]:
+            for statement in _statements(step):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {len(steps)}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Cut at semicolons that end a statement (executescript would commit behind our back)."""
+    pending = ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            yield pending
+            pending = ""

@@ -1,0 +1,313 @@
+"""The store's contract: the same cases on every store, and a model-based comparison of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from wicket.accounts.keys import VirtualKey, create_key
+from wicket.accounts.record import Attempt, Record, Usage
+from wicket.accounts.usage_rows import DAY_MS, GROUPS
+from wicket.errors import StoreFault
+from wicket.store.contract import RecordFilter, Store
+from wicket.store.memory import MemoryStore
+from wicket.store.sqlite import SqliteStore
+
+NOON = 20_000 * DAY_MS + DAY_MS // 2
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made: Store = MemoryStore() if request.param == "memory" else SqliteStore(tmp_path / "a store?.db")
+    yield made
+    made.close()
+
+
+def record(ms: int = NOON, sequence: int = 0, **changes: object) -> Record:
+    usage = Usage(input_tokens=10, output_tokens=5, cached_tokens=3)
+    plain = Record(
+        id=(ms << 21) + sequence,
+        started_ms=ms,
+        key_id=1,
+        api="chat.completions",
+        model="small",
+        deployment="mine/small",
+        served_model="small-0301",
+        status=200,
+        outcome="ok",
+        is_stream=True,
+        usage=usage,
+        cost_nanos=700,
+        charge_nanos=770,
+        first_token_us=900,
+        total_us=4_000,
+        attempts=[Attempt("mine/small", 200, "", 40, 900, 3_990, 700, usage)],
+        price_row="mine/small@2026-01-01",
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+AWKWARD = [
+    record(),
+    record(sequence=1, attempts=[]),
+    record(sequence=2, attempts=[Attempt("a/b", 500, "upstream_5xx", 3, -1, 8), Attempt("mine/small", 200)]),
+    record(sequence=3, dropped=["logit_bias", 'odd"\n☃']),
+    record(sequence=4, deployment="", status=404, outcome="unknown_model", usage=Usage(), attempts=[]),
+    record(sequence=5, usage=Usage(1, 2, 0, 1, 2, True), key_id=0),
+    record(sequence=6, model="'; DROP TABLE records; --", cost_nanos=(1 << 63) - 1, attempts=[]),
+    record(sequence=7, attempts=[Attempt("mine/small", 200, "", 40, 900, -1, 699, Usage(10, 5, 3))]),
+    record(
+        sequence=8, attempts=[Attempt("mine/small", 200, "hedge_lost", 40, 900, -1, 700, Usage(10, 5, 3))]
+    ),
+]
+
+
+@pytest.mark.parametrize("kept", AWKWARD, ids=lambda kept: str(kept.id & 15))
+def test_a_record_comes_back_as_it_was(store: Store, kept: Record) -> None:
+    assert store.insert_records([kept]) == (1, 0)
+    assert store.record(kept.id) == kept
+    assert store.record(kept.id + 1) is None
+
+
+def test_a_known_id_changes_nothing_and_counts_nothing(store: Store) -> None:
+    first, second = record(), record(sequence=1)
+    assert store.insert_records([first]) == (1, 0)
+    assert store.insert_records([first, second, second]) == (1, 2)
+    assert store.insert_records([msgspec.structs.replace(first, cost_nanos=1)]) == (0, 1)
+    assert store.record(first.id) == first
+    (total,) = store.usage()
+    assert (total.requests, total.input_tokens, total.cost_nanos, total.charge_nanos) == (2, 20, 1_400, 1_540)
+
+
+def test_no_records_is_a_batch_too(store: Store) -> None:
+    assert store.insert_records([]) == (0, 0)
+    assert store.usage() == []
+    assert store.usage(["day"]) == []
+
+
+def test_a_record_that_fits_no_column_refuses_the_batch_whole(store: Store) -> None:
+    absurd = record(sequence=1, usage=Usage(input_tokens=1 << 63))
+    with pytest.raises(StoreFault) as caught:
+        store.insert_records([record(), absurd])
+    assert caught.value.code == "record_refused"
+    assert store.records(RecordFilter()) == []
+    assert store.usage() == []
+    assert store.insert_records([record()]) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (RecordFilter(), [8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        (RecordFilter(limit=2), [8, 7]),
+        (RecordFilter(limit=-1), []),
+        (RecordFilter(is_newest_first=False, limit=2), [0, 1]),
+        (RecordFilter(after_id=(NOON << 21) + 6), [8, 7]),
+        (RecordFilter(before_id=(NOON << 21) + 2), [1, 0]),
+        (RecordFilter(key_id=0), [5]),
+        (RecordFilter(outcome="unknown_model"), [4]),
+        (RecordFilter(outcome="failed"), [4]),
+        (RecordFilter(status_class=4), [4]),
+        (RecordFilter(model="'; DROP TABLE records; --"), [6]),
+        (RecordFilter(deployment="mine/small", limit=1), [8]),
+        (RecordFilter(api="embeddings"), []),
+        (RecordFilter(since_ms=NOON + 1), []),
+        (RecordFilter(until_ms=NOON), []),
+        (RecordFilter(since_ms=NOON, until_ms=NOON + 1, limit=1), [8]),
+        (RecordFilter(since_ms=1 << 60), []),
+    ],
+)
+def test_records_are_found(store: Store, wanted: RecordFilter, found: list[int]) -> None:
+    store.insert_records(AWKWARD)
+    assert [kept.id & 15 for kept in store.records(wanted)] == found
+
+
+def test_usage_is_grouped_by_any_names(store: Store) -> None:
+    key = store.add_key(create_key("ada", 1, team="red")[0])
+    other = record(NOON + DAY_MS, key_id=key.id, outcome="gap_timeout", usage=Usage(7, 1, is_estimated=True))
+    nobody = record(NOON, 1, key_id=0, model="made up", deployment="", outcome="unknown_model", attempts=[])
+    store.insert_records([record(key_id=key.id), other, nobody])
+    by_day = store.usage(["day"])
+    assert [(row.day, row.requests, row.failed, row.estimated) for row in by_day] == [
+        ("2024-10-04", 2, 1, 0),
+        ("2024-10-05", 1, 1, 1),
+    ]
+    by_key = store.usage(["key", "team"])
+    assert [(row.key, row.key_name, row.team, row.requests) for row in by_key] == [
+        ("admin", "admin", "", 1),
+        (key.public_id, "ada", "red", 2),
+    ]
+    assert [row.model for row in store.usage(["model"])] == ["", "small"]
+    assert [(row.requests, row.input_tokens) for row in store.usage(key_id=key.id)] == [(2, 17)]
+    with pytest.raises(ValueError, match="nothing to group by"):
+        store.usage(["digest"])
+
+
+def test_usage_of_a_span_is_exact_at_its_edges(store: Store) -> None:
+    start = 20_000 * DAY_MS
+    times = [
+        start - 1,
+        start,
+        start + 5,
+        start + DAY_MS - 1,
+        start + DAY_MS,
+        start + 2 * DAY_MS,
+        start + 3 * DAY_MS,
+    ]
+    store.insert_records([record(ms, cost_nanos=1 << place) for place, ms in enumerate(times)])
+    edges = [
+        0,
+        start - 1,
+        start,
+        start + 1,
+        start + 5,
+        start + 6,
+        start + DAY_MS,
+        start + DAY_MS + 1,
+        times[-1],
+    ]
+    for since in edges:
+        for until in edges:
+            wanted = sum(1 << n for n, ms in enumerate(times) if since <= ms and (not until or ms < until))
+            rows = store.usage(since_ms=since, until_ms=until)
+            assert sum(row.cost_nanos for row in rows) == wanted, (since, until)
+
+
+def test_keys_live_until_revoked_or_expired(store: Store) -> None:
+    ada = store.add_key(create_key("ada", 1_000, models=("small", "large"))[0])
+    bob = store.add_key(create_key("bob", 1_000, team="red", expires_ms=5_000)[0])
+    assert store.list_keys() == [ada, bob]
+    assert ada.id != bob.id
+    assert store.find_key(bob.public_id) == bob
+    assert store.find_key("key_nobody") is None
+    assert store.live_callers(4_999) == [ada.caller(), bob.caller()]
+    assert store.live_callers(5_000) == [ada.caller()]
+    revoked = store.revoke_key(ada.public_id, 2_000)
+    assert isinstance(revoked, VirtualKey) and revoked.revoked_ms == 2_000
+    assert store.revoke_key(ada.public_id, 3_000) == revoked
+    assert store.revoke_key("key_nobody", 3_000) is None
+    assert store.live_callers(3_000) == [bob.caller()]
+
+
+def test_a_key_is_added_once(store: Store) -> None:
+    key = create_key("ada", 1_000)[0]
+    store.add_key(key)
+    with pytest.raises(StoreFault):
+        store.add_key(key)
+    assert len(store.list_keys()) == 1
+
+
+def test_pruned_records_leave_their_sums_and_never_count_again(store: Store) -> None:
+    old, new = record(NOON), record(NOON + 2 * DAY_MS)
+    store.insert_records([old, new])
+    assert store.prune(NOON + DAY_MS) == 1
+    assert store.prune(NOON) == 0
+    assert store.record(old.id) is None
+    assert store.record(new.id) == new
+    assert store.insert_records([old, new]) == (0, 2)
+    assert [row.requests for row in store.usage()] == [2]
+
+
+TIMES = st.sampled_from([NOON - 1, NOON, NOON + DAY_MS // 2, NOON + DAY_MS, NOON + 3 * DAY_MS])
+RECORDS = st.builds(
+    lambda ms, sequence, key_id, names, usage, cost: record(
+        ms,
+        sequence,
+        key_id=key_id,
+        model=names[0],
+        deployment=names[1],
+        outcome=names[2],
+        status=200 if names[2] == "ok" else 502,
+        usage=usage,
+        cost_nanos=cost,
+    ),
+    TIMES,
+    st.integers(0, 3),
+    st.integers(0, 2),
+    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["", "p/a"]), st.sampled_from(["ok", "gone"])),
+    st.builds(Usage, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), is_estimated=st.booleans()),
+    st.integers(0, 1 << 40),
+)
+
+
+class Twins(RuleBasedStateMachine):
+    """The same calls on both stores give the same answers."""
+
+    folder: Path
+    number = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        Twins.number += 1
+        self.memory = MemoryStore()
+        self.sqlite = SqliteStore(self.folder / f"{Twins.number}.db")
+
+    def teardown(self) -> None:
+        self.sqlite.close()
+
+    @rule(batch=st.lists(RECORDS, max_size=6))
+    def insert(self, batch: list[Record]) -> None:
+        assert self.sqlite.insert_records(batch) == self.memory.insert_records(batch)
+
+    @rule(before_ms=TIMES)
+    def prune(self, before_ms: int) -> None:
+        assert self.sqlite.prune(before_ms) == self.memory.prune(before_ms)
+
+    @rule(team=st.sampled_from(["", "red"]))
+    def add_key(self, team: str) -> None:
+        key = create_key("k", 1, team=team)[0]
+        assert self.sqlite.add_key(key) == self.memory.add_key(key)
+
+    @rule()
+    def reopen(self) -> None:
+        path = self.sqlite.path
+        self.sqlite.close()
+        self.sqlite = SqliteStore(path)
+
+    @rule(groups=st.lists(st.sampled_from(GROUPS)), since=TIMES | st.just(0), until=TIMES | st.just(0))
+    def usage(self, groups: list[str], since: int, until: int) -> None:
+        assert self.sqlite.usage(groups, since, until) == self.memory.usage(groups, since, until)
+
+    @rule(
+        wanted=st.builds(
+            RecordFilter,
+            since_ms=TIMES | st.just(0),
+            until_ms=TIMES | st.just(0),
+            key_id=st.none() | st.integers(0, 2),
+            model=st.sampled_from(["", "a"]),
+            outcome=st.sampled_from(["", "failed", "gone"]),
+            status_class=st.sampled_from([0, 2, 5]),
+            limit=st.integers(0, 5),
+            is_newest_first=st.booleans(),
+        )
+    )
+    def records(self, wanted: RecordFilter) -> None:
+        assert self.sqlite.records(wanted) == self.memory.records(wanted)
+
+    @invariant()
+    def the_whole_agrees(self) -> None:
+        assert self.sqlite.usage(GROUPS) == self.memory.usage(GROUPS)
+        assert self.sqlite.list_keys() == self.memory.list_keys()
+
+
+def test_memory_and_sqlite_are_twins(tmp_path: Path) -> None:
+    Twins.folder = tmp_path
+    run_state_machine_as_test(
+        Twins, settings=settings(max_examples=30, stateful_step_count=12, deadline=None, database=None)
+    )
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kept=st.from_type(Attempt), usage=st.from_type(Usage))
+def test_any_attempt_survives_a_row(kept: Attempt, usage: Usage) -> None:
+    from wicket.store.rows import record_row, row_record
+
+    for attempts in ([kept], [kept, kept]):
+        whole = record(attempts=attempts, usage=usage)
+        assert row_record(record_row(whole)) == whole
