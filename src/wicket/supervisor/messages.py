@@ -17,10 +17,15 @@ from wicket.accounts.record import Record
 
 
 class Configure(msgspec.Struct, tag="configure"):
-    """A new configuration in force (secrets resolved): the encoded `config.schema.Config`."""
+    """A new configuration in force (secrets resolved): the msgpack-encoded `config.schema.Config`.
+
+    `engine_sockets` are the engines' Unix sockets by engine name, for `config.snapshot.compile_snapshot`.
+    """
 
     version: int
     config: bytes
+    engine_sockets: dict[str, str] = {}
+    engine_sockets: dict[str, str] = {}  # engine name → path of its Unix socket
 
 
 class SetCallers(msgspec.Struct, tag="callers"):
@@ -63,13 +68,21 @@ class Answer(msgspec.Struct, tag="answer"):
     fault: tuple[str, str, int] | None = None
 
 
+class Committed(msgspec.Struct, tag="committed"):
+    """All `Records` up to `sequence` of this worker are in the database or in the spool folder."""
+
+    sequence: int
+
+
 class Drain(msgspec.Struct, tag="drain"):
     """Stop accepting, finish what is under way within `deadline_ms`, then exit."""
 
     deadline_ms: int
 
 
-ToWorker = Configure | SetCallers | AddCaller | RemoveCaller | EngineState | LedgerState | Answer | Drain
+ToWorker = (
+    Configure | SetCallers | AddCaller | RemoveCaller | EngineState | LedgerState | Answer | Committed | Drain
+)
 
 
 # worker → supervisor
@@ -82,9 +95,14 @@ class Ready(msgspec.Struct, tag="ready"):
 
 
 class Records(msgspec.Struct, tag="records"):
-    """Finished requests, oldest first. The supervisor commits them within the stated flush bound."""
+    """Finished requests, oldest first. The supervisor commits them within the stated flush bound.
+
+    `sequence` counts a worker's messages from 1; `Committed` answers it. Until then the worker keeps them,
+    and spools them if the supervisor goes away.
+    """
 
     records: list[Record]
+    sequence: int = 0
 
 
 class Ask(msgspec.Struct, tag="ask"):
