@@ -32,7 +32,7 @@ _decoder = msgspec.msgpack.Decoder(ToWorker)
 class Control:
     """One worker's line to its supervisor.
 
-    `hear` gets every message but answers and confirmations, in order. `lost` is called once when the supervisor is gone:
+    `hear` gets every message but answers and confirmations. `lost` is called once, when it is gone:
     the worker then drains and exits. `spool` keeps records that the supervisor can't take.
     """
 
