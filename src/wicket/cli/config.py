@@ -1,0 +1,58 @@
+"""`wicket config check|show`: the configuration that `wicket serve` would take, without a server."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from wicket.cli.output import add_json_option, show_json
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("config", help="check or show the configuration", description=__doc__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    check = verbs.add_parser("check", help="say what is wrong, with file, line and field")
+    check.set_defaults(run=check_config)
+    show = verbs.add_parser("show", help="what would be in force, secrets masked")
+    show.set_defaults(run=show_config)
+    for verb in (check, show):
+        verb.add_argument("--config", type=Path, default=None, metavar="FILE", help="wicket.toml")
+        add_json_option(verb)
+
+
+def check_config(args: argparse.Namespace) -> None:
+    """Load it; a mistake is a fault with a line for each."""
+    config, source = _load(args.config)
+    if args.json:
+        show_json({"ok": True, "source": source, "warnings": list(config.warnings)})
+        return
+    for warning in config.warnings:
+        print(f"note: {warning}")
+    print(f"{source or 'No file: the defaults and the environment'}: no mistakes.")
+
+
+def show_config(args: argparse.Namespace) -> None:
+    """Print it with defaults filled in."""
+    from wicket.cli.status import outline
+    from wicket.config.load import show
+
+    config, _ = _load(args.config)
+    shown = show(config)
+    if args.json:
+        show_json(shown)
+    else:
+        print("\n".join(outline(shown, "")))
+
+
+def _load(path: Path | None) -> tuple[Any, str]:
+    from wicket.config.load import find, load
+    from wicket.config.snapshot import compile_snapshot
+    from wicket.supervisor.home import default_home
+
+    found = find(path, default_home(os.environ))
+    config = load(found, os.environ)
+    compile_snapshot(config, version=0, engine_sockets={})
+    return config, str(found or "")

@@ -1,0 +1,100 @@
+"""`wicket`: finds the subcommand, loads only that one's module, turns faults into one line and an exit code.
+
+Exit codes: 0 done · 1 it failed · 2 wrong usage · 130 Ctrl-C · 141 the reader of our output left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import wicket
+from wicket.errors import Fault
+
+COMMANDS = {
+    "serve": "start the server",
+    "chat": "talk with a model",
+    "ask": "ask one question; reads standard input too",
+    "models": "what can be called; show one; pull one from the hub",
+    "keys": "make, list and revoke keys",
+    "logs": "show the requests that were answered",
+    "usage": "tokens and money, summed",
+    "requests": "what one request used and cost",
+    "config": "check or show the configuration",
+    "status": "what the server is doing",
+    "backup": "copy the database while it is in use",
+    "dev": "tools for developers",
+    "version": "show the version",
+}
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is one line on standard error and exit 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the help is."""
+        self.exit(2, f"wicket: {message} (see: {self.prog} --help)\n")
+
+
+def build_parser(chosen: str = "") -> argparse.ArgumentParser:
+    """The parser, with the options of the `chosen` subcommand only; the others are just named."""
+    parser = Parser(
+        prog="wicket",
+        description="A small gate to every model, with a compact model of its own inside.",
+        epilog="`wicket COMMAND --help` says more about each.",
+    )
+    parser.add_argument("--version", action="version", version=f"wicket {wicket.__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser)
+    for name, text in COMMANDS.items():
+        if name == chosen:
+            import_module(f"wicket.cli.{name}").add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=text)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    parser = build_parser(chosen)
+    try:
+        args = parser.parse_args(words)
+        if not args.command:
+            parser.print_help()
+            return 2
+        return _run(args)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return BROKEN_PIPE
+
+
+def _run(args: argparse.Namespace) -> int:
+    try:
+        code = int(args.run(args) or 0)
+        sys.stdout.flush()
+    except Fault as fault:
+        print(f"wicket: {fault.message}", file=sys.stderr)
+        return 1
+    return code
+
+
+def _forget_output() -> None:
+    """Keep the interpreter from complaining at its exit that nobody reads (Python's docs, `signal`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""The administration's routes: each checks what came, asks the supervisor one verb, and shapes the answer.
+
+Verbs, their arguments and what they answer with:
+- `keys.create` name, team, models, expires_ms → a key's fields and `key`, its text, this once
+- `keys.list` → a list of keys' fields · `keys.revoke` id → the fields
+- `logs` key, model, outcome, since_ms, until_ms, limit, after → `{"records": newest first, "last": mark}`
+- `requests.get` id → a record or None · `usage` by, since_ms, until_ms → a usage report
+- `status`, `config.show`, `config.reload`, `restart` → a document · `backup` path → a document
+- `metrics` → Prometheus' text
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from starlette.responses import Response, StreamingResponse
+
+from wicket.server.admin_follow import follow
+from wicket.server.admin_query import BackupTarget, NewKey, log_filter, read_body, usage_query
+from wicket.server.admin_shapes import now_ms, records_json, report_json
+from wicket.server.app_house import Call, Routes
+from wicket.wire.json import encode
+
+_JSON = "application/json"
+_SSE = "text/event-stream"
+
+
+async def list_keys(call: Call) -> Response:
+    """`GET /admin/v1/keys`: every key, revoked ones too; never a key's text."""
+    return _json({"object": "list", "data": await call.ask("keys.list")})
+
+
+async def create_key(call: Call) -> Response:
+    """`POST /admin/v1/keys`: the answer holds the key's text, this once."""
+    new = await read_body(call.request, NewKey)
+    return _json(await call.ask("keys.create", new.arguments(now_ms())), 201)
+
+
+async def revoke_key(call: Call) -> Response:
+    """`DELETE /admin/v1/keys/ID`: refused everywhere within a second."""
+    return _json(await call.ask("keys.revoke", {"id": call.request.path_params["id"]}))
+
+
+async def usage(call: Call) -> Response:
+    """`GET /admin/v1/usage?by=model,day&since=7d`."""
+    query = usage_query(call.request.query_params, now_ms())
+    return _json(report_json(await call.ask("usage", msgspec.to_builtins(query))))
+
+
+async def logs(call: Call) -> Response:
+    """`GET /admin/v1/logs`: records, newest first; with `follow=1` as server-sent events, oldest first."""
+    wanted = log_filter(call.request.query_params, now_ms())
+    if wanted.is_following:
+        return StreamingResponse(follow(call, wanted), media_type=_SSE, headers={"cache-control": "no-store"})
+    found = await call.ask("logs", msgspec.to_builtins(wanted))
+    return _json({"object": "list", "data": records_json(found["records"])})
+
+
+async def status(call: Call) -> Response:
+    """`GET /admin/v1/status`: processes, engines, gauges."""
+    return _json(await call.ask("status"))
+
+
+async def show_config(call: Call) -> Response:
+    """`GET /admin/v1/config`: what is in force, secrets masked."""
+    return _json(await call.ask("config.show"))
+
+
+async def reload_config(call: Call) -> Response:
+    """`POST /admin/v1/config/reload`: a bad file leaves the old configuration in force."""
+    return _json(await call.ask("config.reload"))
+
+
+async def backup(call: Call) -> Response:
+    """`POST /admin/v1/backup`: a consistent copy of the database while it is in use."""
+    target = await read_body(call.request, BackupTarget)
+    return _json(await call.ask("backup", {"path": target.path}))
+
+
+async def restart(call: Call) -> Response:
+    """`POST /admin/v1/restart`: new workers one after the other, no request dropped."""
+    return _json(await call.ask("restart"), 202)
+
+
+def _json(value: Any, status_code: int = 200) -> Response:
+    return Response(encode(value), status_code, media_type=_JSON, headers={"cache-control": "no-store"})
+
+
+ROUTES: Routes = [
+    ("/admin/v1/keys", "admin", {"GET": list_keys, "POST": create_key}),
+    ("/admin/v1/keys/{id}", "admin", {"DELETE": revoke_key}),
+    ("/admin/v1/usage", "admin", {"GET": usage}),
+    ("/admin/v1/logs", "admin", {"GET": logs}),
+    ("/admin/v1/status", "admin", {"GET": status}),
+    ("/admin/v1/config", "admin", {"GET": show_config}),
+    ("/admin/v1/config/reload", "admin", {"POST": reload_config}),
+    ("/admin/v1/backup", "admin", {"POST": backup}),
+    ("/admin/v1/restart", "admin", {"POST": restart}),
+]

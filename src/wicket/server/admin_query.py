@@ -1,0 +1,193 @@
+"""Bodies and query strings of the administration, checked: every refusal names its field.
+
+The command line uses the same functions when it reads the database itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+
+from wicket.accounts.usage_rows import GROUPS
+from wicket.errors import CallerFault
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_LIMIT = 10_000
+DEFAULT_LIMIT = 100
+_MAX_MS = 1 << 52  # far beyond any date; keeps sums in 63 bits
+_MAX_AGE_DIGITS = 9
+_UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_AGE = re.compile(r"([0-9]+)([smhdw])")
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+T = TypeVar("T")
+
+
+class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body that makes a key. At most one of the two ends; `expires_at` is ISO 8601 or Unix seconds."""
+
+    name: Name
+    team: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    models: Annotated[list[Name], msgspec.Meta(max_length=1000)] = []
+    expires_at: int | str | None = None
+    expires_in_s: Annotated[int, msgspec.Meta(ge=1, le=_MAX_MS // 1000)] | None = None
+
+    def arguments(self, now_ms: int) -> dict[str, Any]:
+        """What the supervisor's verb `keys.create` takes. Raises `CallerFault`."""
+        expires_ms = self.expires_ms(now_ms)
+        return {"name": self.name, "team": self.team, "models": self.models, "expires_ms": expires_ms}
+
+    def expires_ms(self, now_ms: int) -> int:
+        """When it ends, Unix ms; 0 for never. Raises `CallerFault`."""
+        if self.expires_at is not None and self.expires_in_s is not None:
+            raise CallerFault(
+                "invalid_value", "Give 'expires_at' or 'expires_in_s', not both.", param="expires_at"
+            )
+        if self.expires_in_s is not None:
+            return now_ms + self.expires_in_s * 1000
+        if self.expires_at is None:
+            return 0
+        ends_ms = moment_ms(str(self.expires_at), "expires_at", now_ms)
+        if ends_ms <= now_ms:
+            raise CallerFault("invalid_value", "'expires_at' is in the past.", param="expires_at")
+        return ends_ms
+
+
+class BackupTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body that asks for a backup: a file on the server's machine that does not exist yet."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+
+
+class LogFilter(msgspec.Struct, frozen=True):
+    """Which records to show. `key` is a key's id or name, or "admin"; times are Unix ms, 0 for open."""
+
+    key: str = ""
+    model: str = ""
+    outcome: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+    limit: int = DEFAULT_LIMIT
+    is_following: bool = False
+
+
+class UsageQuery(msgspec.Struct, frozen=True):
+    """What to sum and how to group it; times are Unix ms, 0 for open."""
+
+    by: tuple[str, ...] = ()
+    since_ms: int = 0
+    until_ms: int = 0
+
+
+async def read_body(request: Request, kind: type[T]) -> T:
+    """The JSON body as `kind`. Raises `CallerFault`: 413 when too long, 400 naming the field otherwise."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            message = f"The body is longer than this route's limit of {MAX_BODY_BYTES} bytes."
+            raise CallerFault("body_too_large", message, status=413)
+        parts.append(part)
+    return parse_body(b"".join(parts), kind)
+
+
+def parse_body(body: bytes, kind: type[T]) -> T:
+    """`body` as `kind`. Raises `CallerFault` naming the field."""
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        raise CallerFault("invalid_value", f"{text}.", param=_field_of(text)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CallerFault("invalid_json", f"The body is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise CallerFault("invalid_json", "The body is nested too deeply.") from None
+
+
+def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
+    """`key`, `model`, `outcome`, `since`, `until`, `limit`, `follow`. Raises `CallerFault`."""
+    _refuse_unknown(query, ("key", "model", "outcome", "since", "until", "limit", "follow"))
+    return LogFilter(
+        key=query.get("key", ""),
+        model=query.get("model", ""),
+        outcome=query.get("outcome", ""),
+        since_ms=_moment(query, "since", now_ms),
+        until_ms=_moment(query, "until", now_ms),
+        limit=_limit(query.get("limit", "")),
+        is_following=_flag(query, "follow"),
+    )
+
+
+def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
+    """`by` (a comma list of `GROUPS`), `since`, `until`. Raises `CallerFault`."""
+    _refuse_unknown(query, ("by", "since", "until"))
+    by = tuple(dict.fromkeys(part.strip() for part in query.get("by", "").split(",") if part.strip()))
+    for group in by:
+        if group not in GROUPS:
+            message = f"'by' has no {group[:40]!r}; there are {', '.join(GROUPS)}."
+            raise CallerFault("invalid_value", message, param="by")
+    return UsageQuery(by, _moment(query, "since", now_ms), _moment(query, "until", now_ms))
+
+
+def moment_ms(text: str, field: str, now_ms: int) -> int:
+    """An age ("90s", "15m", "1h", "7d", "2w"), an ISO 8601 time (UTC unless it says so), or Unix seconds.
+
+    Raises `CallerFault` naming `field`.
+    """
+    age = _AGE.fullmatch(text)
+    if age and len(age[1]) <= _MAX_AGE_DIGITS:
+        return max(0, now_ms - int(age[1]) * _UNIT_MS[age[2]])
+    if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS + 2:
+        return int(text) * 1000
+    try:
+        moment = datetime.fromisoformat(text)
+        stamp = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        message = f"'{field}' must be an age like 1h or 7d, an ISO 8601 time, or Unix seconds."
+        raise CallerFault("invalid_value", message, param=field) from None
+    return max(0, int(stamp * 1000))
+
+
+def _moment(query: Mapping[str, str], field: str, now_ms: int) -> int:
+    text = query.get(field, "")
+    return moment_ms(text, field, now_ms) if text else 0
+
+
+def _limit(text: str) -> int:
+    if not text:
+        return DEFAULT_LIMIT
+    limit = int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS else 0
+    if not 1 <= limit <= MAX_LIMIT:
+        message = f"'limit' must be a whole number from 1 to {MAX_LIMIT}."
+        raise CallerFault("invalid_value", message, param="limit")
+    return limit
+
+
+def _flag(query: Mapping[str, str], field: str) -> bool:
+    text = query.get(field, "")
+    if text in ("", "0", "false"):
+        return False
+    if text in ("1", "true"):
+        return True
+    raise CallerFault("invalid_value", f"'{field}' must be 1 or 0.", param=field)
+
+
+def _refuse_unknown(query: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for field in query:
+        if field not in known:
+            message = f"There is no parameter {field[:40]!r} here; there are {', '.join(known)}."
+            raise CallerFault("unknown_parameter", message, param=field[:40])
+
+
+def _field_of(message: str) -> str | None:
+    """The field that a msgspec message speaks of: "… - at `$.models[0]`" or "… field `name`"."""
+    place = re.search(r"at `\$\.([A-Za-z_]+)", message) or re.search(r"field `([^`]{1,40})`", message)
+    return place[1] if place else None

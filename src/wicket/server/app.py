@@ -1,0 +1,164 @@
+"""Every route that is not inference, as a plain ASGI app; the inference routes run on callbacks elsewhere.
+
+`build_app(house)` wires it. All answers carry `x-request-id`; all faults have OpenAI's shape.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as Path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from wicket.accounts.callers import Caller
+from wicket.accounts.request_ids import RequestIds, format_id
+from wicket.errors import Fault, PermissionFault
+from wicket.server import admin, app_health, app_models
+from wicket.server.answers import fault_body, fault_headers
+from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate
+from wicket.server.app_paths import ALIAS, INFERENCE_PATHS, allow, unknown_path, wrong_method
+
+__all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
+
+REQUEST_ID = "wicket.request_id"  # where the request's id lies in the ASGI scope
+EXPOSED_HEADERS = ("x-request-id", "x-wicket-deployment", "x-wicket-cost-usd", "x-wicket-dropped")
+_ID_SPACE = 127  # these ids are never stored, so that all workers may share one space
+
+_log = logging.getLogger("wicket.server")
+
+
+def build_app(house: House) -> Starlette:
+    """The app for one worker. CORS is there only while `house.cors_origins` is not empty."""
+    paths: list[Path] = []
+    for module in (app_health, app_models, admin):
+        for path, access, handlers in module.ROUTES:
+            paths += _with_alias(path, Resource(house, handlers, access))
+    for path in INFERENCE_PATHS:
+        paths += _with_alias(path, Resource(house, {"POST": _not_here}, "open"))
+    middleware = [Middleware(NamedRequests), Middleware(ConfiguredCors, house=house)]
+    app = Starlette(routes=paths, middleware=middleware)
+    app.router.redirect_slashes = False
+    app.router.default = _not_found
+    return app
+
+
+class Resource:
+    """One path: its handlers by method, who may call them, and what a wrong call is answered with."""
+
+    def __init__(self, house: House, handlers: Mapping[str, Handler], access: str) -> None:
+        self._house = house
+        self._handlers = dict(handlers)
+        self._access = access
+        if "GET" in self._handlers:
+            self._handlers["HEAD"] = self._handlers["GET"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        response = await self._answer(request)
+        if response is not None:
+            await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response | None:
+        handler = self._handlers.get(request.method)
+        if handler is None:
+            response = fault_response(wrong_method(request.method, self._handlers))
+            response.headers["allow"] = allow(self._handlers)
+            return response
+        try:
+            return await handler(Call(self._house, request, self._admit(request)))
+        except Fault as fault:
+            return fault_response(fault)
+        except ClientDisconnect:
+            return None
+        except Exception:
+            request_id = request.scope.get(REQUEST_ID, "")
+            _log.exception("%s %s failed (%s)", request.method, request.url.path, request_id)
+            return fault_response(Fault("internal_error", f"Something failed inside ({request_id})."))
+
+    def _admit(self, request: Request) -> Caller:
+        if self._access == "open":
+            return ANYBODY
+        caller = authenticate(self._house, request)
+        if self._access == "admin" and not caller.is_admin:
+            raise PermissionFault("admin_key_required", "Only the admin key may use this route.")
+        return caller
+
+
+class NamedRequests:
+    """Gives every request an id, in the scope and in the answer's `x-request-id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._ids = RequestIds(_ID_SPACE)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = scope.setdefault(REQUEST_ID, format_id(self._ids.next(int(time.time() * 1000))))
+
+        async def named_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).setdefault("x-request-id", request_id)
+            await send(message)
+
+        await self._app(scope, receive, named_send)
+
+
+class ConfiguredCors:
+    """Starlette's CORS for the origins in force; without any, no trace of CORS."""
+
+    def __init__(self, app: ASGIApp, house: House) -> None:
+        self._app = app
+        self._house = house
+        self._origins: tuple[str, ...] = ()
+        self._inner = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        origins = self._house.cors_origins
+        if origins != self._origins:
+            self._origins = origins
+            self._inner = self._guarded(origins) if origins else self._app
+        await self._inner(scope, receive, send)
+
+    def _guarded(self, origins: tuple[str, ...]) -> ASGIApp:
+        return CORSMiddleware(
+            self._app,
+            allow_origins=list(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["*"],
+            expose_headers=list(EXPOSED_HEADERS),
+            max_age=600,
+        )
+
+
+def fault_response(fault: Fault) -> Response:
+    """A fault as an HTTP answer."""
+    response = Response(fault_body(fault), fault.status, media_type="application/json")
+    response.raw_headers.extend(fault_headers(fault))
+    return response
+
+
+def _with_alias(path: str, resource: Resource) -> list[Path]:
+    names = [path, ALIAS + path] if path.startswith("/v1/") else [path]
+    return [Path(name, resource) for name in names]
+
+
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] != "http":
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    await fault_response(unknown_path(scope["path"]))(scope, receive, send)
+
+
+async def _not_here(call: Call) -> Response:
+    """Inference is answered before requests come to this app; without that part, say so."""
+    raise Fault("not_served_here", "This process answers administration only.", status=501)

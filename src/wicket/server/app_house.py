@@ -1,0 +1,100 @@
+"""What the administration and cold routes need of their worker, and what one call to them holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wicket.accounts.callers import Caller
+from wicket.routing.deployment import Route
+from wicket.supervisor.messages import EngineState
+
+
+class Snapshot(Protocol):
+    """The configuration in force, as far as these routes show it."""
+
+    @property
+    def version(self) -> int:
+        """Counts the reloads."""
+        ...
+
+    @property
+    def default_model(self) -> str:
+        """The model that stands first in the list; "" if there is none."""
+        ...
+
+    def models(self) -> Iterable[dict[str, Any]]:
+        """OpenAI's model objects of what can be called now, the local model first."""
+        ...
+
+    def resolve(self, name: str) -> Route:
+        """The route of a model's name. Raises `UnknownModelFault` with near names, or the variable to set."""
+        ...
+
+
+class House(Protocol):
+    """What a worker lends to these routes."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration in force; swapped whole on reload, so read it once per request."""
+        ...
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the worker takes inference requests (it has a configuration and isn't draining)."""
+        ...
+
+    @property
+    def is_metrics_public(self) -> bool:
+        """Whether `/metrics` needs no key."""
+        ...
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may call us; empty: no CORS at all; "*": all."""
+        ...
+
+    def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
+        """The caller behind an `Authorization` header. Raises `KeyFault`."""
+        ...
+
+    def engine_states(self) -> Mapping[str, EngineState]:
+        """Every local engine by its name."""
+        ...
+
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+        """What only the supervisor knows or may do. Raises the `Fault` it answers with."""
+        ...
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One request to one of these routes. `caller` is `ANYBODY` on open routes."""
+
+    house: House
+    request: Request
+    caller: Caller
+
+    async def ask(self, verb: str, arguments: dict[str, Any] | None = None) -> Any:
+        """`House.ask` in the caller's name."""
+        return await self.house.ask(verb, arguments or {}, self.caller.key_id)
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+Routes = list[tuple[str, str, dict[str, Handler]]]  # path, access ("open", "key" or "admin"), by method
+ANYBODY = Caller(key_id=-1, name="", digest=b"")
+
+
+def authenticate(house: House, request: Request) -> Caller:
+    """Who calls, by `Authorization`, `x-api-key` or `api-key`. Raises `KeyFault`."""
+    header = request.headers.get("authorization")
+    if header is None:
+        key = request.headers.get("x-api-key") or request.headers.get("api-key")
+        header = None if key is None else f"Bearer {key}"
+    now_ms = int(time.time() * 1000)
+    return house.authenticate(None if header is None else header.encode("latin-1"), now_ms)

@@ -1,0 +1,69 @@
+"""The paths that exist, and what a caller who missed them is told."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from difflib import get_close_matches
+
+from wicket.errors import CallerFault
+
+ALIAS = "/openai"  # `/openai/v1/…` answers as `/v1/…` does
+INFERENCE_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+COLD_PATHS = (
+    "/v1/models",
+    "/v1/models/{id}",
+    "/v1/requests/{id}",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/openapi.json",
+)
+ADMIN_PATHS = (
+    "/admin/v1/keys",
+    "/admin/v1/keys/{id}",
+    "/admin/v1/usage",
+    "/admin/v1/logs",
+    "/admin/v1/status",
+    "/admin/v1/config",
+    "/admin/v1/config/reload",
+    "/admin/v1/backup",
+    "/admin/v1/restart",
+)
+PATHS = INFERENCE_PATHS + COLD_PATHS + ADMIN_PATHS
+_MAX_SHOWN = 80
+
+
+def unknown_path(path: str) -> CallerFault:
+    """A 404 that names the near path, or else all the callers' paths."""
+    shown = path if len(path) <= _MAX_SHOWN else path[:_MAX_SHOWN] + "…"
+    near = _nearest(path)
+    if near:
+        hint = f"Did you mean {near}?"
+    else:
+        hint = f"There are {', '.join(INFERENCE_PATHS + COLD_PATHS)}, and those under /admin/v1."
+    return CallerFault("unknown_path", f"There is nothing at {shown!r}. {hint}", status=404)
+
+
+def wrong_method(method: str, allowed: Collection[str]) -> CallerFault:
+    """A 405; the answer must carry `Allow` (RFC 9110 §15.5.6)."""
+    shown = method if len(method) <= _MAX_SHOWN else "This method"
+    return CallerFault(
+        "method_not_allowed", f"{shown} is not possible here; use {allow(allowed)}.", status=405
+    )
+
+
+def allow(allowed: Collection[str]) -> str:
+    """The `Allow` header's value."""
+    return ", ".join(sorted(allowed))
+
+
+def _nearest(path: str) -> str:
+    """The existing path behind a missing or doubled `/v1`, a trailing slash or a slip of the finger."""
+    bare = path[:_MAX_SHOWN].rstrip("/").removeprefix(ALIAS)
+    while bare.startswith("/v1/v1/"):
+        bare = bare[3:]
+    for candidate in (bare, "/v1" + bare, "/admin" + bare):
+        if candidate in PATHS:
+            return candidate
+    close = get_close_matches(bare, PATHS, n=1, cutoff=0.75)
+    return close[0] if close else ""

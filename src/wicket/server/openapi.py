@@ -1,0 +1,210 @@
+"""The description of every route as an OpenAPI 3.1 document (https://spec.openapis.org/oas/v3.1.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import wicket
+from wicket.accounts.usage_rows import GROUPS
+from wicket.server.openapi_schemas import MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+
+_FAULTS = {
+    "400": "A field is missing or wrong; `param` names it.",
+    "401": "No key, or one that is not known here.",
+    "403": "The key may not do this.",
+    "404": "There is no such thing.",
+    "409": "Not in this state.",
+    "413": "The body is longer than this route takes.",
+    "429": "Too much at once; come back after `retry-after`.",
+    "500": "Something failed inside; `x-request-id` names the request.",
+    "501": "This upstream can't do that.",
+    "502": "Every provider that could answer failed.",
+    "503": "Something the operator must mend, or not ready yet.",
+    "504": "Every provider that could answer was too slow.",
+}
+_ALWAYS = ("500", "503")
+_OPEN: list[dict[str, list[str]]] = [{}]
+_INFERENCE = ("400", "401", "403", "404", "413", "429", "501", "502", "504")
+
+
+def document() -> dict[str, Any]:
+    """The whole description. `/openai/v1/…` answers as `/v1/…` does and is not listed twice."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Wicket",
+            "version": wicket.__version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "A small gate to every model, with a compact model of its own inside. "
+            "Every answer carries `x-request-id`; every fault has OpenAI's shape.",
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"key": []}],
+        "paths": {**_inference_paths(), **_cold_paths(), **_admin_paths()},
+        "components": {
+            "schemas": SCHEMAS,
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A virtual key, or the admin key. `x-api-key` works as well.",
+                }
+            },
+        },
+    }
+
+
+def _inference_paths() -> dict[str, Any]:
+    return {
+        "/v1/chat/completions": {
+            "post": _inference("chatCompletions", "Answer a conversation", "ChatRequest", "ChatAnswer")
+        },
+        "/v1/completions": {
+            "post": _inference("completions", "Continue a text", "CompletionRequest", "CompletionAnswer")
+        },
+        "/v1/embeddings": {
+            "post": _inference("embeddings", "Turn texts into vectors", "EmbeddingRequest", "EmbeddingAnswer")
+        },
+    }
+
+
+def _cold_paths() -> dict[str, Any]:
+    model = _parameter(
+        "id", "path", one_of("string", pattern=MODEL_PATTERN), "A model's id; it may hold slashes."
+    )
+    request = _parameter("id", "path", one_of("string"), "A request's id, from `x-request-id`.")
+    return {
+        "/v1/models": {"get": _operation("listModels", "What this key may call now", "ModelList", ("401",))},
+        "/v1/models/{id}": {
+            "get": _operation("getModel", "One model", "Model", ("401", "403", "404"), parameters=[model])
+        },
+        "/v1/requests/{id}": {
+            "get": _operation(
+                "getRequest",
+                "What a request used and cost",
+                "Request",
+                ("400", "401", "404"),
+                parameters=[request],
+            )
+        },
+        "/healthz": {"get": _operation("health", "The process lives", "Health", (), security=_OPEN)},
+        "/readyz": {"get": _operation("ready", "Inference is answered now", "Readiness", (), security=_OPEN)},
+        "/metrics": {
+            "get": _text(_operation("metrics", "Prometheus' text form", "Document", ("401", "403")))
+        },
+        "/openapi.json": {"get": _operation("describe", "This document", "Document", (), security=_OPEN)},
+    }
+
+
+def _admin_paths() -> dict[str, Any]:
+    key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
+    return {
+        "/admin/v1/keys": {
+            "get": _admin("listKeys", "Every key", "KeyList"),
+            "post": _made(_admin("createKey", "Make a key", "MadeKey", "NewKey"), "201"),
+        },
+        "/admin/v1/keys/{id}": {
+            "delete": _admin("revokeKey", "End a key everywhere within a second", "Key", parameters=[key])
+        },
+        "/admin/v1/usage": {
+            "get": _admin("usage", "Sums over requests", "UsageReport", parameters=_usage_parameters())
+        },
+        "/admin/v1/logs": {
+            "get": _followed(
+                _admin("logs", "Records, newest first", "RequestList", parameters=_log_parameters())
+            )
+        },
+        "/admin/v1/status": {"get": _admin("status", "Processes and engines", "Document")},
+        "/admin/v1/config": {"get": _admin("config", "What is in force, secrets masked", "Document")},
+        "/admin/v1/config/reload": {"post": _admin("reload", "Read the configuration again", "Document")},
+        "/admin/v1/backup": {
+            "post": _admin("backup", "A consistent copy of the database", "Document", "BackupTarget")
+        },
+        "/admin/v1/restart": {
+            "post": _made(_admin("restart", "New workers, one after the other", "Document"), "202")
+        },
+    }
+
+
+def _operation(
+    operation_id: str, summary: str, answer: str, faults: tuple[str, ...], **rest: Any
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": summary, "content": _json(ref(answer))}}
+    for status in sorted({*faults, *_ALWAYS}):
+        responses[status] = {"description": _FAULTS[status], "content": _json(ref("Error"))}
+    return {"operationId": operation_id, "summary": summary, "responses": responses, **rest}
+
+
+def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[str, Any]:
+    operation = _operation(operation_id, summary, answer, _INFERENCE, requestBody=_body(body))
+    if operation_id != "embeddings":
+        operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": one_of("string")}
+    return operation
+
+
+def _admin(operation_id: str, summary: str, answer: str, body: str = "", **rest: Any) -> dict[str, Any]:
+    if body:
+        rest["requestBody"] = _body(body)
+    faults = ("400", "401", "403", "404", "409", "413") if body or rest else ("400", "401", "403", "409")
+    return _operation(operation_id, summary, answer, faults, **rest)
+
+
+def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
+    """The same operation with another status for success."""
+    responses = dict(operation["responses"])
+    return {**operation, "responses": {status: responses.pop("200"), **responses}}
+
+
+def _text(operation: dict[str, Any]) -> dict[str, Any]:
+    operation["responses"]["200"]["content"] = {"text/plain": {"schema": one_of("string")}}
+    return operation
+
+
+def _followed(operation: dict[str, Any]) -> dict[str, Any]:
+    operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": one_of("string")}
+    return operation
+
+
+def _usage_parameters() -> list[dict[str, Any]]:
+    pattern = f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$"
+    by = _query("by", one_of("string", pattern=pattern), f"A comma list of {', '.join(GROUPS)}.")
+    return [by, *_span_parameters()]
+
+
+def _log_parameters() -> list[dict[str, Any]]:
+    return [
+        _query("key", one_of("string"), "A key's id or name, or `admin`."),
+        _query("model", one_of("string"), "The model that was asked for."),
+        _query("outcome", one_of("string"), '"ok", a fault\'s code, or "failed" for all but ok.'),
+        *_span_parameters(),
+        _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
+        _query("follow", one_of("string", enum=["0", "1"]), "1: go on as server-sent events."),
+    ]
+
+
+def _span_parameters() -> list[dict[str, Any]]:
+    age = "An age (15m, 1h, 7d), an ISO 8601 time, or Unix seconds."
+    moment = one_of("string", pattern="^[0-9]{1,4}[smhdw]$")
+    return [_query("since", moment, age), _query("until", moment, age)]
+
+
+def _query(name: str, schema: Schema, description: str) -> dict[str, Any]:
+    return _parameter(name, "query", schema, description)
+
+
+def _parameter(name: str, place: str, schema: Schema, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "schema": schema,
+        "description": description,
+    }
+
+
+def _body(name: str) -> dict[str, Any]:
+    return {"required": True, "content": _json(ref(name))}
+
+
+def _json(schema: Schema) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
