@@ -5,7 +5,9 @@ from __future__ import annotations
 import pkgutil
 import re
 from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path as FilePath
+from types import ModuleType
 from urllib.parse import urlsplit
 
 import wicket.dialects
@@ -23,14 +25,19 @@ _ORIGIN = re.compile(r"\*|https?://[^\s/?#@]+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
 
 
-def known_policies() -> set[str]:
-    """ "ordered" and every file of `routing/policies`."""
-    return {"ordered", *(module.name for module in pkgutil.iter_modules(wicket.routing.policies.__path__))}
+def known_policies() -> list[str]:
+    """The files of `routing/policies`: those with an `order`."""
+    return _modules(wicket.routing.policies, "order")
 
 
-def known_dialects() -> set[str]:
-    """ "openai_chat" and every file of `dialects`."""
-    return {"openai_chat", *(module.name for module in pkgutil.iter_modules(wicket.dialects.__path__))}
+def known_dialects() -> list[str]:
+    """The files of `dialects` that are dialects: those with `APIS`."""
+    return _modules(wicket.dialects, "APIS")
+
+
+def _modules(package: ModuleType, mark: str) -> list[str]:
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return [name for name in names if hasattr(import_module(f"{package.__name__}.{name}"), mark)]
 
 
 def check_file(file: File, rows: Iterable[str], mistakes: Mistakes) -> None:
@@ -56,8 +63,13 @@ def _check_name(path: Path, name: str, mistakes: Mistakes) -> None:
         mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: choose another name")
 
 
+def is_host(text: str) -> bool:
+    """Whether it may be a host name or an IP address."""
+    return bool(_HOST.fullmatch(text))
+
+
 def _check_server(server: Server, mistakes: Mistakes) -> None:
-    if not _HOST.fullmatch(server.host):
+    if not is_host(server.host):
         mistakes.add(("server", "host"), f'"{printable(server.host)}" is not a host name or an IP address')
     for index, origin in enumerate(server.cors_origins):
         if not _ORIGIN.fullmatch(origin):
@@ -95,10 +107,9 @@ def _check_provider(path: Path, name: str, table: ProviderTable, rows: set[str],
     fault = url_fault(table.base_url) if table.base_url else ""
     if fault:
         mistakes.add((*path, "base_url"), fault)
-    dialects = known_dialects()
-    if table.dialect and table.dialect not in dialects:
+    if table.dialect and table.dialect not in (dialects := known_dialects()):
         near = did_you_mean(table.dialect, dialects)
-        mistakes.add((*path, "dialect"), f"unknown{near}; known: {', '.join(sorted(dialects))}")
+        mistakes.add((*path, "dialect"), f"unknown dialect{near}; known: {', '.join(dialects)}")
     for header, value in table.headers.items():
         _check_header((*path, "headers", header), header, value, mistakes)
     for field in ("organization", "project"):
@@ -134,14 +145,19 @@ def _check_header_value(path: Path, value: str, mistakes: Mistakes) -> None:
 
 def _check_engine(path: Path, file: File, name: str, mistakes: Mistakes) -> None:
     model = file.engines[name].model
+    fault = model_fault(model)
+    if fault:
+        mistakes.add((*path, "model"), fault)
+
+
+def model_fault(model: str) -> str:
+    """What is wrong with an engine's model, or ""; whether it is there is found out when it is loaded."""
     known = f"{', '.join(KNOWN)}, a path, a repository, run:NAME"
     if not model:
-        mistakes.add((*path, "model"), f"is needed; known: {known}")
-    elif is_bare_name(model) and model not in KNOWN:
-        near = did_you_mean(model, KNOWN)
-        mistakes.add((*path, "model"), f'unknown model "{printable(model)}"{near}; known: {known}')
-    elif not model.isprintable():
-        mistakes.add((*path, "model"), "holds unprintable characters")
+        return f"is needed; known: {known}"
+    if is_bare_name(model) and model not in KNOWN:
+        return f'unknown model "{printable(model)}"{did_you_mean(model, KNOWN)}; known: {known}'
+    return "" if model.isprintable() else "holds unprintable characters"
 
 
 def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mistakes) -> None:
@@ -149,10 +165,9 @@ def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mist
         mistakes.add(path, "a model's name is printable text of at most 200 characters")
     if not model.deployments:
         mistakes.add((*path, "deployments"), 'is needed: a list of "provider/model"')
-    policies = known_policies()
-    if model.policy not in policies:
+    if model.policy != "ordered" and model.policy not in (policies := known_policies()):
         near = did_you_mean(model.policy, policies)
-        mistakes.add((*path, "policy"), f"unknown policy{near}; known: {', '.join(sorted(policies))}")
+        mistakes.add((*path, "policy"), f"unknown policy{near}; known: {', '.join(policies)}")
     for index, deployment in enumerate(model.deployments):
         place = (*path, "deployments", index)
         if deployment in model.deployments[:index]:

@@ -69,7 +69,13 @@ def _table_of_sections(section: Any, value: Any, path: Path, mistakes: Mistakes)
     if not isinstance(value, dict):
         mistakes.add(path, f"expected a table, got {_kind(value)}")
         return {}
-    return {name: convert(section, item, (*path, name), mistakes) for name, item in value.items()}
+    found = {}
+    for name, item in value.items():
+        if isinstance(item, dict):
+            found[name] = convert(section, item, (*path, name), mistakes)
+        else:
+            mistakes.add((*path, name), f"expected a table, got {_kind(item)}")
+    return found
 
 
 def _section_of(kind: Any) -> type[msgspec.Struct] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -68,6 +68,8 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
 
     def deployments(model: str) -> tuple[Deployment, ...]:
         facts = _facts(provider, model)
+        if provider.path_template:  # the caller's text goes into a request line, so it is encoded here
+            facts["path_template"] = provider.path_template.replace("{model}", quote(model, safe=""))
         return tuple(
             msgspec.structs.replace(each, id=f"{provider.name}/{model}", model=model, **facts)
             for each in per_credential

@@ -15,8 +15,9 @@ from wicket.config.check import check_file
 from wicket.config.convert import convert
 from wicket.config.lines import Lines
 from wicket.config.mistakes import Mistakes
+from wicket.config.options import with_environment
 from wicket.config.resolve import LeftOut, Place, from_environment, resolve_provider
-from wicket.config.schema import Config, EngineTable, File, Provider, Server
+from wicket.config.schema import Config, File, Model, Provider, Server
 from wicket.config.secrets import mask
 from wicket.errors import ConfigFault
 from wicket.providers import catalogue
@@ -69,7 +70,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
             providers[name] = resolve_provider(name, table, row, place)
         except LeftOut as reason:
             warnings.append(f"provider {name} is left out: {reason}")
-    server = _with_environment(file.server, environ, mistakes)
+    server = with_environment(file.server, environ, mistakes)
     if mistakes:
         raise mistakes.fault()
     return Config(
@@ -77,15 +78,30 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
         server=server,
         records=file.records,
         providers=providers,
-        models=file.models,
+        models=_without_absent(file, providers, warnings),
         engines={n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()},
         warnings=tuple(warnings),
     )
 
 
+def _without_absent(file: File, providers: Mapping[str, Provider], warnings: list[str]) -> dict[str, Model]:
+    """The models without the deployments of optional providers that were left out."""
+    absent = file.providers.keys() - providers.keys()
+    models = {}
+    for name, model in file.models.items():
+        gone = [deployment for deployment in model.deployments if deployment.split("/")[0] in absent]
+        left = tuple(deployment for deployment in model.deployments if deployment not in gone)
+        if left:
+            models[name] = msgspec.structs.replace(model, deployments=left)
+            warnings += [f"model {name} does without {each}, whose provider is left out" for each in gone]
+        else:
+            warnings.append(f"model {name} is left out: none of its deployments is there")
+    return models
+
+
 def _without_file(environ: Mapping[str, str]) -> Config:
     mistakes = Mistakes("environment", Lines())
-    server = _with_environment(Server(), environ, mistakes)
+    server = with_environment(Server(), environ, mistakes)
     if mistakes:
         raise mistakes.fault()
     providers, unusable = from_environment(catalogue.rows(), environ)
@@ -125,38 +141,6 @@ def _decode(text: str, source: str) -> dict[str, Any]:
         raise ConfigFault("invalid_config", f"{source}:{line}: is not TOML: {what}") from None
     except (RecursionError, ValueError, OverflowError):
         raise ConfigFault("invalid_config", f"{source}: is not TOML that can be read") from None
-
-
-def _with_environment(server: Server, environ: Mapping[str, str], mistakes: Mistakes) -> Server:
-    host = environ.get("WICKET_HOST", "").strip()
-    port = environ.get("WICKET_PORT", "").strip()
-    if host:
-        server = msgspec.structs.replace(server, host=host)
-    if port:
-        if not (port.isascii() and port.isdigit() and int(port[:6]) <= 65_535):
-            mistakes.add_plain("WICKET_PORT: is not a port number (0 to 65535)")
-        else:
-            server = msgspec.structs.replace(server, port=int(port))
-    return server
-
-
-def override(
-    config: Config,
-    *,
-    host: str | None = None,
-    port: int | None = None,
-    workers: int | None = None,
-    model: str | None = None,
-) -> Config:
-    """The command line's options over everything else; `model` is what the engine `compact` runs."""
-    given: dict[str, Any] = {"host": host, "port": port, "workers": workers}
-    server = msgspec.structs.replace(config.server, **{k: v for k, v in given.items() if v is not None})
-    engines = config.engines
-    if model is not None:
-        place = str(Path(model).expanduser().absolute()) if Path(model).expanduser().exists() else model
-        engine = local_models.resolve_engine("compact", EngineTable(model=place), Path.cwd())
-        engines = {"compact": engine, **{n: e for n, e in engines.items() if n != "compact"}}
-    return msgspec.structs.replace(config, server=server, engines=engines)
 
 
 def show(config: Config) -> dict[str, Any]:

@@ -18,11 +18,27 @@ def unknown_model(name: str, config: Config, known: list[str]) -> UnknownModelFa
     row = _row_of(name)
     if row is not None and row not in {provider.row for provider in config.providers.values()}:
         return _not_configured(name, row, config, known)
+    same = _same_elsewhere(name, known)
+    near = same or near_names(name, known)
     shown = printable(name) or "(empty)"
-    near = near_names(name, known)
-    hint = f"Did you mean {' or '.join(near)}?" if near else f"{_works_now(known)}"
-    message = f"The model '{shown}' does not exist here. {hint} GET /v1/models lists what can be called."
-    return UnknownModelFault("model_not_found", message, param="model")
+    if len(same) > 1:
+        what = f"Several providers have the model '{shown}': write {_either(same)}."
+    elif near:
+        what = f"The model '{shown}' does not exist here. Did you mean {_either(near)}?"
+    else:
+        what = f"The model '{shown}' does not exist here. {_works_now(known)}"
+    return UnknownModelFault(
+        "model_not_found", f"{what} GET /v1/models lists what can be called.", param="model"
+    )
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(names)
+
+
+def _same_elsewhere(name: str, known: list[str]) -> list[str]:
+    """Up to three `provider/model` whose model is exactly `name`."""
+    return [each for each in known if name and each.partition("/")[2] == name][:3]
 
 
 def near_names(name: str, known: list[str]) -> list[str]:
@@ -46,7 +62,9 @@ def _not_configured(name: str, row: str, config: Config, known: list[str]) -> Un
     message = (
         f"'{printable(name)}' is served by {title}, which is not configured: {what_to_do(row, config)}. "
     )
-    return UnknownModelFault("provider_not_configured", message + _works_now(known), param="model")
+    same = _same_elsewhere(name, known)
+    works = f"{_either(same)} works now." if same else _works_now(known)
+    return UnknownModelFault("provider_not_configured", message + works, param="model")
 
 
 def what_to_do(row: str, config: Config) -> str:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from wicket.config.check import url_fault
 from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
 from wicket.config.schema import Provider, ProviderTable
@@ -77,6 +78,10 @@ def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
     url = table.base_url
     if row and not url and row.base_url_env:
         url = place.environ.get(row.base_url_env, "").strip()
+        fault = url_fault(url) if url else ""
+        if fault:
+            place.wrong("base_url", f"{row.base_url_env} {fault}")
+            return ""
     if row and url and row.versioned_url:
         return with_standard_path(url, row, is_versioned=bool(table.api_version))
     if row and not url:
@@ -153,6 +158,9 @@ def from_environment(
         except SecretError as error:
             unusable[row.name] = str(error)
             continue
+        if row.base_url_env and not environ.get(row.base_url_env, "").strip():
+            unusable[row.name] = f"{name} is set, but {row.base_url_env} is not"
+            continue
         mistakes = _Quiet()
         place = Place((), mistakes, {**environ, name: secret}, FilePath())
         provider = resolve_provider(row.name, ProviderTable(), row, place)
@@ -174,4 +182,4 @@ class _Quiet(Mistakes):
         self.first = ""
 
     def add(self, path: Path, what: str) -> None:
-        self.first = self.first or f"{'.'.join(map(str, path))} {what}"
+        self.first = self.first or what

@@ -13,6 +13,7 @@ from wicket.config import deployments as build
 from wicket.config.check import DEFAULT_NAME
 from wicket.config.names import MAX_NAME, unknown_model
 from wicket.config.schema import Config, Model, TimeoutTable
+from wicket.providers import catalogue
 from wicket.routing.deployment import Deployment, Route, Timeouts
 
 MAX_DYNAMIC_ROUTES = 4_096
@@ -39,7 +40,7 @@ class Snapshot:
             for name, engine in config.engines.items()
         }
         self._routes = self._fixed_routes()
-        self._bare = self._unique_names()
+        self._bare = self._bare_names()
         self._dynamic: dict[str, Route] = {}
         self.deployments = self._all_deployments()
         self.default_model = DEFAULT_NAME if DEFAULT_NAME in self._routes else next(iter(config.models), "")
@@ -67,8 +68,14 @@ class Snapshot:
         ]
 
     def callable_names(self) -> list[str]:
-        """Every name that resolves and is listed somewhere, `mini` first, plus unique bare names."""
-        return list(dict.fromkeys([*(model["id"] for model in self.models()), *self._routes, *self._bare]))
+        """Every name that is known to resolve: those of `models()` in their order, then bare names."""
+        bare = [name for name in self._bare if self._full_name(name) == self._bare[name][0]]
+        return list(dict.fromkeys([*(model["id"] for model in self.models()), *self._routes, *bare]))
+
+    @property
+    def num_dynamic_routes(self) -> int:
+        """How many `provider/model` routes were made on demand and are kept."""
+        return len(self._dynamic)
 
     def price_of(self, deployment: Deployment) -> Price | None:
         """What the provider bills for it; None if unknown."""
@@ -77,17 +84,27 @@ class Snapshot:
         return Price(deployment.price_id, *deployment.prices)
 
     def _resolve_dynamic(self, name: str) -> Route:
-        if len(name) <= MAX_NAME and name.isprintable():
-            full = self._bare.get(name, name)
-            provider, slash, model = full.partition("/")
-            template = self._providers.get(provider)
-            if template is not None and slash and model.strip():
-                route = Route(name=name, deployments=template(model))
-                if len(self._dynamic) >= MAX_DYNAMIC_ROUTES:
-                    self._dynamic.clear()
-                self._dynamic[name] = route
-                return route
-        raise unknown_model(name, self.config, self.callable_names())
+        full = self._full_name(name) if len(name) <= MAX_NAME and name.isprintable() else ""
+        provider, _, model = full.partition("/")
+        template = self._providers.get(provider)
+        if template is None or not model.strip():
+            raise unknown_model(name, self.config, self.callable_names())
+        route = Route(name=name, deployments=template(model))
+        if len(self._dynamic) >= MAX_DYNAMIC_ROUTES:
+            self._dynamic.clear()
+        self._dynamic[name] = route
+        return route
+
+    def _full_name(self, name: str) -> str:
+        """`provider/model` for a name: itself, or a model that one enabled provider only has; else ""."""
+        prefix, slash, _ = name.partition("/")
+        if slash and (prefix in self._providers or prefix in catalogue.rows()):
+            return name
+        found = self._bare.get(name)
+        if found is not None:
+            return found[0] if len(found) == 1 else ""
+        having = [n for n, p in self.config.providers.items() if p.row and catalogue.fact_of(p.row, name)]
+        return f"{having[0]}/{name}" if len(having) == 1 else ""
 
     def _fixed_routes(self) -> dict[str, Route]:
         routes: dict[str, Route] = {}
@@ -118,15 +135,13 @@ class Snapshot:
             timeouts=_timeouts(model.timeouts),
         )
 
-    def _unique_names(self) -> dict[str, str]:
-        """Bare names of exactly one enabled provider's known models → `provider/model`."""
+    def _bare_names(self) -> dict[str, list[str]]:
+        """Bare names of enabled providers' known models → each `provider/model`."""
         owners: dict[str, list[str]] = {}
         for provider, config in self.config.providers.items():
             for model in build.known_models(config):
                 owners.setdefault(model, []).append(f"{provider}/{model}")
-        return {
-            model: full[0] for model, full in owners.items() if len(full) == 1 and model not in self._routes
-        }
+        return owners
 
     def _all_deployments(self) -> dict[str, tuple[Deployment, ...]]:
         found: dict[str, list[Deployment]] = {}

@@ -27,6 +27,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
+    Without `lists_models` the facts do not say what an account can call; `facts_from` names the row whose
+    facts hold where there are none of its own. `sources` say what the row was read from.
     """
 
     name: str = ""
@@ -44,6 +46,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
+    lists_models: bool = True
+    facts_from: str = ""
     note: str = ""
     docs: str
     sources: tuple[str, ...]
@@ -137,6 +141,8 @@ def _by_provider() -> dict[str, dict[str, Fact]]:
 @functools.cache
 def known_models(row: str) -> tuple[str, ...]:
     """The catalogue's models of one provider that are not deprecated, in the order of the file."""
+    if row not in _by_provider() or not rows()[row].lists_models:
+        return ()
     return tuple(f.model for f in facts().models if f.provider == row and not f.is_deprecated)
 
 
@@ -148,9 +154,16 @@ def providers_of(model: str) -> tuple[str, ...]:
 
 def fact_of(row: str, model: str) -> Fact | None:
     """What is known of `model` at `row`: by its name, another name of it, or its undated name."""
-    names = _by_provider().get(row, {})
-    found = names.get(model)
-    if found is None:
-        undated = _DATED.sub("", model)
-        found = names.get(undated) if undated != model else None
-    return found
+    undated = _DATED.sub("", model)
+    for place in _places(row):
+        names = _by_provider().get(place, {})
+        found = names.get(model) or names.get(undated)
+        if found is not None:
+            return found
+    return None
+
+
+@functools.cache
+def _places(row: str) -> tuple[str, ...]:
+    known = rows().get(row)
+    return (row, known.facts_from) if known is not None and known.facts_from else (row,)
