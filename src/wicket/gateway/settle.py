@@ -22,7 +22,7 @@ def price_of(deployment: Deployment) -> Price | None:
 
 
 def cost_of(deployment: Deployment, usage: Usage) -> int:
-    """Nano-USD of one attempt; 0 for an unknown price, and for counts beyond belief, which the record keeps."""
+    """Nano-USD of one attempt; 0 for an unknown price and for counts beyond belief (the record has them)."""
     if deployment.prices is None or usage is NO_USAGE:
         return 0
     try:

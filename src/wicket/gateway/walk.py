@@ -328,12 +328,7 @@ def _check(walk: Walk, attempt: Try, now: int) -> Sequence[Action]:
         fault = _timeout("gap_timeout", "The provider fell silent in the middle of its answer.")
         return _abandon(walk, attempt, fault, now)
     late = now - attempt.sent_us
-    if (
-        _has_alternative(walk)
-        and rules.hedge_us
-        and late >= rules.hedge_us
-        and walk.hedges < rules.max_hedges
-    ):
+    if _may_hedge(walk) and late >= rules.hedge_us:
         walk.hedges += 1
         send = _next(walk, now)
         return (send,) if send is not None else ()
@@ -343,10 +338,14 @@ def _check(walk: Walk, attempt: Try, now: int) -> Sequence[Action]:
     return ()
 
 
+def _may_hedge(walk: Walk) -> bool:
+    rules = walk.rules
+    return rules.hedge_us > 0 and walk.hedges < rules.max_hedges and _has_alternative(walk)
+
+
 def _has_rival(walk: Walk, attempt: Try) -> bool:
-    return any(
-        other.live and other is not attempt and other.sent_us > attempt.sent_us for other in walk.tries
-    )
+    """Whether a younger attempt runs, which has its own time still before it."""
+    return any(other.live and other.number > attempt.number for other in walk.tries)
 
 
 def _abandon(walk: Walk, attempt: Try, fault: Fault, now: int) -> Sequence[Action]:
@@ -371,6 +370,20 @@ def _keep_waiting(walk: Walk, now: int) -> Sequence[Action]:
     return (KeepAlive(),)
 
 
+def _deadline(walk: Walk, attempt: Try) -> int:
+    """When `_check` would act on a live attempt."""
+    rules = walk.rules
+    if attempt.finished:
+        return attempt.heard_us + SECOND_US
+    if attempt.spoke:
+        return attempt.heard_us + rules.gap_us
+    if _may_hedge(walk):
+        return attempt.sent_us + min(rules.hedge_us, rules.first_token_us)
+    if _has_alternative(walk) or _has_rival(walk, attempt):
+        return attempt.sent_us + rules.first_token_us
+    return NEVER
+
+
 def _set_due(walk: Walk, now: int) -> None:
     """The next moment at which a tick could matter. Data moves `heard_us` only, so a tick may come early."""
     rules = walk.rules
@@ -378,16 +391,8 @@ def _set_due(walk: Walk, now: int) -> None:
     if walk.wait is not None:
         due = min(due, walk.wait[0])
     for attempt in walk.tries:
-        if not attempt.live:
-            continue
-        if attempt.finished:
-            due = min(due, attempt.heard_us + SECOND_US)
-        elif attempt.spoke:
-            due = min(due, attempt.heard_us + rules.gap_us)
-        elif _has_alternative(walk) or len(walk.tries) > 1:
-            due = min(due, attempt.sent_us + rules.first_token_us)
-            if rules.hedge_us:
-                due = min(due, attempt.sent_us + rules.hedge_us)
+        if attempt.live:
+            due = min(due, _deadline(walk, attempt))
     if rules.holds_whole and rules.is_streamed and walk.state == State.WAITING:
         begun = walk.begun_us
         due = min(due, begun + KEEP_ALIVE_EVERY_US if begun else walk.started_us + BEGIN_AFTER_US)

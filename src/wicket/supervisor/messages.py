@@ -24,7 +24,6 @@ class Configure(msgspec.Struct, tag="configure"):
 
     version: int
     config: bytes
-    engine_sockets: dict[str, str] = {}
     engine_sockets: dict[str, str] = {}  # engine name → path of its Unix socket
 
 

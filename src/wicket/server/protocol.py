@@ -1,0 +1,302 @@
+"""The inference routes, answered on callbacks inside a well-kept server's protocol class.
+
+uvicorn's HTTP/1.1 protocol keeps sockets, TLS and every cold route (plain ASGI); a POST to an inference
+path leaves ASGI here: head and body are gathered, admitted and driven without a Task. Measured at about
+21 µs CPU per request for the skeleton, against 41 µs through ASGI (docs/benchmarks.md).
+
+Limits that uvicorn does not have are added: size and number of headers, time for the head and the body,
+size of the body per route, requests pipelined behind a running one (answered with `connection: close`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import httptools
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from wicket.accounts.request_ids import format_id
+from wicket.dialects.contract import Api
+from wicket.errors import CallerFault, Fault
+from wicket.gateway.admit import admit, check_live
+from wicket.gateway.call import Arrival
+from wicket.gateway.drive import Drive
+from wicket.gateway.gate import Gate
+from wicket.server.bearer import read_bearer, unknown_key
+from wicket.server.reply import HttpReply
+
+_KEPT = frozenset({b"authorization", b"x-api-key", b"api-key", b"traceparent", b"content-length", b"expect"})
+
+
+class Bounds(msgspec.Struct, frozen=True):
+    """What one connection may use; sizes in bytes, times in seconds. `body[api]` is per route."""
+
+    max_headers: int = 100
+    max_header_bytes: int = 64 * 1024
+    header_s: float = 10.0
+    body_s: float = 60.0
+    keep_alive_s: float = 75.0
+    stream_buffer_bytes: int = 256 * 1024
+    body: Mapping[str, int] = {}
+    max_body: int = 32 * 1024 * 1024
+
+
+class Serving(msgspec.Struct):
+    """What a worker's connections share. `bounds` and `cors` change with the configuration."""
+
+    gate: Gate
+    apis: Mapping[bytes, Api]
+    bounds: Bounds = Bounds()
+    cors: frozenset[bytes] = frozenset()
+
+
+class InferenceProtocol(HttpToolsProtocol):
+    """One client connection."""
+
+    serving: ClassVar[Serving]  # bound by `bind`
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.drive: Drive | None = None
+        self.reply: HttpReply | None = None
+        self.api: Api | None = None
+        self.kept: dict[bytes, bytes] = {}
+        self.parts: list[bytes] = []
+        self.num_bytes = 0  # of the head or the body being read
+        self.reading_since = 0.0  # when the current head or body began, 0 between requests
+        self.in_head = False
+        self.is_refused = False  # the rest of what this connection sends is ignored
+        self.started_ns = 0
+        self.idle_since = 0.0
+
+    # connection
+
+    def connection_made(self, transport: Any) -> None:
+        """A client is here; its write buffer is bounded."""
+        super().connection_made(transport)
+        transport.set_write_buffer_limits(high=self.serving.bounds.stream_buffer_bytes)
+        self.reading_since = time.monotonic()
+        self.in_head = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone: whoever answers it is cancelled and accounted."""
+        drive, self.drive = self.drive, None
+        if drive is not None:
+            drive.client_gone()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client reads slowly."""
+        super().pause_writing()
+        if self.drive is not None:
+            self.drive.pause()
+
+    def resume_writing(self) -> None:
+        """The client reads again."""
+        super().resume_writing()
+        if self.drive is not None:
+            self.drive.resume()
+
+    def shutdown(self) -> None:
+        """Drain: the request under way is finished, nothing more is read."""
+        if self.drive is not None and self.reply is not None:
+            self.reply.keep_alive = False
+        else:
+            super().shutdown()
+
+    def check_time(self, now: float) -> None:
+        """Swept once a second: a head or body that trickles in too slowly ends the connection."""
+        if self.drive is not None or self.is_refused:
+            return
+        if not self.reading_since:
+            if self.idle_since and now - self.idle_since > self.serving.bounds.keep_alive_s:
+                self.transport.close()
+            return
+        limit = self.serving.bounds.header_s if self.in_head else self.serving.bounds.body_s
+        if now - self.reading_since > limit:
+            if self.in_head and not self.num_bytes:
+                self.transport.close()  # connected and never said anything
+                return
+            what = "headers" if self.in_head else "body"
+            self._refuse(CallerFault("request_timeout", f"The request's {what} took too long.", status=408))
+
+    # reading
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client; a head that outgrows its bound is refused before it is complete."""
+        if self.is_refused:
+            return
+        if self.in_head:
+            self.num_bytes += len(data)
+            if not self.reading_since:
+                self.reading_since = time.monotonic()
+        super().data_received(data)
+        if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
+            self._refuse(CallerFault("headers_too_large", "The request's headers are too large.", status=431))
+
+    def on_message_begin(self) -> None:
+        """A request's first line begins; one that is pipelined behind a running one ends the connection."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self.kept = {}
+        self.in_head = True
+        busy_cold = self.cycle is not None and not self.cycle.response_complete
+        if self.drive is not None or busy_cold:
+            if self.reply is not None:
+                self.reply.keep_alive = False
+            if busy_cold:
+                self.cycle.keep_alive = False
+            self.is_refused = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep all for the cold routes, and the few that matter for the hot ones."""
+        if self.is_refused:
+            return
+        name = name.lower()
+        self.headers.append((name, value))
+        if name in _KEPT:
+            if name in self.kept and name != b"expect":
+                fault = CallerFault("repeated_header", f"The header '{name.decode()}' is there twice.")
+                self._refuse(fault)
+                return
+            self.kept[name] = value
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        if len(self.headers) > self.serving.bounds.max_headers:
+            self._refuse(CallerFault("too_many_headers", "The request has too many headers.", status=431))
+
+    def on_headers_complete(self) -> None:
+        """Hot or cold: an inference path stays here, everything else goes to the ASGI app."""
+        if self.is_refused:
+            return
+        self.in_head = False
+        self.num_bytes = 0
+        self.idle_since = 0.0
+        self.reading_since = time.monotonic()
+        self.api = api = self.serving.apis.get(self.url.partition(b"?")[0])
+        if api is None or self.parser.get_method() != b"POST":
+            self.api = None
+            self._to_asgi()
+            return
+        self.started_ns = time.monotonic_ns()
+        self.parts = []
+        bounds = self.serving.bounds
+        limit = bounds.body.get(api.name, bounds.max_body)
+        length = self.kept.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > limit:
+            self._refuse(_too_large(limit))
+        elif self.expect_100_continue:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def _to_asgi(self) -> None:
+        """Set up what uvicorn's own `on_message_begin` would have."""
+        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expect
+        self.scope["headers"] = headers
+        try:
+            super().on_headers_complete()
+        except (httptools.HttpParserError, UnicodeDecodeError):
+            self._refuse(CallerFault("invalid_url", "The request's target is not a valid URL."))
+
+    def on_body(self, body: bytes) -> None:
+        """Gather the body within its route's limit."""
+        if self.is_refused:
+            return
+        if self.api is None:
+            super().on_body(body)
+            return
+        self.parts.append(body)
+        self.num_bytes += len(body)
+        bounds = self.serving.bounds
+        limit = bounds.body.get(self.api.name, bounds.max_body)
+        if self.num_bytes > limit:
+            self._refuse(_too_large(limit))
+
+    def on_message_complete(self) -> None:
+        """The request is here: admit and drive it."""
+        if self.is_refused:
+            return
+        self.reading_since = 0.0
+        self.in_head = True  # the next bytes are a head
+        self.num_bytes = 0
+        if self.api is None:
+            super().on_message_complete()
+            return
+        keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
+        self._begin(self.api, keep_alive)
+
+    # answering
+
+    def _begin(self, api: Api, keep_alive: bool) -> None:
+        gate = self.serving.gate
+        unix_ms = time.time_ns() // 1_000_000
+        number = gate.ids.next(unix_ms)
+        text_id = format_id(number)
+        reply = HttpReply(self, keep_alive, self._cors_headers())
+        self.reply = reply
+        body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
+        self.parts = []
+        kept = self.kept
+        try:
+            routes = gate.check_room()
+            key = read_bearer(kept.get(b"authorization"), kept.get(b"x-api-key") or kept.get(b"api-key"))
+            caller = gate.callers.find(key)
+            if caller is None:
+                raise unknown_key(key)
+            check_live(caller, unix_ms)
+            arrival = Arrival(api, kept, body, number, text_id, self.started_ns // 1_000, unix_ms)
+            drive = Drive(gate, admit(arrival, caller, routes), reply)
+        except Fault as fault:
+            reply.refuse(fault, b"x-request-id: %b\r\n" % text_id.encode())
+            return
+        self.drive = drive
+        drive.start()
+
+    def answered(self, keep_alive: bool) -> None:
+        """The reply is complete: ready for the next request, or closed."""
+        self.drive = None
+        self.reply = None
+        if not keep_alive or self.is_refused:
+            self.is_refused = True
+            self.transport.close()
+            return
+        self.server_state.total_requests += 1
+        self.idle_since = time.monotonic()  # swept by `check_time`: no timer per request
+
+    def _cors_headers(self) -> bytes:
+        if not self.serving.cors:
+            return b""
+        for name, value in self.headers:
+            if name == b"origin" and (value in self.serving.cors or b"*" in self.serving.cors):
+                return (
+                    b"access-control-allow-origin: %b\r\nvary: origin\r\n"
+                    b"access-control-expose-headers: x-request-id, x-wicket-deployment, x-wicket-cost-usd, "
+                    b"x-wicket-dropped, retry-after\r\n" % value
+                )
+        return b""
+
+    def _refuse(self, fault: Fault) -> None:
+        """Answer a request that can't be read on, and close: the rest of it would be taken for another."""
+        if self.is_refused:
+            return
+        self.is_refused = True
+        HttpReply(self, False, self._cors_headers()).refuse(fault, b"")
+
+    def send_400_response(self, msg: str) -> None:
+        """What uvicorn calls for bytes that are not HTTP."""
+        self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
+
+
+def _too_large(limit: int) -> CallerFault:
+    message = f"The request's body is larger than the {limit:,} bytes that this route takes."
+    return CallerFault("body_too_large", message, status=413)
+
+
+def bind(serving: Serving) -> type[InferenceProtocol]:
+    """A protocol class that belongs to one worker's `serving`, as uvicorn's `http=` setting wants it."""
+    return type("BoundInferenceProtocol", (InferenceProtocol,), {"serving": serving})

@@ -1,0 +1,86 @@
+"""The caller's side of one inference request: status line, headers, body, in as few writes as can be."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from wicket.errors import Fault
+from wicket.server.answers import fault_body, fault_headers
+from wicket.wire.chunked import LAST_CHUNK, chunk
+
+if TYPE_CHECKING:
+    from wicket.server.protocol import InferenceProtocol
+
+_JSON = b"content-type: application/json\r\n"
+_STREAM = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+    b"x-accel-buffering: no\r\ntransfer-encoding: chunked\r\n"
+)
+
+
+class HttpReply:
+    """`gateway.drive.Reply` over HTTP/1.1. After it is complete, or the client left, nothing is written."""
+
+    __slots__ = ("_head", "_is_over", "_protocol", "cors", "keep_alive")
+
+    def __init__(self, protocol: InferenceProtocol, keep_alive: bool, cors: bytes) -> None:
+        self._protocol = protocol
+        self._head = b""  # a stream's head, waiting for the first bytes
+        self._is_over = False
+        self.keep_alive = keep_alive
+        self.cors = cors
+
+    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+        """A complete answer in one write."""
+        if not self._open():
+            return
+        self._is_over = True
+        self._protocol.transport.write(
+            b"%b%b%bcontent-length: %d\r\n\r\n%b" % (self._start(status), _JSON, headers, len(body), body)
+        )
+        self._protocol.answered(self.keep_alive)
+
+    def begin(self, headers: bytes) -> None:
+        """Keep the head until there is something to send with it: one packet instead of two."""
+        self._head = b"%b%b%b\r\n" % (self._start(200), _STREAM, headers)
+
+    def write(self, data: bytes) -> None:
+        """One chunk."""
+        if not self._open():
+            return
+        head, self._head = self._head, b""
+        self._protocol.transport.write(head + chunk(data) if head else chunk(data))
+
+    def finish(self) -> None:
+        """The stream's proper end."""
+        if not self._open():
+            return
+        self._is_over = True
+        head, self._head = self._head, b""
+        self._protocol.transport.write(head + LAST_CHUNK)
+        self._protocol.answered(self.keep_alive)
+
+    def refuse(self, fault: Fault, headers: bytes) -> None:
+        """An error answer in OpenAI's shape."""
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in fault_headers(fault)])
+        self.whole(fault.status, headers + lines, fault_body(fault))
+
+    def fail_in_band(self, fault: Fault) -> None:
+        """An error frame, then the end without `[DONE]`: no client takes it for a normal stop."""
+        if not self._open():
+            return
+        self.write(b"data: %b\n\n" % fault_body(fault))
+        self.finish()
+
+    def _open(self) -> bool:
+        return not self._is_over and not self._protocol.transport.is_closing()
+
+    def _start(self, status: int) -> bytes:
+        protocol = self._protocol
+        lines = STATUS_LINE[status]
+        for name, value in protocol.server_state.default_headers:
+            lines += b"%b: %b\r\n" % (name, value)
+        close = b"" if self.keep_alive else b"connection: close\r\n"
+        return lines + self.cors + close

@@ -1,0 +1,282 @@
+"""A worker process: answers inference on callbacks and everything else through a plain ASGI app.
+
+`python -m wicket.server.worker --listen-fd N --control-fd M --index I --home DIR`, started by the
+supervisor, which owns the socket, the database, the configuration and the engines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import resource
+import signal
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from wicket.accounts.callers import Caller, CallerTable
+from wicket.accounts.record import Record
+from wicket.config.schema import Config
+from wicket.config.snapshot import Snapshot, compile_snapshot
+from wicket.dialects import openai_chat
+from wicket.gateway.admit import check_live
+from wicket.gateway.gate import Gate
+from wicket.server.bearer import read_bearer, unknown_key
+from wicket.server.control import Control
+from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
+from wicket.supervisor.messages import (
+    AddCaller,
+    Configure,
+    Drain,
+    EngineState,
+    LedgerState,
+    Load,
+    RemoveCaller,
+    SetCallers,
+    ToWorker,
+)
+from wicket.upstream.pool import UpstreamPool
+from wicket.upstream.proxies import proxy_for
+
+FLUSH_S = 0.05  # records wait at most this long in a worker
+MAX_BATCH = 500
+SWEEP_S = 1.0
+
+_decode_config = msgspec.msgpack.Decoder(Config).decode
+
+
+class Worker:
+    """One worker: hears the supervisor, lends its gate to the protocol and its house to the cold routes."""
+
+    def __init__(self, index: int, home: Path) -> None:
+        self.home = home
+        self.pool = UpstreamPool()
+        self.gate = Gate(self.pool, index, self._record)
+        self.serving = Serving(gate=self.gate, apis=_paths())
+        self.control = Control(self._hear, self._lost, self._spool)
+        self.index = index
+        self.config = Config()
+        self._snapshot: Snapshot | None = None
+        self.engines: dict[str, EngineState] = {}
+        self.configured = asyncio.Event()
+        self.keyed = asyncio.Event()
+        self.server: uvicorn.Server | None = None
+        self.records: list[Record] = []
+
+    # what the cold routes ask (server.app_house.House)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration in force."""
+        assert self._snapshot is not None
+        return self._snapshot
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether inference requests are taken."""
+        return self._snapshot is not None and not self.gate.is_draining
+
+    @property
+    def is_metrics_public(self) -> bool:
+        """Metrics need a key."""
+        return False
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Origins whose pages may call."""
+        return self.config.server.cors_origins
+
+    def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
+        """The caller behind an `Authorization` header."""
+        key = read_bearer(authorization)
+        caller = self.gate.callers.find(key)
+        if caller is None:
+            raise unknown_key(key)
+        return check_live(caller, now_ms)
+
+    def engine_states(self) -> Mapping[str, EngineState]:
+        """Every local engine."""
+        return self.engines
+
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+        """What only the supervisor knows."""
+        return await self.control.ask(verb, arguments, key_id)
+
+    # what the supervisor says
+
+    def _hear(self, message: ToWorker) -> None:
+        match message:
+            case Configure():
+                self._configure(message)
+            case SetCallers(callers=callers):
+                self.gate.callers = CallerTable(callers)
+                self.keyed.set()
+            case AddCaller(caller=caller):
+                self.gate.callers.add(caller)
+            case RemoveCaller(key_id=key_id):
+                self.gate.callers.remove(key_id)
+            case EngineState():
+                self.engines[message.name] = message
+                failed = {name for name, state in self.engines.items() if state.state == "failed"}
+                self.gate.unready = frozenset(failed)
+            case LedgerState(is_open=is_open):
+                self.gate.ledger_is_open = is_open
+            case Drain(deadline_ms=deadline_ms):
+                self._drain(deadline_ms)
+            case _:
+                pass
+
+    def _configure(self, message: Configure) -> None:
+        config = _decode_config(message.config)
+        environ = dict(os.environ)
+
+        def proxy(scheme: str, host: str, port: int) -> str:
+            return proxy_for(scheme, host, port, environ)
+
+        snapshot = compile_snapshot(
+            config, version=message.version, engine_sockets=message.engine_sockets, proxy_for=proxy
+        )
+        server = config.server
+        self.config = config
+        self._snapshot = snapshot
+        self.gate.configure(snapshot, server.max_in_flight)
+        self.engines = {name: state for name, state in self.engines.items() if name in config.engines}
+        self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
+        limits = server.body_limits
+        self.serving.bounds = Bounds(
+            max_headers=server.max_headers,
+            max_header_bytes=server.max_header_bytes,
+            header_s=server.header_timeout_s,
+            body_s=server.body_timeout_s,
+            keep_alive_s=server.keep_alive_s,
+            stream_buffer_bytes=server.stream_buffer_bytes,
+            body={
+                openai_chat.CHAT.name: limits.chat,
+                openai_chat.COMPLETIONS.name: limits.completions,
+                openai_chat.EMBEDDINGS.name: limits.embeddings,
+            },
+        )
+        self.configured.set()
+
+    def _lost(self) -> None:
+        self._drain(int(self.config.server.drain_s * 1_000))
+
+    def _drain(self, deadline_ms: int) -> None:
+        self.gate.is_draining = True
+        if self.server is not None:
+            self.server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
+            self.server.should_exit = True
+
+    # records
+
+    def _record(self, record: Record) -> None:
+        self.records.append(record)
+        if len(self.records) >= MAX_BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self.records:
+            batch, self.records = self.records, []
+            self.control.send_records(batch)
+
+    def _spool(self, records: Sequence[Record]) -> None:
+        from wicket.supervisor.ledger import spool_write  # only when the supervisor is gone
+
+        spool_write(self.home / "spool" / f"worker-{os.getpid()}.spool", records)
+
+    # running
+
+    async def run(self, listen_fd: int, control_fd: int) -> None:
+        """Answer until told to drain."""
+        from wicket.server.app import build_app
+
+        loop = asyncio.get_running_loop()
+        await self.control.connect(control_fd)
+        await asyncio.gather(self.configured.wait(), self.keyed.wait())
+        config = uvicorn.Config(
+            build_app(self),
+            http=bind(self.serving),
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            backlog=4096,
+            timeout_keep_alive=int(self.config.server.keep_alive_s),
+        )
+        self.server = server = uvicorn.Server(config)
+        self.gate.start(loop)
+        timers = [loop.create_task(self._flush_often()), loop.create_task(self._sweep(server))]
+        listener = socket.socket(fileno=listen_fd)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            for timer in timers:
+                timer.cancel()
+            await asyncio.gather(*timers, return_exceptions=True)
+            for drive in list(self.gate.active):  # the deadline passed: account for what is cut off
+                drive.client_gone()
+            self.gate.stop()
+            self._flush()
+            await self.pool.close()
+            self.control.close()
+
+    async def _flush_often(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_S)
+            self._flush()
+
+    async def _sweep(self, server: uvicorn.Server) -> None:
+        while not server.started:
+            await asyncio.sleep(0.001)
+        self.control.ready()
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now = time.monotonic()
+            connections = server.server_state.connections
+            for connection in list(connections):
+                if isinstance(connection, InferenceProtocol):
+                    connection.check_time(now)
+            rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            load = Load(in_flight=len(self.gate.active), connections=len(connections), rss_bytes=rss)
+            self.control.send_load(load)
+
+
+def _paths() -> dict[bytes, openai_chat.Api]:
+    paths = {}
+    for api in openai_chat.APIS:
+        for prefix in ("/v1", "/openai/v1"):
+            paths[(prefix + api.path).encode()] = api
+    return paths
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The process's entry point."""
+    parser = argparse.ArgumentParser(prog="wicket worker", description="Started by `wicket serve`.")
+    parser.add_argument("--listen-fd", type=int, required=True)
+    parser.add_argument("--control-fd", type=int, required=True)
+    parser.add_argument("--index", type=int, required=True)
+    parser.add_argument("--home", type=Path, required=True)
+    options = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to hear
+    try:
+        import uvloop as loops
+    except ImportError:
+        loops = asyncio  # type: ignore[assignment]
+
+    async def run() -> None:
+        await Worker(options.index, options.home).run(options.listen_fd, options.control_fd)
+
+    with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
+        runner.run(run())
+
+
+if __name__ == "__main__":
+    main()

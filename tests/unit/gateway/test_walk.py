@@ -1,0 +1,206 @@
+"""The walk: named histories one by one, then a great many random ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.gateway.simulator import SECOND, Simulation, check, random_run
+from wicket.errors import CallerFault, ProviderBusy, ProviderFault, ProviderRefusal, UpstreamBroken
+from wicket.gateway.events import (
+    Cancel,
+    ClientGone,
+    Commit,
+    Ended,
+    Fail,
+    Failed,
+    Finish,
+    Finished,
+    Forward,
+    Heard,
+    Opened,
+    Send,
+    Settle,
+    Spoke,
+)
+from wicket.gateway.walk import Rules
+
+RULES = Rules(
+    num_candidates=2,
+    first_token_us=15 * SECOND,
+    gap_us=15 * SECOND,
+    total_us=600 * SECOND,
+    is_streamed=True,
+)
+
+
+def started(rules: Rules = RULES) -> Simulation:
+    simulation = Simulation(rules)
+    simulation.start()
+    return simulation
+
+
+def changed(**fields: object) -> Rules:
+    import msgspec
+
+    return msgspec.structs.replace(RULES, **fields)
+
+
+def test_a_stream_is_committed_at_its_first_token_and_settled_at_its_end() -> None:
+    run = started()
+    assert run.log == [Send(0, 0)]
+    assert run.feed(Opened(0, 2)) == ()
+    assert run.feed(Spoke(0, 3)) == (Commit(0),)
+    assert run.feed(Heard(0, 4)) == (Forward(0),)
+    assert run.feed(Ended(0, 5)) == (Forward(0), Finish(0), Settle("ok"))
+    check(run)
+
+
+def test_a_server_error_is_asked_again_once_then_the_next() -> None:
+    run = started()
+    busy = ProviderBusy("provider_unavailable", "down", status=503)
+    assert run.feed(Failed(0, 2, busy)) == ()
+    run.pass_time(SECOND)
+    assert run.sends[1:] == [Send(1, 0)]
+    assert run.feed(Failed(1, run.now, busy)) == (Send(2, 1),)
+    assert run.feed(Ended(2, run.now)) == (Commit(2), Finish(2), Settle("ok"))
+    check(run)
+
+
+def test_a_short_retry_after_is_waited_for_at_the_same_deployment() -> None:
+    run = started()
+    run.feed(Failed(0, run.now, ProviderBusy("rate_limit_exceeded", "m", status=429, retry_after_ms=2_000)))
+    run.pass_time(2 * SECOND - 2)
+    assert len(run.sends) == 1
+    run.pass_time(SECOND)
+    assert run.sends[1] == Send(1, 0)
+
+
+def test_a_long_retry_after_means_the_next_deployment_at_once() -> None:
+    run = started()
+    busy = ProviderBusy("rate_limit_exceeded", "m", status=429, retry_after_ms=3_001)
+    assert run.feed(Failed(0, run.now, busy)) == (Send(1, 1),)
+
+
+def test_a_stale_connection_costs_no_retry() -> None:
+    run = started(changed(num_candidates=1))
+    reset = ProviderBusy("reset", "m")
+    assert run.feed(Failed(0, 2, reset, True)) == (Send(1, 0, True),)
+    run.feed(Failed(1, 3, reset))
+    run.pass_time(SECOND)
+    assert run.sends[2] == Send(2, 0)
+    run.feed(Failed(2, run.now, reset))
+    assert run.settled == ["reset"]
+    check(run)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [CallerFault("invalid_value", "temperature"), ProviderRefusal("content_filter", "their reason")],
+)
+def test_what_is_the_callers_or_a_refusal_goes_nowhere_else(fault: CallerFault | ProviderRefusal) -> None:
+    run = started()
+    run.feed(Failed(0, 2, fault))
+    assert run.failed == [fault] and len(run.sends) == 1
+    check(run)
+
+
+def test_a_late_first_token_means_the_next_but_the_last_gets_the_whole_limit() -> None:
+    run = started()
+    run.pass_time(16 * SECOND)
+    assert run.sends[1:] == [Send(1, 1)] and Cancel(0, "first_token_timeout") in run.log
+    run.pass_time(300 * SECOND)
+    assert not run.settled, "the last candidate may think for minutes"
+    run.pass_time(300 * SECOND)
+    assert run.settled == ["total_timeout"]
+    check(run)
+
+
+def test_a_cut_before_the_commit_point_is_invisible_and_after_it_in_band() -> None:
+    run = started(changed(holds_whole=True))
+    run.feed(Spoke(0, 2))
+    assert run.feed(Failed(0, 3, UpstreamBroken("cut", "m"))) == (Send(1, 1),)
+    run.feed(Spoke(1, 4))
+    run.feed(Ended(1, 5))
+    assert run.settled == ["ok"] and run.committed == [1]
+    check(run)
+
+    run = started()
+    run.feed(Spoke(0, 2))
+    actions = run.feed(Failed(0, 3, UpstreamBroken("cut", "m")))
+    assert [type(action) for action in actions] == [Fail, Settle] and len(run.sends) == 1
+    check(run)
+
+
+def test_a_finish_reason_without_an_end_is_an_end_after_a_second() -> None:
+    run = started()
+    run.feed(Spoke(0, run.now))
+    run.feed(Finished(0, run.now))
+    run.pass_time(SECOND // 2)
+    assert not run.settled
+    run.pass_time(SECOND)
+    assert run.settled == ["ok"] and run.finished == 1
+    check(run)
+
+
+def test_silence_in_the_middle_is_bounded_and_in_band() -> None:
+    run = started()
+    run.feed(Spoke(0, run.now))
+    run.pass_time(10 * SECOND)
+    run.feed(Heard(0, run.now))
+    run.pass_time(10 * SECOND)
+    assert not run.settled
+    run.pass_time(10 * SECOND)
+    assert run.settled == ["gap_timeout"]
+    check(run)
+
+
+def test_too_long_a_prompt_goes_to_a_larger_context_only() -> None:
+    fault = ProviderFault("context_length_exceeded", "8192", status=400)
+    run = started(changed(num_candidates=3, contexts=(8192, 4096, 128_000)))
+    assert run.feed(Failed(0, 2, fault)) == (Send(1, 2),)
+    run = started(changed(num_candidates=2, contexts=(8192, 4096)))
+    run.feed(Failed(0, 2, fault))
+    assert run.failed == [fault] and len(run.sends) == 1
+    check(run)
+
+
+def test_a_hedge_races_and_the_first_to_speak_wins() -> None:
+    run = started(changed(hedge_us=2 * SECOND))
+    run.pass_time(3 * SECOND)
+    assert run.sends == [Send(0, 0), Send(1, 1)]
+    actions = run.feed(Spoke(1, run.now))
+    assert list(actions) == [Cancel(0, "hedge_lost"), Commit(1)]
+    run.feed(Ended(1, run.now))
+    check(run)
+
+
+def test_a_held_stream_begins_after_ten_seconds_and_keeps_the_line_alive() -> None:
+    run = started(changed(holds_whole=True, num_candidates=1))
+    run.pass_time(9 * SECOND)
+    assert not run.begun
+    run.pass_time(22 * SECOND)
+    assert run.begun == 1
+    assert sum(type(action).__name__ == "KeepAlive" for action in run.log) == 3
+    run.feed(Spoke(0, run.now))
+    run.feed(Ended(0, run.now))
+    check(run)
+
+
+def test_a_client_who_leaves_cancels_everybody() -> None:
+    run = started()
+    run.feed(Spoke(0, 2))
+    assert run.feed(ClientGone(3)) == (Cancel(0, "client_gone"), Settle("client_gone"))
+    assert run.feed(Heard(0, 4)) == ()
+    check(run)
+
+
+def test_twenty_thousand_random_histories_keep_the_promises() -> None:
+    outcomes = {"ok": 0, "client_gone": 0, "fault": 0}
+    for seed in range(20_000):
+        run = random_run(seed)
+        try:
+            check(run)
+        except AssertionError as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+        outcomes[run.settled[0] if run.settled[0] in outcomes else "fault"] += 1
+    assert all(count > 500 for count in outcomes.values()), outcomes
