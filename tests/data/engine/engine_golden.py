@@ -74,7 +74,7 @@ def verdict(
     return Verdict(
         cases=len(answers),
         first_token=sum(first) / len(first),
-        first_token_clear=sum(clear) / len(clear),
+        first_token_clear=sum(clear) / len(clear) if clear else 1.0,
         prefix=sum(prefixes) / sum(len(case.greedy) for case, _ in answers),
         whole=sum(n == len(case.greedy) for n, (case, _) in zip(prefixes, answers, strict=True))
         / len(answers),

@@ -13,7 +13,7 @@ from wicket.engines.contract import Done, Engine, Event, Generate, Piece, Sampli
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "data" / "engine"))
 
-import engine_golden  # noqa: E402
+import engine_golden
 
 pytestmark = pytest.mark.model
 
