@@ -17,6 +17,7 @@ from wicket.supervisor.worker import Worker, WorkerCommand, start_worker
 
 NUM_INDEXES = 127  # a request id has 7 bits for the worker; the last is the app's own
 READY_LIMIT_S = 60.0
+HOPELESS_STARTS = 6  # so many dead workers before the first was ready end the start
 LATE_S = 2.0  # a worker that is still there this long after its deadline is killed
 
 _log = logging.getLogger("wicket.supervisor")
@@ -63,6 +64,11 @@ class Crew:
         """How many should be at work."""
         return len(self._slots)
 
+    @property
+    def is_rolling(self) -> bool:
+        """Whether a rolling restart is under way."""
+        return self._rolling.locked()
+
     def tell(self, message: ToWorker) -> None:
         """Send to everybody; the message is packed once."""
         data = pack(message)
@@ -85,8 +91,6 @@ class Crew:
 
         Raises `OperatorFault` when a new worker does not get ready: the old ones then stay.
         """
-        if self._rolling.locked():
-            raise OperatorFault("restart_under_way", "A rolling restart is under way already.", status=409)
         async with self._rolling:
             for slot in tuple(self._slots):
                 if self._wants(slot):
@@ -100,6 +104,8 @@ class Crew:
         if leaving:
             await asyncio.wait(leaving)
         rushing.cancel()
+        if not self.first_ready.done():
+            self.first_ready.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(rushing, *self._tasks, return_exceptions=True)
@@ -130,6 +136,9 @@ class Crew:
         when = f"in {delay_s:g} s" if delay_s else "now"
         what = f"worker {worker.index} (process {worker.child.pid}) {describe_exit(code)}{why}"
         _log.error("%s; a new one starts %s", what, when)
+        if self.restarts >= HOPELESS_STARTS and not self.first_ready.done():
+            message = "No worker gets ready; the messages above say why."
+            self.first_ready.set_exception(OperatorFault("no_worker", message))
         await asyncio.sleep(delay_s)
         if slot.worker is worker:
             await self._fill(slot)

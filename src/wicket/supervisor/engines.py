@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wicket.config.schema import Engine
+from wicket.errors import EngineFault
 from wicket.supervisor.backoff import Backoff
 from wicket.supervisor.children import Child, Children
 from wicket.supervisor.crew import describe_exit
@@ -52,6 +53,10 @@ class EngineProcess:
     def start(self, children: Children, command: list[str], environ: Mapping[str, str]) -> None:
         """Start it and keep it alive until `stop`."""
         self._task = asyncio.create_task(self._keep(children, command, environ))
+
+    def refuse(self, message: str) -> None:
+        """It can't be started at all."""
+        self._become(Readiness("failed", message))
 
     async def stop(self, grace_s: float) -> None:
         """Let it finish within `grace_s` seconds, then it is ended."""
@@ -169,7 +174,12 @@ class Engines:
         self._generation += 1
         socket = self._folder / f"engine-{self._generation}.sock"
         engine = EngineProcess(spec, socket, self._report)
-        engine.start(self._children, self._command(spec, socket), self._environ)
+        try:
+            command = self._command(spec, socket)
+        except (EngineFault, ImportError) as fault:
+            engine.refuse(str(fault))
+        else:
+            engine.start(self._children, command, self._environ)
         return engine
 
     def _report(self, engine: EngineProcess) -> None:

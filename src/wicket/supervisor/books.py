@@ -1,0 +1,90 @@
+"""Everything about records and keys that the supervisor owns: store, ledger writer, the newest arrivals.
+
+The ledger commits in its own thread; what follows from a commit happens back on the loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wicket.accounts.callers import Caller
+from wicket.accounts.record import Record
+from wicket.config.schema import Records as RecordsTable
+from wicket.store.sqlite import SqliteStore
+from wicket.supervisor.ledger import LedgerWriter, spool_import
+from wicket.supervisor.recent import Recent
+
+DATABASE_FILE = "wicket.db"
+SPOOL_FOLDER = "spool"
+
+Confirm = Callable[[], object]
+
+
+class Books:
+    """Opened once, closed last. `num_imported` records had waited in the spool folder."""
+
+    def __init__(self, home: Path, table: RecordsTable, on_state: Callable[[bool], None]) -> None:
+        """Open the database and import the spool; blocks. Raises `StoreFault`."""
+        self.spool = home / SPOOL_FOLDER
+        self.spool.mkdir(mode=0o700, exist_ok=True)
+        self.recent = Recent()
+        self.store = SqliteStore(home / DATABASE_FILE)
+        self.num_imported = spool_import(self.spool, self.store)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_state = on_state
+        self._offered: deque[tuple[Sequence[Record], Confirm]] = deque()
+        self.writer = LedgerWriter(
+            self.store,
+            self.spool,
+            flush_ms=table.flush_ms,
+            max_queued=table.queue,
+            on_commit=self._on_commit,
+            on_state=self._on_turn,
+        )
+
+    def start(self) -> None:
+        """Begin to write; call it on the loop."""
+        self._loop = asyncio.get_running_loop()
+        self.writer.start()
+
+    def offer(self, records: Sequence[Record], confirm: Confirm) -> None:
+        """Take records; `confirm` is called on the loop once they are committed."""
+        if records:
+            self._offered.append((records, confirm))
+            self.writer.offer(records)
+
+    def live_callers(self, now_ms: int) -> list[Caller]:
+        """Who may call now; blocks."""
+        return self.store.live_callers(now_ms)
+
+    def close(self) -> None:
+        """Write what waits, then let go; blocks."""
+        self.writer.stop()
+        self.store.close()
+
+    def _on_commit(self, batch: Sequence[Record]) -> None:
+        """In the writer's thread."""
+        self._call(self._committed, batch)
+
+    def _on_turn(self, is_open: bool) -> None:
+        """In the writer's thread, or in ours."""
+        self._call(self._on_state, is_open)
+
+    def _call(self, function: Callable[..., None], argument: object) -> None:
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(function, argument)
+
+    def _committed(self, batch: Sequence[Record]) -> None:
+        """A batch is made of whole offers in their order, or else comes from the spool."""
+        self.recent.add(batch)
+        left = len(batch)
+        if not self._offered or self._offered[0][0][0] is not batch[0]:
+            return
+        while left > 0:
+            records, confirm = self._offered.popleft()
+            left -= len(records)
+            confirm()

@@ -1,0 +1,161 @@
+"""The running server as the verbs see it, and what the workers are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from wicket.accounts.callers import Caller
+from wicket.config.schema import Config
+from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
+from wicket.store.contract import Store
+from wicket.supervisor.books import Books
+from wicket.supervisor.crew import Crew
+from wicket.supervisor.engines import Engines
+from wicket.supervisor.messages import (
+    AddCaller,
+    Committed,
+    Configure,
+    LedgerState,
+    Records,
+    RemoveCaller,
+    SetCallers,
+    ToWorker,
+)
+from wicket.supervisor.recent import Recent
+from wicket.supervisor.settings import Settings, pending_restart
+from wicket.supervisor.status import status_document
+from wicket.supervisor.worker import Worker
+
+_log = logging.getLogger("wicket.supervisor")
+
+Spawn = Callable[[Coroutine[Any, Any, Any]], None]
+
+
+class RunningHouse:
+    """`verbs.House`. The table of callers lives here, so that every worker gets the same one, in order."""
+
+    def __init__(self, settings: Settings, admin: Caller, url: str, home: Path, spawn: Spawn) -> None:
+        self.settings = settings
+        self.url = url
+        self.home = home
+        self.opened_with: Config = settings.config
+        self.started_s = time.monotonic()
+        self.crew: Crew
+        self.engines: Engines
+        self.books: Books | None = None
+        self._admin = admin
+        self._callers: dict[int, Caller] = {}
+        self._reloading = asyncio.Lock()
+        self._spawn = spawn
+
+    @property
+    def store(self) -> Store:
+        """Keys and records."""
+        return self._open_books().store
+
+    @property
+    def recent(self) -> Recent:
+        """The newest records."""
+        return self._open_books().recent
+
+    def tell(self, message: ToWorker) -> None:
+        """Send to every worker, those that start later included."""
+        if isinstance(message, AddCaller):
+            self._callers[message.caller.key_id] = message.caller
+        elif isinstance(message, RemoveCaller):
+            self._callers.pop(message.key_id, None)
+        self.crew.tell(message)
+
+    def status(self) -> dict[str, Any]:
+        """Processes, engines, configuration, ledger."""
+        return status_document(self)
+
+    def metrics(self) -> str:
+        """Prometheus' text."""
+        return ""
+
+    def shown_config(self) -> dict[str, Any]:
+        """The configuration in force, secrets masked."""
+        from wicket.config.load import show
+
+        return show(self.settings.config)
+
+    async def reload(self) -> dict[str, Any]:
+        """Load the configuration again and enact it. Raises `ConfigFault`; nothing changes then."""
+        async with self._reloading:
+            before = self.settings.config
+            try:
+                is_changed = self.settings.reload()
+            except ConfigFault as fault:
+                _log.error("the configuration stays as it was, the new one is wrong:\n%s", fault.message)
+                raise
+            if is_changed:
+                await self._enact(before)
+            waiting = pending_restart(self.opened_with, self.settings.config)
+            if waiting:
+                _log.warning("%s: takes effect at the next start", ", ".join(waiting))
+            return {"changed": is_changed, "version": self.settings.version, "needs_restart": waiting}
+
+    def restart_workers(self) -> dict[str, Any]:
+        """Begin a rolling restart. Raises `OperatorFault` while one is under way."""
+        if self.crew.is_rolling:
+            raise OperatorFault("restart_under_way", "A rolling restart is under way already.", status=409)
+        self._spawn(self._roll())
+        return {"restarting": self.crew.num_wanted}
+
+    def open_books(self, books: Books, callers: list[Caller]) -> None:
+        """The database is open: from now on there are callers, and records are taken."""
+        self._callers = {caller.key_id: caller for caller in callers}
+        self.books = books
+        self.crew.tell(self._set_callers())
+
+    def greet(self, worker: Worker) -> None:
+        """A new worker hears everything that is in force, before anything else."""
+        worker.channel.send(self._configure())
+        for engine in self.engines.current.values():
+            worker.channel.send(engine.message())
+        if self.books is not None:
+            worker.channel.send(self._set_callers())
+            if not self.books.writer.is_open:
+                worker.channel.send(LedgerState(is_open=False))
+
+    def take(self, worker: Worker, message: Records) -> None:
+        """Records from a worker; it hears when they are committed."""
+        if self.books is None:
+            return  # not confirmed, so the worker keeps them
+        done = Committed(sequence=message.sequence)
+        self.books.offer(message.records, lambda: worker.channel.send(done))
+
+    async def _enact(self, before: Config) -> None:
+        config = self.settings.config
+        retire = await self.engines.change(config.engines, before.server.drain_s)
+        self.tell(self._configure())
+        for engine in self.engines.current.values():
+            self.tell(engine.message())
+        retire()
+        self.crew.set_count(config.server.workers, round(config.server.drain_s * 1_000))
+        _log.info("configuration %d is in force", self.settings.version)
+
+    async def _roll(self) -> None:
+        try:
+            await self.crew.roll(round(self.settings.config.server.drain_s * 1_000))
+        except Fault as fault:
+            _log.error("%s", fault.message)
+        else:
+            _log.info("all workers are new")
+
+    def _configure(self) -> Configure:
+        return Configure(self.settings.version, self.settings.encoded, engine_sockets=self.engines.sockets)
+
+    def _set_callers(self) -> SetCallers:
+        return SetCallers([self._admin, *self._callers.values()])
+
+    def _open_books(self) -> Books:
+        if self.books is None:
+            raise StoreFault("store_opening", "The database is being opened. Try again in a moment.")
+        return self.books

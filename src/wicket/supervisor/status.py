@@ -1,0 +1,83 @@
+"""What `wicket status` shows: processes, engines, configuration, ledger. Only values in, values out."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import wicket
+from wicket.supervisor.settings import pending_restart
+
+if TYPE_CHECKING:
+    from wicket.supervisor.books import Books
+    from wicket.supervisor.engines import EngineProcess
+    from wicket.supervisor.house import RunningHouse
+    from wicket.supervisor.settings import Settings
+    from wicket.supervisor.worker import Worker
+
+
+def status_document(house: RunningHouse) -> dict[str, Any]:
+    """The whole document; no secret is in it."""
+    return {
+        "version": wicket.__version__,
+        "url": house.url,
+        "home": str(house.home),
+        "pid": os.getpid(),
+        "uptime_s": round(time.monotonic() - house.started_s, 1),
+        "workers": [_worker(worker) for worker in house.crew.workers],
+        "worker_restarts": house.crew.restarts,
+        "engines": [_engine(engine) for engine in house.engines.current.values()],
+        "config": _config(house.settings, pending_restart(house.opened_with, house.settings.config)),
+        "ledger": _ledger(house.books),
+    }
+
+
+def _worker(worker: Worker) -> dict[str, Any]:
+    return {
+        "index": worker.index,
+        "pid": worker.child.pid,
+        "state": worker.state,
+        "uptime_s": round(worker.child.lived_s, 1),
+        "in_flight": worker.load.in_flight,
+        "connections": worker.load.connections,
+        "rss_bytes": worker.load.rss_bytes,
+    }
+
+
+def _engine(engine: EngineProcess) -> dict[str, Any]:
+    return {
+        "name": engine.spec.name,
+        "model": engine.spec.deployment_id,
+        "state": engine.readiness.state,
+        "message": engine.readiness.message,
+        "pid": engine.pid,
+        "load_s": round(engine.load_s, 2),
+        "restarts": engine.restarts,
+    }
+
+
+def _config(settings: Settings, waiting: list[str]) -> dict[str, Any]:
+    return {
+        "version": settings.version,
+        "path": str(settings.path) if settings.path else "",
+        "fault": settings.fault,
+        "needs_restart": waiting,
+    }
+
+
+def _ledger(books: Books | None) -> dict[str, Any]:
+    if books is None:
+        return {"state": "opening"}
+    writer = books.writer
+    counters = writer.counters
+    return {
+        "state": "open" if writer.is_open else "full",
+        "fault": writer.last_fault.message if writer.last_fault else "",
+        "queued": counters.num_queued,
+        "written": counters.num_written,
+        "known": counters.num_known,
+        "refused": counters.num_refused,
+        "commits": counters.num_commits,
+        "faults": counters.num_faults,
+    }
