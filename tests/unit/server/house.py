@@ -1,0 +1,175 @@
+"""A worker's house in one process: the real store, verbs, configuration and key table, no supervisor."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from wicket.accounts.callers import Caller, CallerTable, digest
+from wicket.accounts.record import Attempt, Record, Usage
+from wicket.cli.on_disk import Desk
+from wicket.config.load import parse
+from wicket.config.snapshot import Snapshot, compile_snapshot
+from wicket.gateway.admit import check_live
+from wicket.server.app import build_app
+from wicket.server.bearer import read_bearer, unknown_key
+from wicket.server.control import fault_of
+from wicket.store.sqlite import SqliteStore
+from wicket.supervisor.messages import AddCaller, Answer, Ask, EngineState, RemoveCaller, ToWorker
+from wicket.supervisor.verbs import answer
+
+ADMIN_KEY = "an admin key, for tests only"
+CONFIG = """
+[providers.mine]
+base_url = "http://127.0.0.1:9/v1"
+api_key = "a-secret-that-is-never-shown"
+models = ["big", "small"]
+prices.big = { input = 0.5, output = 1.5 }
+[models.best]
+deployments = ["mine/big"]
+[engines.compact]
+model = "smollm2-135m-instruct"
+"""
+
+
+class StoreHouse(Desk):
+    """`server.app_house.House` and `supervisor.verbs.House` at once."""
+
+    def __init__(self, folder: Path, config: str = CONFIG) -> None:
+        super().__init__(SqliteStore(folder / "wicket.db"))
+        parsed = parse(config, {}, source="wicket.toml", base=folder)
+        self.snapshot: Snapshot = compile_snapshot(parsed, version=1, engine_sockets={})
+        self.callers = CallerTable([Caller(0, "admin", digest(ADMIN_KEY.encode()), is_admin=True)])
+        self.engines = {name: EngineState(name, "ready") for name in parsed.engines}
+        self.is_ready = True
+        self.is_metrics_public = False
+        self.cors_origins: tuple[str, ...] = ()
+        self.failure: Exception | None = None
+
+    def tell(self, message: ToWorker) -> None:
+        if isinstance(message, AddCaller):
+            self.callers.add(message.caller)
+        elif isinstance(message, RemoveCaller):
+            self.callers.remove(message.key_id)
+
+    def status(self) -> dict[str, Any]:
+        return {"workers": [{"state": "ready"}], "version": 1}
+
+    def metrics(self) -> str:
+        return "wicket_requests_total 0\n"
+
+    def shown_config(self) -> dict[str, Any]:
+        return {"source": "wicket.toml"}
+
+    async def reload(self) -> dict[str, Any]:
+        return {"changed": False, "version": 1}
+
+    def restart_workers(self) -> dict[str, Any]:
+        return {"restarting": 1}
+
+    def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
+        key = read_bearer(authorization)
+        caller = self.callers.find(key)
+        if caller is None:
+            raise unknown_key(key)
+        return check_live(caller, now_ms)
+
+    def engine_states(self) -> Mapping[str, EngineState]:
+        return self.engines
+
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+        """As over the control channel: everything goes through msgpack both ways."""
+        if self.failure is not None:
+            raise self.failure
+        packed = msgspec.msgpack.encode(Ask(1, verb, arguments, key_id))
+        reply = await answer(self, msgspec.msgpack.decode(packed, type=Ask))
+        got = msgspec.msgpack.decode(msgspec.msgpack.encode(reply), type=Answer)
+        if got.fault is not None:
+            raise fault_of(*got.fault)
+        return got.value
+
+    def keep(self, record: Record) -> None:
+        """A request was answered."""
+        self.store.insert_records([record])
+        self.recent.add([record])
+
+
+def record(number: int = 1, **changes: Any) -> Record:
+    """A record whose request began a moment ago."""
+    now_ms = int(time.time() * 1000) - 1000
+    made = Record(
+        id=(now_ms << 21) + number,
+        started_ms=now_ms,
+        key_id=0,
+        api="chat.completions",
+        model="best",
+        deployment="mine/big",
+        served_model="big-1",
+        status=200,
+        outcome="ok",
+        is_stream=False,
+        usage=Usage(input_tokens=10, output_tokens=5),
+        cost_nanos=12_500,
+        charge_nanos=12_500,
+        first_token_us=2_000,
+        total_us=30_000,
+        attempts=[Attempt("mine/big", 200, "", 10, 2_000, 30_000, 12_500, Usage(10, 5))],
+        price_row="mine/big@test",
+    )
+    return msgspec.structs.replace(made, **changes)
+
+
+@contextmanager
+def serving(house: StoreHouse) -> Iterator[tuple[str, int]]:
+    """The app behind a real server on a free port, in a thread."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()  # who connects before the server has started waits
+    config = uvicorn.Config(build_app(house), ws="none", lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield listener.getsockname()
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        house.store.close()
+
+
+class Browser:
+    """Asks one server; keeps nothing open."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.address = address
+
+    def ask(
+        self, method: str, path: str, body: Any = None, key: str = ADMIN_KEY, **headers: str
+    ) -> tuple[int, dict[str, str], Any]:
+        """Status, headers with lower-cased names, and the decoded body (text if it isn't JSON)."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if key:
+            sent["authorization"] = f"Bearer {key}"
+        data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        connection = http.client.HTTPConnection(*self.address, timeout=10)
+        try:
+            connection.request(method, path, data, sent)
+            response = connection.getresponse()
+            text = response.read().decode()
+            got = {name.lower(): value for name, value in response.getheaders()}
+        finally:
+            connection.close()
+        is_json = got.get("content-type", "").startswith("application/json") and text
+        return response.status, got, json.loads(text) if is_json else text
