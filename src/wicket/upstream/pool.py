@@ -1,0 +1,159 @@
+"""Keep-alive connections, last used first: an idle exchange costs no Task and no Future."""
+
+from __future__ import annotations
+
+import asyncio
+
+from wicket.errors import ProviderFault
+from wicket.upstream.connection import Connection, PooledExchange
+from wicket.upstream.contract import Sink
+from wicket.upstream.dial import Dialer
+from wicket.upstream.proxies import absolute_form
+from wicket.wire.origin import Origin
+
+IDLE_S = 55.0  # below the 60 s after which common load balancers close
+MAX_IDLE_PER_ORIGIN = 128
+SWEEP_S = 5.0
+
+
+class KeepAlivePool:
+    """The `Pool` of `contract.py` over asyncio transports. Belongs to the loop it is first used on.
+
+    Requests for an http origin with a proxy are rewritten to absolute form.
+    """
+
+    def __init__(
+        self, dialer: Dialer | None = None, *, idle_s: float = IDLE_S, max_idle: int = MAX_IDLE_PER_ORIGIN
+    ) -> None:
+        self._dialer = dialer or Dialer()
+        self._idle_s = idle_s
+        self._max_idle = max_idle
+        self._idle: dict[Origin, list[Connection]] = {}
+        self._connections: set[Connection] = set()
+        self._dialing: dict[asyncio.Task[None], PooledExchange] = {}
+        self._sweep: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._emptied: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def num_idle(self) -> int:
+        """Open connections that wait for a request."""
+        return sum(map(len, self._idle.values()))
+
+    @property
+    def num_open(self) -> int:
+        """Open connections, idle ones among them."""
+        return len(self._connections)
+
+    def send(
+        self, origin: Origin, request: bytes, sink: Sink, *, connect_ms: int, fresh: bool = False
+    ) -> PooledExchange:
+        """See `Pool`."""
+        loop = self._loop
+        if loop is None:
+            loop = self._loop = asyncio.get_running_loop()
+        if origin.proxy and origin.scheme == "http":
+            request = absolute_form(origin, request)
+        exchange = PooledExchange(sink, request)
+        idle = self._idle.get(origin)
+        if idle and not fresh:
+            now = loop.time()
+            while idle:
+                connection = idle.pop()
+                if connection.idle_until > now and connection.is_open:
+                    exchange.reused = True
+                    connection.start(exchange)
+                    return exchange
+                connection.abort()
+        if self._closed:
+            loop.call_soon(exchange.fail, _shutting_down())
+            return exchange
+        task = loop.create_task(self._dial(origin, exchange, connect_ms))
+        self._dialing[task] = exchange
+        task.add_done_callback(self._dialing.pop)
+        return exchange
+
+    async def close(self) -> None:
+        """See `Pool`."""
+        self._closed = True
+        self._idle.clear()
+        if self._sweep is not None:
+            self._sweep.cancel()
+            self._sweep = None
+        dialing = dict(self._dialing)
+        for task in dialing:
+            task.cancel()
+        await asyncio.gather(*dialing, return_exceptions=True)
+        for exchange in dialing.values():
+            exchange.fail(_shutting_down())
+        await self._dialer.close()
+        self._emptied = asyncio.Event()
+        for connection in list(self._connections):
+            connection.abort()
+        if self._connections:
+            await self._emptied.wait()
+
+    def made(self, connection: Connection) -> None:
+        """A connection is open."""
+        self._connections.add(connection)
+
+    def freed(self, connection: Connection) -> None:
+        """A connection may carry another request."""
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = []
+        if self._closed or len(idle) >= self._max_idle:
+            connection.abort()
+            return
+        assert self._loop is not None
+        idle_s = self._idle_s
+        if connection.idle_s is not None:
+            # One second early, because the upstream's clock started before ours.
+            idle_s = min(idle_s, connection.idle_s - 1.0)
+        connection.idle_until = self._loop.time() + idle_s
+        idle.append(connection)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(SWEEP_S, self._sweep_idle)
+
+    def lost(self, connection: Connection) -> None:
+        """A connection is closed."""
+        self._connections.discard(connection)
+        idle = self._idle.get(connection.origin)
+        if idle and connection in idle:
+            idle.remove(connection)
+        if self._emptied is not None and not self._connections:
+            self._emptied.set()
+
+    async def _dial(self, origin: Origin, exchange: PooledExchange, connect_ms: int) -> None:
+        try:
+            connection = await self._dialer.dial(origin, lambda: Connection(origin, self), connect_ms)
+        except ProviderFault as fault:
+            exchange.fail(fault)
+            return
+        if exchange.sink is None:
+            self.freed(connection)
+        elif connection.is_open:
+            connection.start(exchange)
+        else:
+            exchange.fail(ProviderFault("connect_failed", "The upstream closed the connection at once."))
+
+    def _sweep_idle(self) -> None:
+        assert self._loop is not None
+        self._sweep = None
+        now = self._loop.time()
+        for origin, idle in list(self._idle.items()):
+            keep = [connection for connection in idle if connection.idle_until > now]
+            for connection in idle:
+                if connection.idle_until <= now:
+                    connection.abort()
+            if keep:
+                self._idle[origin] = keep
+            else:
+                del self._idle[origin]
+        if self._idle:
+            self._sweep = self._loop.call_later(SWEEP_S, self._sweep_idle)
+
+
+def _shutting_down() -> ProviderFault:
+    return ProviderFault("connect_failed", "This process is shutting down: ask again.")

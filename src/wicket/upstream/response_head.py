@@ -1,0 +1,164 @@
+"""A response's head: bytes to status, fields and how the body is framed (RFC 9112 §2-6), strictly.
+
+What is refused although RFC 9112 lets a client be lenient: bare LF or CR, folded lines, any transfer
+coding but `chunked`, a length beside a transfer coding. Each of them is how one answer is passed off as two.
+"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from wicket.errors import UpstreamBroken
+
+MAX_HEAD_BYTES = 65_536
+MAX_FIELDS = 128
+
+Field = tuple[bytes, bytes]
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [^\x00-\x08\x0a-\x1f\x7f]*)?")
+_FIELD_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\x00-\x08\x0a-\x1f\x7f]*)")
+_FRAMING_NAMES = frozenset(
+    (b"content-length", b"transfer-encoding", b"connection", b"keep-alive", b"content-encoding")
+)
+_KEEP_ALIVE_TIMEOUT = re.compile(rb"(?:^|[,; \t])timeout=([0-9]{1,9})", re.IGNORECASE)
+_REMEMBERED_LINES = 1_024
+
+# Most lines of an origin's answers repeat byte for byte: looking one up costs 0.05 µs, reading it 0.5 µs.
+# Lines that decide the framing are never remembered, so they are always looked at.
+_known_fields: dict[bytes, Field] = {}
+_known_status: dict[bytes, tuple[int, int]] = {}
+
+
+class Malformed(UpstreamBroken):
+    """The upstream's bytes are not the HTTP/1.1 that we accept."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("malformed", f"The upstream's answer is not valid HTTP/1.1: {what}.")
+
+
+class Framing(msgspec.Struct):
+    """How long the body is and whether the connection outlives it.
+
+    `length` is None where no length was given; `idle_s` is the upstream's `Keep-Alive: timeout`, if any.
+    `coding` is the content coding, "" for none.
+    """
+
+    keep_alive: bool
+    chunked: bool = False
+    length: int | None = None
+    idle_s: int | None = None
+    coding: str = ""
+
+
+def parse_head(head: bytes) -> tuple[int, list[Field], Framing]:
+    """Read a head without its closing empty line: status, fields (names lower-cased), framing.
+
+    Raises `Malformed`.
+    """
+    lines = head.split(b"\r\n")
+    status_line = lines[0]
+    version = _known_status.get(status_line) or _read_status(status_line)
+    if len(lines) > MAX_FIELDS + 1:
+        raise Malformed(f"more than {MAX_FIELDS} header fields")
+    del lines[0]
+    fields: list[Field] = []
+    framing_fields: list[Field] = []
+    known = _known_fields.get
+    for line in lines:
+        field = known(line)
+        if field is None:
+            field = _read_field(line)
+            if field[0] in _FRAMING_NAMES:
+                framing_fields.append(field)
+            else:
+                _remember(line, field)
+        fields.append(field)
+    return version[1], fields, _framing(version[0], framing_fields)
+
+
+def check_trailers(block: bytes) -> None:
+    """Trailer fields are read and dropped (RFC 9112 §7.1.2). Raises `Malformed`."""
+    lines = block.split(b"\r\n")
+    if len(lines) > MAX_FIELDS:
+        raise Malformed(f"more than {MAX_FIELDS} trailer fields")
+    for line in lines:
+        _read_field(line)
+
+
+def _remember(line: bytes, field: Field) -> None:
+    if len(_known_fields) >= _REMEMBERED_LINES:
+        _known_fields.clear()
+    _known_fields[line] = field
+
+
+def _read_status(line: bytes) -> tuple[int, int]:
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise Malformed("the status line can't be read")
+    version = (int(match[1]), int(match[2]))
+    if len(_known_status) >= _REMEMBERED_LINES:
+        _known_status.clear()
+    _known_status[line] = version
+    return version
+
+
+def _read_field(line: bytes) -> Field:
+    match = _FIELD_LINE.fullmatch(line)
+    if match is None:
+        what = "a folded header line" if line[:1] in (b" ", b"\t") else "a header line can't be read"
+        raise Malformed(what)
+    name, value = match.groups()
+    return name.lower(), value.strip(b" \t")
+
+
+def _framing(minor: int, fields: list[Field]) -> Framing:
+    """Message length as RFC 9112 §6.3 orders it, with its "ought to be handled as an error" as errors."""
+    framing = Framing(keep_alive=minor == 1)
+    codings: list[bytes] = []
+    options: list[bytes] = []
+    for name, value in fields:
+        if name == b"content-length":
+            _set_length(framing, value)
+        elif name == b"transfer-encoding":
+            codings.append(value.lower())
+        elif name == b"connection":
+            options += [option.strip(b" \t") for option in value.lower().split(b",")]
+        elif name == b"content-encoding":
+            framing.coding = _coding(framing.coding, value)
+        else:
+            match = _KEEP_ALIVE_TIMEOUT.search(value)
+            if match:
+                framing.idle_s = int(match[1])
+    if options:
+        framing.keep_alive = b"close" not in options and (minor == 1 or b"keep-alive" in options)
+    if codings:
+        _set_coding(framing, codings, minor)
+    return framing
+
+
+def _coding(before: str, value: bytes) -> str:
+    coding = value.decode("latin-1").lower()
+    if coding in ("", "identity"):
+        return before
+    return f"{before}, {coding}" if before else coding
+
+
+def _set_length(framing: Framing, value: bytes) -> None:
+    if not value.isdigit() or len(value) > 18:
+        raise Malformed("the content length is not a number")
+    length = int(value)
+    if framing.length is not None and framing.length != length:
+        raise Malformed("it gives two different lengths")
+    framing.length = length
+
+
+def _set_coding(framing: Framing, codings: list[bytes], minor: int) -> None:
+    if codings != [b"chunked"]:
+        raise Malformed("it has a transfer coding other than chunked")
+    if framing.length is not None:
+        raise Malformed("it has both a length and a transfer coding")
+    if minor == 0:
+        raise Malformed("HTTP/1.0 has no transfer codings")
+    framing.chunked = True
