@@ -1,0 +1,224 @@
+"""Counters and histograms made of the records, and their text for Prometheus.
+
+Money stays in whole nano-USD and times in whole microseconds until the text is made, so that sums are exact.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from wicket.accounts.record import Record
+from wicket.telemetry.exposition import Labels, Sample, decimal, family, histogram
+from wicket.telemetry.label_names import LabelNames
+
+# microseconds; total times reach from a cached embedding to minutes of reasoning
+TOTAL_BOUNDS_US = tuple(
+    round(seconds * 1_000_000)
+    for seconds in (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+)
+FIRST_TOKEN_BOUNDS_US = tuple(
+    round(seconds * 1_000_000)
+    for seconds in (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+)
+_KINDS = ("input", "output", "cached", "cache_write", "reasoning")
+_USD_SCALE, _SECONDS_SCALE = 9, 6
+
+
+class Gauges(msgspec.Struct, frozen=True):
+    """What is so now, as the supervisor knows it. `engines`: name → state."""
+
+    version: str = ""
+    in_flight: int = 0
+    connections: int = 0
+    workers: int = 0
+    ledger_queued: int = 0
+    is_ledger_open: bool = True
+    ledger_written: int = 0
+    ledger_faults: int = 0
+    engines: Mapping[str, str] = {}
+
+
+class _Series:
+    """The sums of one (api, model, deployment)."""
+
+    __slots__ = (
+        "charge",
+        "cost",
+        "estimated",
+        "first_counts",
+        "first_us",
+        "tokens",
+        "total_counts",
+        "total_us",
+    )
+
+    def __init__(self) -> None:
+        self.total_counts = [0] * (len(TOTAL_BOUNDS_US) + 1)
+        self.first_counts = [0] * (len(FIRST_TOKEN_BOUNDS_US) + 1)
+        self.total_us = self.first_us = self.cost = self.charge = self.estimated = 0
+        self.tokens = [0] * len(_KINDS)
+
+
+SeriesKey = tuple[str, str, str]  # api, model, deployment
+RequestKey = tuple[str, str, str, str, int, bool]  # … outcome, status class, is_stream
+
+
+class Metrics:
+    """Sums since the start of the process. Safe to feed and to read from different threads."""
+
+    def __init__(self, max_names: int = 500) -> None:
+        self._lock = threading.Lock()
+        self._models = LabelNames(max_names)
+        self._deployments = LabelNames(max_names)
+        self._outcomes = LabelNames(max_names)
+        self._series: dict[SeriesKey, _Series] = {}
+        self._requests: dict[RequestKey, int] = {}
+        self._attempts: dict[tuple[str, str], int] = {}
+
+    def declare(self, models: Iterable[str] = (), deployments: Iterable[str] = ()) -> None:
+        """Names of the configuration in force: they get labels of their own also before any success."""
+        with self._lock:
+            self._models.declare(models)
+            self._deployments.declare(deployments)
+
+    def observe(self, records: Sequence[Record]) -> None:
+        """Count a batch of finished requests."""
+        with self._lock:
+            for record in records:
+                self._count(record)
+
+    def render(self, gauges: Gauges) -> str:
+        """The whole page, in `exposition.CONTENT_TYPE`."""
+        with self._lock:
+            families = [*self._request_families(), *self._series_families()]
+        return "".join(families + _gauge_families(gauges))
+
+    def _count(self, record: Record) -> None:
+        is_ok = record.outcome == "ok"
+        model = deployment = ""
+        if record.deployment:
+            if is_ok:
+                model = self._models.proven(record.model)
+                deployment = self._deployments.proven(record.deployment)
+            else:
+                model = self._models.claimed(record.model)
+                deployment = self._deployments.claimed(record.deployment)
+        outcome = self._outcomes.proven(record.outcome)
+        request = (record.api, model, deployment, outcome, record.status // 100, record.is_stream)
+        self._requests[request] = self._requests.get(request, 0) + 1
+        key = (record.api, model, deployment)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = _Series()
+        _add(series, record)
+        for attempt in record.attempts:
+            name = attempt.deployment
+            tried = self._deployments.claimed(name) if attempt.reason else self._deployments.proven(name)
+            attempted = (tried, self._outcomes.proven(attempt.reason or "ok"))
+            self._attempts[attempted] = self._attempts.get(attempted, 0) + 1
+
+    def _request_families(self) -> list[str]:
+        requests: list[Sample] = [
+            (
+                "",
+                (*_named(key[:3]), ("outcome", key[3]), ("status", f"{key[4]}xx"), ("stream", _flag(key[5]))),
+                str(n),
+            )
+            for key, n in sorted(self._requests.items())
+        ]
+        attempts: list[Sample] = [
+            ("", (("deployment", deployment), ("reason", reason)), str(number))
+            for (deployment, reason), number in sorted(self._attempts.items())
+        ]
+        return [
+            family("wicket_requests_total", "counter", "Finished requests.", requests),
+            family("wicket_attempts_total", "counter", "Tries of deployments, by how they ended.", attempts),
+        ]
+
+    def _series_families(self) -> list[str]:
+        totals: list[Sample] = []
+        firsts: list[Sample] = []
+        tokens: list[Sample] = []
+        costs: list[Sample] = []
+        charges: list[Sample] = []
+        estimated: list[Sample] = []
+        for key, series in sorted(self._series.items()):
+            labels = _named(key)
+            total, first = decimal(series.total_us, _SECONDS_SCALE), decimal(series.first_us, _SECONDS_SCALE)
+            totals += histogram(labels, _seconds(TOTAL_BOUNDS_US), series.total_counts, total)
+            if any(series.first_counts):
+                firsts += histogram(labels, _seconds(FIRST_TOKEN_BOUNDS_US), series.first_counts, first)
+            for kind, number in zip(_KINDS, series.tokens, strict=True):
+                tokens.append(("", (*labels, ("kind", kind)), str(number)))
+            costs.append(("", labels, decimal(series.cost, _USD_SCALE)))
+            charges.append(("", labels, decimal(series.charge, _USD_SCALE)))
+            estimated.append(("", labels, str(series.estimated)))
+        return [
+            family("wicket_request_seconds", "histogram", "From the request's start to its end.", totals),
+            family("wicket_first_token_seconds", "histogram", "From the start to the first token.", firsts),
+            family(
+                "wicket_tokens_total", "counter", "Tokens; input includes cached and cache_write.", tokens
+            ),
+            family("wicket_cost_usd_total", "counter", "What providers bill, in US dollars.", costs),
+            family("wicket_charge_usd_total", "counter", "What callers pay, in US dollars.", charges),
+            family("wicket_estimated_total", "counter", "Requests whose tokens were estimated.", estimated),
+        ]
+
+
+def _add(series: _Series, record: Record) -> None:
+    total_us, first_us, usage, tokens = record.total_us, record.first_token_us, record.usage, series.tokens
+    series.total_counts[bisect_left(TOTAL_BOUNDS_US, total_us)] += 1
+    series.total_us += total_us
+    if first_us >= 0:
+        series.first_counts[bisect_left(FIRST_TOKEN_BOUNDS_US, first_us)] += 1
+        series.first_us += first_us
+    tokens[0] += usage.input_tokens
+    tokens[1] += usage.output_tokens
+    tokens[2] += usage.cached_tokens
+    tokens[3] += usage.cache_write_tokens
+    tokens[4] += usage.reasoning_tokens
+    if usage.is_estimated:
+        series.estimated += 1
+    series.cost += record.cost_nanos
+    series.charge += record.charge_nanos
+
+
+def _gauge_families(gauges: Gauges) -> list[str]:
+    engines: list[Sample] = [
+        ("", (("engine", name), ("state", state)), "1") for name, state in sorted(gauges.engines.items())
+    ]
+    plain = (
+        ("wicket_in_flight", "gauge", "Requests under way.", gauges.in_flight),
+        ("wicket_connections", "gauge", "Open connections of callers.", gauges.connections),
+        ("wicket_workers", "gauge", "Worker processes that answer.", gauges.workers),
+        ("wicket_ledger_queued", "gauge", "Records that wait for the database.", gauges.ledger_queued),
+        ("wicket_ledger_open", "gauge", "1 while records are taken.", int(gauges.is_ledger_open)),
+        ("wicket_ledger_records_total", "counter", "Records committed.", gauges.ledger_written),
+        (
+            "wicket_ledger_faults_total",
+            "counter",
+            "Commits that failed and are tried again.",
+            gauges.ledger_faults,
+        ),
+    )
+    return [
+        *(family(name, kind, meaning, [("", (), str(value))]) for name, kind, meaning, value in plain),
+        family("wicket_engine_state", "gauge", "1 for the state that a local engine is in.", engines),
+        family("wicket_build_info", "gauge", "The version.", [("", (("version", gauges.version),), "1")]),
+    ]
+
+
+def _named(key: SeriesKey) -> Labels:
+    return (("api", key[0]), ("model", key[1]), ("deployment", key[2]))
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _seconds(bounds_us: tuple[int, ...]) -> list[str]:
+    return [decimal(bound, _SECONDS_SCALE) for bound in bounds_us]
