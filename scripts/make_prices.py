@@ -178,7 +178,7 @@ def add_sizes(found: dict[str, Any], match: Any, sizes: dict[str, dict[str, Any]
         found["also"] = sorted(also)
     limit = sizes[best].get("limit", {})
     for theirs, ours in (("context", "context_tokens"), ("output", "max_output_tokens")):
-        if limit.get(theirs):
+        if limit.get(theirs) and not (found.get("kind") == "embedding" and theirs == "output"):
             found[ours] = limit[theirs]
 
 
