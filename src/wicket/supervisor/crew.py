@@ -169,8 +169,12 @@ class Crew:
             self._spawn(self._retire(old, drain_ms))
 
     async def _retire(self, worker: Worker, drain_ms: int) -> None:
+        is_serving = worker.ready.done()
         worker.drain(drain_ms)
-        await worker.child.wait(drain_ms / 1000 + LATE_S)
+        if is_serving:
+            await worker.child.wait(drain_ms / 1000 + LATE_S)
+        else:
+            await worker.child.end(LATE_S)  # it has nothing under way yet
         await worker.ended()
 
     async def _rush(self, hurry: asyncio.Event) -> None:
