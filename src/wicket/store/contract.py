@@ -11,7 +11,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
-from wicket.accounts.usage_rows import UsageRow
+from wicket.accounts.usage_rows import UsageRow, record_ms
 
 MAX_RECORDS = 10_000  # of one query; page on with `before_id`
 
@@ -42,6 +42,29 @@ class RecordFilter(msgspec.Struct, frozen=True):
     status_class: int = 0
     limit: int = 100
     is_newest_first: bool = True
+
+
+def matches(record: Record, wanted: RecordFilter) -> bool:
+    """Whether a record is wanted; what the query of a store means, for records that are in hand.
+
+    `limit` and the order are not a record's business.
+    """
+    exact = (
+        (wanted.model, record.model),
+        (wanted.deployment, record.deployment),
+        (wanted.api, record.api),
+        (wanted.status_class, record.status // 100),
+        ("" if wanted.outcome == "failed" else wanted.outcome, record.outcome),
+    )
+    return (
+        record_ms(record.id) >= wanted.since_ms
+        and (not wanted.until_ms or record_ms(record.id) < wanted.until_ms)
+        and (not wanted.after_id or record.id > wanted.after_id)
+        and (not wanted.before_id or record.id < wanted.before_id)
+        and (wanted.key_id is None or record.key_id == wanted.key_id)
+        and (wanted.outcome != "failed" or record.outcome != "ok")
+        and all(not want or want == have for want, have in exact)
+    )
 
 
 class Store(Protocol):

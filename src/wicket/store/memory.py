@@ -16,12 +16,11 @@ from wicket.accounts.usage_rows import (
     RollupKey,
     UsageRow,
     first_id,
-    record_ms,
     rollup,
     span,
 )
 from wicket.errors import StoreFault
-from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter
+from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, matches
 from wicket.store.groups import checked_groups, usage_rows
 
 
@@ -55,7 +54,7 @@ class MemoryStore:
     def records(self, wanted: RecordFilter) -> list[Record]:
         """See `Store.records`."""
         with self._lock:
-            found = [record for record in self._records.values() if _matches(record, wanted)]
+            found = [record for record in self._records.values() if matches(record, wanted)]
         found.sort(key=lambda record: record.id, reverse=wanted.is_newest_first)
         return found[: max(0, min(wanted.limit, MAX_RECORDS))]
 
@@ -144,25 +143,6 @@ class MemoryStore:
             "api": api,
         }
         return tuple(values[name] for name in groups)
-
-
-def _matches(record: Record, wanted: RecordFilter) -> bool:
-    exact = (
-        (wanted.model, record.model),
-        (wanted.deployment, record.deployment),
-        (wanted.api, record.api),
-        (wanted.status_class, record.status // 100),
-        ("" if wanted.outcome == "failed" else wanted.outcome, record.outcome),
-    )
-    return (
-        record_ms(record.id) >= wanted.since_ms
-        and (not wanted.until_ms or record_ms(record.id) < wanted.until_ms)
-        and (not wanted.after_id or record.id > wanted.after_id)
-        and (not wanted.before_id or record.id < wanted.before_id)
-        and (wanted.key_id is None or record.key_id == wanted.key_id)
-        and (wanted.outcome != "failed" or record.outcome != "ok")
-        and all(not want or want == have for want, have in exact)
-    )
 
 
 def _add(total: list[int], sums: Iterable[int]) -> None:

@@ -117,7 +117,7 @@ class SqliteStore:
     def backup(self, target: Path, *, is_overwriting: bool = False) -> None:
         """See `Store.backup`. Written beside the target, synced, then renamed; raises `StoreFault`."""
         if target.exists() and not is_overwriting:
-            raise StoreFault("backup_exists", f"{target} exists: choose another name or say --overwrite.")
+            raise StoreFault("backup_exists", f"{target} exists already: choose another name.")
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with mapped(target):
