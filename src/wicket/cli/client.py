@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -68,7 +68,7 @@ class Client:
 
     def events(
         self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None
-    ) -> Iterator[tuple[bytes, Mapping[str, str]]]:
+    ) -> Generator[tuple[bytes, Mapping[str, str]], None, None]:
         """Each server-sent event's data, with the answer's headers. Raises as `call` does, also midway."""
         with self._open(method, path, body, query) as response:
             headers = {name.lower(): value for name, value in response.getheaders()}

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import wicket
+from wicket.cli.terminal import plain
 from wicket.errors import Fault
 
 COMMANDS = {
@@ -86,7 +87,8 @@ def _run(args: argparse.Namespace) -> int:
         code = int(args.run(args) or 0)
         sys.stdout.flush()
     except Fault as fault:
-        print(f"wicket: {fault.message}", file=sys.stderr)
+        for line in fault.message.splitlines():  # one, but a configuration may have many mistakes
+            print(f"wicket: {plain(line)}", file=sys.stderr)
         return 1
     return code
 

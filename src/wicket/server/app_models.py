@@ -14,7 +14,7 @@ from wicket.accounts.request_ids import format_id, parse_id
 from wicket.errors import CallerFault, PermissionFault
 from wicket.routing.deployment import Deployment, Route
 from wicket.server.admin_shapes import record_json
-from wicket.server.app_house import Call, Routes
+from wicket.server.app_house import Call, Routes, Snapshot
 from wicket.supervisor.messages import EngineState
 from wicket.wire.json import encode
 
@@ -77,14 +77,18 @@ async def list_models(call: Call) -> Response:
 async def show_model(call: Call) -> Response:
     """`GET /v1/models/ID`; the id may hold slashes. A name that is callable but not listed has a card too."""
     name = call.request.path_params["id"]
-    snapshot = call.house.snapshot
-    route = snapshot.resolve(name)
+    card = named_card(call.house.snapshot, name, call.house.engine_states())
     if not allows_model(call.caller, name):
         raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
+    return Response(encode(card), media_type=_JSON)
+
+
+def named_card(snapshot: Snapshot, name: str, engines: Mapping[str, EngineState]) -> dict[str, Any]:
+    """The card of whatever answers to `name`. Raises `UnknownModelFault`."""
+    route = snapshot.resolve(name)
     listed = {model["id"]: model for model in snapshot.models()}
     model = listed.get(name) or {"id": name, "object": "model", "created": 0, "owned_by": _owner(route)}
-    card = model_card(model, route, snapshot.default_model, call.house.engine_states())
-    return Response(encode(card), media_type=_JSON)
+    return model_card(model, route, snapshot.default_model, engines)
 
 
 def _owner(route: Route) -> str:

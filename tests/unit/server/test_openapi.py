@@ -17,9 +17,28 @@ from wicket.server.openapi import document
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 TYPES = {"string", "number", "integer", "boolean", "object", "array", "null"}
-KEYWORDS = set(
-    ["type", "properties", "required", "items", "additionalProperties", "anyOf", "allOf", "const", "enum", "pattern", "format", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "description", "example", "$ref"]
-)
+KEYWORDS = {
+    "type",
+    "properties",
+    "required",
+    "items",
+    "additionalProperties",
+    "anyOf",
+    "allOf",
+    "const",
+    "enum",
+    "pattern",
+    "format",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "description",
+    "example",
+    "$ref",
+}
 DOCUMENT = document()
 
 
