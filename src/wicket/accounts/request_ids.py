@@ -11,10 +11,8 @@ import secrets
 
 from wicket.errors import CallerFault
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32
-_VALUES = {char: value for value, char in enumerate(_ALPHABET)}
 PREFIX = "req_"
-_LENGTH = 13
+_DIGITS = 16
 
 
 class RequestIds:
@@ -31,22 +29,20 @@ class RequestIds:
 
 
 def format_id(number: int) -> str:
-    """`req_` and 13 characters of Crockford's base 32."""
-    return PREFIX + "".join(_ALPHABET[(number >> shift) & 31] for shift in range(60, -1, -5))
+    """`req_` and 16 hexadecimal digits."""
+    return f"req_{number:016x}"
 
 
 def parse_id(text: str) -> int:
     """The number behind an id; raises `CallerFault` for anything else."""
-    body = text.removeprefix(PREFIX)
-    if len(body) != _LENGTH or body == text or any(char not in _VALUES for char in body):
-        raise CallerFault(
-            "invalid_request_id", "A request id looks like req_01k4…; take it from x-request-id.", param="id"
-        )
-    number = 0
-    for char in body:
-        number = number << 5 | _VALUES[char]
-    if number >= 1 << 63:
-        raise CallerFault(
-            "invalid_request_id", "A request id looks like req_01k4…; take it from x-request-id.", param="id"
-        )
-    return number
+    digits = text.removeprefix(PREFIX)
+    if (
+        len(text) == len(PREFIX) + _DIGITS
+        and len(digits) == _DIGITS
+        and not set(digits) - set("0123456789abcdef")
+    ):
+        number = int(digits, 16)
+        if number < 1 << 63:
+            return number
+    message = "A request id is req_ and 16 hexadecimal digits; take it from the header x-request-id."
+    raise CallerFault("invalid_request_id", message, param="id")

@@ -6,6 +6,7 @@ Source: OpenAI API reference (chat/completions, completions, embeddings; streami
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -105,12 +106,18 @@ def target(deployment: Deployment, api: Api) -> str:
 
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
     """The caller's bytes with the model renamed, our fields removed and usage asked for in streams."""
-    put = {"model": json.encode(deployment.model)}
+    put = {"model": _model_name(deployment.model)}
     if streamed and deployment.usage_in_stream == "ask":
         put["stream_options"] = _with_usage(fields.get("stream_options"))
-    dropped = tuple(name for name in deployment.remove if name in fields)
-    edits = Edits(put=put, rename=deployment.rename, remove=OURS + dropped)
+    dropped = tuple([name for name in deployment.remove if name in fields]) if deployment.remove else ()
+    ours = tuple([name for name in OURS if name in fields])
+    edits = Edits(put=put, rename=deployment.rename, remove=ours + dropped)
     return Body(splice(fields, edits), dropped)
+
+
+@lru_cache(maxsize=4096)
+def _model_name(model: str) -> bytes:
+    return json.encode(model)
 
 
 def wants_usage(fields: Fields) -> bool:
@@ -154,7 +161,7 @@ def whole(data: bytes, api: Api) -> Whole:
         ) from None
     if answer.error is not None and bytes(answer.error) != b"null":
         raise in_band(answer.error)
-    parts = answer.data if api is EMBEDDINGS or api.name == "embeddings" else answer.choices
+    parts = answer.data if api.name == EMBEDDINGS.name else answer.choices
     if parts is None:
         raise UpstreamBroken("malformed", "The provider's answer has no choices.")
     for choice in answer.choices or ():

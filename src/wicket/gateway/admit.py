@@ -41,10 +41,10 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         message = "'model' must be 1 to 256 printable ASCII characters without blanks."
         raise CallerFault("invalid_value", message, param="model")
     _require(fields, _NEEDS.get(arrival.api.name))
-    top.positive(fields, ("max_tokens",))
-    top.positive(fields, ("max_completion_tokens",))
-    is_streamed = arrival.api.can_stream and top.flag(fields, "stream")
-    if not arrival.api.can_stream and top.flag(fields, "stream"):
+    top.at_least_one(fields, "max_tokens")
+    top.at_least_one(fields, "max_completion_tokens")
+    is_streamed = top.flag(fields, "stream")
+    if is_streamed and not arrival.api.can_stream:
         raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
     if caller.models and model not in caller.models:
         raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
@@ -82,10 +82,12 @@ def _require(fields: top.Fields, name: str | None) -> None:
     raw = fields.get(name)
     if raw is None:
         raise CallerFault("missing_field", f"'{name}' is required.", param=name)
-    first = bytes(memoryview(raw)[:1])
-    if name == "messages" and first != b"[":
+    if name != "messages":
+        return
+    start = bytes(memoryview(raw)[:16])
+    if start[:1] != b"[":
         raise CallerFault("invalid_type", "'messages' must be an array of messages.", param=name)
-    if name == "messages" and bytes(memoryview(raw)[1:17]).lstrip()[:1] == b"]":
+    if start[1:].lstrip()[:1] == b"]":
         raise CallerFault("invalid_value", "'messages' must not be empty.", param=name)
 
 

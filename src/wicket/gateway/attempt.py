@@ -7,8 +7,11 @@ output, finish reason, usage and errors; nothing is re-encoded.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from wicket.accounts.cost import cost_nanos
+from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts, Dialect
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
@@ -28,35 +31,26 @@ MAX_HELD_BYTES = 32 * 1024 * 1024
 class Attempt:
     """What came back from one deployment so far."""
 
-    __slots__ = (
-        "call",
-        "clock",
-        "counts",
-        "deployment",
-        "dialect",
-        "done",
-        "dropped",
-        "ended_us",
-        "exchange",
-        "fault",
-        "finished",
-        "first_token_us",
-        "headers",
-        "held_bytes",
-        "model",
-        "num_frames",
-        "number",
-        "out",
-        "parts",
-        "reason",
-        "report",
-        "size",
-        "splitter",
-        "spoke",
-        "started_us",
-        "status",
-        "usage_frame",
-    )  # fmt: skip
+    # Most of these never change in most attempts, hence defaults on the class: creating one stays cheap.
+    exchange: Exchange | None = None
+    first_token_us = -1
+    ended_us = -1
+    status = 0
+    headers: Mapping[bytes, bytes] = MappingProxyType({})
+    splitter: FrameSplitter | None = None
+    size = 0
+    held_bytes = 0
+    usage_frame = b""
+    num_frames = 0  # frames with output, the estimate of last resort
+    spoke = False
+    finished = False
+    done = False
+    counts: Counts | None = None
+    model = ""
+    fault: Fault | None = None
+    reason = ""
+    dropped: tuple[str, ...] = ()
+    _bill: tuple[Usage, int] | None = None
 
     def __init__(
         self,
@@ -73,27 +67,9 @@ class Attempt:
         self.dialect = dialect
         self.report = report
         self.clock = clock
-        self.exchange: Exchange | None = None
         self.started_us = clock()
-        self.first_token_us = -1
-        self.ended_us = -1
-        self.status = 0
-        self.headers: Mapping[bytes, bytes] = {}
-        self.splitter: FrameSplitter | None = None
         self.parts: list[bytes] = []  # a whole answer or an error body
-        self.size = 0
         self.out: list[bytes] = []  # frames not forwarded yet
-        self.held_bytes = 0
-        self.usage_frame = b""
-        self.num_frames = 0  # frames with output, the estimate of last resort
-        self.spoke = False
-        self.finished = False
-        self.done = False
-        self.counts: Counts | None = None
-        self.model = ""
-        self.fault: Fault | None = None
-        self.reason = ""
-        self.dropped: tuple[str, ...] = ()
 
     # upstream.contract.Sink
 
@@ -179,11 +155,29 @@ class Attempt:
         out.append(b"")
         return b"\n\n".join(out)
 
-    def usage(self) -> Usage:
+    def bill(self) -> tuple[Usage, int]:
+        """What it used and what that costs in nano-USD; computed once, when it is over."""
+        if self._bill is None or not self.done:
+            usage = self._usage()
+            self._bill = (usage, cost_of(self.deployment, usage))
+        return self._bill
+
+    def forget(self) -> None:
+        """Settled: whatever still comes concerns nobody."""
+        self.done = True
+        self.report = _ignore
+
+    def _usage(self) -> Usage:
         """Reported counts, or an estimate of what was produced, marked as such."""
         counts = self.counts
         if counts is not None:
-            return Usage(*_fields(counts))
+            return Usage(
+                counts.input_tokens,
+                counts.output_tokens,
+                counts.cached_tokens,
+                counts.cache_write_tokens,
+                counts.reasoning_tokens,
+            )
         if not (self.spoke or (self.reason == "" and self.fault is None and self.done)):
             return NO_USAGE
         size = self.size if self.splitter is None else 4 * self.num_frames
@@ -280,11 +274,15 @@ class Attempt:
             self.ended_us = self.clock()
 
 
-def _fields(counts: Counts) -> tuple[int, int, int, int, int]:
-    return (
-        counts.input_tokens,
-        counts.output_tokens,
-        counts.cached_tokens,
-        counts.cache_write_tokens,
-        counts.reasoning_tokens,
-    )
+def cost_of(deployment: Deployment, usage: Usage) -> int:
+    """Nano-USD of one attempt; 0 for an unknown price and for counts beyond belief (the record has them)."""
+    if deployment.prices is None or usage is NO_USAGE:
+        return 0
+    try:
+        return cost_nanos(Price(deployment.price_id, *deployment.prices), usage)
+    except Fault:
+        return 0
+
+
+def _ignore(_: Event) -> None:
+    """What a settled attempt reports to."""

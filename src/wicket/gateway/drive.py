@@ -32,12 +32,11 @@ from wicket.gateway.events import (
 from wicket.gateway.gate import Gate
 from wicket.gateway.request import request_bytes
 from wicket.gateway.settle import charge_of, settle
-from wicket.gateway.walk import Rules, Walk, step
+from wicket.gateway.walk import Walk, step
 from wicket.routing.deployment import Deployment
 from wicket.routing.plan import Facts, plan
 from wicket.wire import json
 
-MIN_WHOLE_LIMIT_US = 120_000_000  # a whole answer's first byte is its last: give it time to be written
 KEEP_ALIVE = b": wicket is waiting for the provider\n\n"
 
 
@@ -89,9 +88,12 @@ class Drive:
         self.gate = gate
         self.call = call
         self.reply = reply
-        facts = Facts(now_us=call.started_us, seed=call.id, unready=gate.unready)
-        self.plan: Sequence[Deployment] = plan(call.route, facts)
-        self.walk = Walk(rules_of(call, self.plan))
+        route = call.route
+        self.plan: Sequence[Deployment] = route.deployments
+        if len(self.plan) > 1:
+            facts = Facts(now_us=call.started_us, seed=call.id, unready=gate.unready)
+            self.plan = plan(route, facts)
+        self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
         self.answer: Attempt | None = None
         self.begun = False  # the caller has seen a status line
@@ -202,6 +204,8 @@ class Drive:
         status = self.status or 499  # nobody was there to see one
         record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
         gate.record(record)
+        for attempt in self.attempts:  # ends the cycle between drive and attempts, so no collector is needed
+            attempt.forget()
 
     # what the caller reads beside the answer
 
@@ -233,7 +237,7 @@ class Drive:
             frame = {"id": self.call.text_id, "object": "chat.completion.chunk", "choices": []}
             frame["created"] = self.call.unix_ms // 1_000
             frame["model"] = attempt.model or attempt.deployment.model
-        usage = attempt.usage()
+        usage, _ = attempt.bill()
         reported = frame.get("usage") or {
             "prompt_tokens": usage.input_tokens,
             "completion_tokens": usage.output_tokens,
@@ -245,21 +249,6 @@ class Drive:
             reported["cost"] = charge_of(self.call, attempt) / 1e9
         frame["usage"] = reported
         return b"data: %b\n\n" % json.encode(frame)
-
-
-def rules_of(call: Call, candidates: Sequence[Deployment]) -> Rules:
-    """The walk's limits for this request."""
-    timeouts = call.route.timeouts
-    first = timeouts.first_token_ms * 1_000
-    return Rules(
-        num_candidates=len(candidates),
-        first_token_us=first if call.is_streamed else max(first, MIN_WHOLE_LIMIT_US),
-        gap_us=timeouts.gap_ms * 1_000,
-        total_us=timeouts.total_ms * 1_000,
-        is_streamed=call.is_streamed,
-        holds_whole=call.route.commit == "whole",
-        contexts=tuple(d.context_tokens for d in candidates) if len(candidates) > 1 else (),
-    )
 
 
 PERFORM: dict[type, Callable[[Drive, Any], None]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from wicket.accounts.callers import CallerTable
 from wicket.accounts.record import Record
@@ -13,6 +13,7 @@ from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
 from wicket.gateway.admit import Routes
 from wicket.gateway.request import RequestHeads
+from wicket.gateway.rules import RuleBook
 from wicket.upstream.contract import Exchange, Pool
 
 if TYPE_CHECKING:
@@ -20,14 +21,6 @@ if TYPE_CHECKING:
 
 TICK_S = 0.05
 LINGER_US = 5_000_000
-
-
-class Engines(Protocol):
-    """What the path asks about local engines."""
-
-    def unready(self) -> frozenset[str]:
-        """Engines that can't answer now (failed, not merely loading)."""
-        ...
 
 
 class Gate:
@@ -40,6 +33,7 @@ class Gate:
         self.callers = CallerTable()
         self.routes: Routes | None = None
         self.heads = RequestHeads()
+        self.rules = RuleBook()
         self.unready: frozenset[str] = frozenset()
         self.active: set[Drive] = set()
         self.max_active = 1_000
@@ -57,6 +51,7 @@ class Gate:
         """Swap the configuration whole; requests under way keep the one they began with."""
         self.routes = routes
         self.heads = RequestHeads()
+        self.rules = RuleBook()
         self.max_active = max_active
 
     def check_room(self) -> Routes:

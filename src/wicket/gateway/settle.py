@@ -4,38 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wicket.accounts.cost import charge_nanos, cost_nanos
-from wicket.accounts.price import Price
-from wicket.accounts.record import NO_USAGE, Record, Usage
+from wicket.accounts.cost import charge_nanos
+from wicket.accounts.record import NO_USAGE, Record
 from wicket.accounts.record import Attempt as AttemptRecord
-from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
-from wicket.routing.deployment import Deployment
-
-
-def price_of(deployment: Deployment) -> Price | None:
-    """The price row that a deployment was compiled with; None if nobody knows its price."""
-    if deployment.prices is None:
-        return None
-    return Price(deployment.price_id, *deployment.prices)
-
-
-def cost_of(deployment: Deployment, usage: Usage) -> int:
-    """Nano-USD of one attempt; 0 for an unknown price and for counts beyond belief (the record has them)."""
-    if deployment.prices is None or usage is NO_USAGE:
-        return 0
-    try:
-        return cost_nanos(Price(deployment.price_id, *deployment.prices), usage)
-    except Fault:
-        return 0
 
 
 def charge_of(call: Call, answer: Attempt | None) -> int:
     """Nano-USD the caller pays: the answer's cost and the route's markup; failed attempts are free."""
     if answer is None:
         return 0
-    return charge_nanos(cost_of(answer.deployment, answer.usage()), call.route.markup_ppm)
+    cost = answer.bill()[1]
+    markup = call.route.markup_ppm
+    return charge_nanos(cost, markup) if markup else cost
 
 
 def settle(
@@ -66,7 +48,7 @@ def settle(
     if answer is not None:
         record.deployment = answer.deployment.id
         record.served_model = answer.model
-        record.usage = answer.usage()
+        record.usage = answer.bill()[0]
         record.first_token_us = answer.first_token_us - started if answer.first_token_us >= 0 else -1
         record.price_row = answer.deployment.price_id
         record.dropped = list(answer.dropped)
@@ -74,7 +56,7 @@ def settle(
 
 
 def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
-    usage = attempt.usage()
+    usage, cost = attempt.bill()
     return AttemptRecord(
         deployment=attempt.deployment.id,
         status=attempt.status,
@@ -82,6 +64,6 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         started_us=attempt.started_us - started_us,
         first_token_us=attempt.first_token_us - started_us if attempt.first_token_us >= 0 else -1,
         ended_us=attempt.ended_us - started_us if attempt.ended_us >= 0 else -1,
-        cost_nanos=cost_of(attempt.deployment, usage),
+        cost_nanos=cost,
         usage=usage,
     )

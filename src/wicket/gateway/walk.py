@@ -90,50 +90,35 @@ class Rules(msgspec.Struct, frozen=True):
 class Try:
     """One attempt as the walk sees it."""
 
-    __slots__ = ("candidate", "finished", "heard_us", "live", "number", "opened", "sent_us", "spoke")
+    live = True
+    opened = False
+    spoke = False
+    finished = False
 
     def __init__(self, number: int, candidate: int, now_us: int) -> None:
         self.number = number
         self.candidate = candidate
         self.sent_us = now_us
         self.heard_us = now_us
-        self.live = True
-        self.opened = False
-        self.spoke = False
-        self.finished = False
 
 
 class Walk:
     """A request's state. Mutated by `step` only; equal histories give equal walks."""
 
-    __slots__ = (
-        "again",
-        "begun_us",
-        "chosen",
-        "due_us",
-        "fault",
-        "hedges",
-        "next_candidate",
-        "rules",
-        "started_us",
-        "state",
-        "tries",
-        "wait",
-    )
+    state = State.PLANNED
+    next_candidate = 0
+    again: frozenset[int] = frozenset()  # candidates asked a second time already
+    wait: tuple[int, int] | None = None  # (when, candidate) of a send that waits
+    fault: Fault | None = None  # what the last failure said
+    chosen = -1  # the attempt that is the answer
+    begun_us = 0  # when a held stream's headers went out, 0 if not
+    hedges = 0
+    started_us = 0
+    due_us = NEVER
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.state = State.PLANNED
         self.tries: list[Try] = []
-        self.next_candidate = 0
-        self.again: set[int] = set()  # candidates asked a second time already
-        self.wait: tuple[int, int] | None = None  # (when, candidate) of a send that waits
-        self.fault: Fault | None = None  # what the last failure said
-        self.chosen = -1  # the attempt that is the answer
-        self.begun_us = 0  # when a held stream's headers went out, 0 if not
-        self.hedges = 0
-        self.started_us = 0
-        self.due_us = NEVER
 
 
 def step(walk: Walk, event: Event) -> Sequence[Action]:
@@ -236,7 +221,7 @@ def _after_failure(walk: Walk, attempt: Try, fault: Fault, now_us: int) -> Seque
     if fault.again and candidate not in walk.again:
         pause = BACK_OFF_US if fault.retry_after_ms is None else fault.retry_after_ms * 1_000
         if pause <= MAX_WAIT_US and now_us + pause < walk.started_us + walk.rules.total_us:
-            walk.again.add(candidate)
+            walk.again |= {candidate}
             walk.wait = (now_us + pause, candidate)
             _set_due(walk, now_us)
             return ()

@@ -26,7 +26,7 @@ from wicket.gateway.call import Arrival
 from wicket.gateway.drive import Drive
 from wicket.gateway.gate import Gate
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.reply import HttpReply
+from wicket.server.reply import HttpReply, StatusLines
 
 _KEPT = frozenset({b"authorization", b"x-api-key", b"api-key", b"traceparent", b"content-length", b"expect"})
 
@@ -51,6 +51,7 @@ class Serving(msgspec.Struct):
     apis: Mapping[bytes, Api]
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
+    status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
 
 
 class InferenceProtocol(HttpToolsProtocol):

@@ -78,9 +78,26 @@ class HttpReply:
         return not self._is_over and not self._protocol.transport.is_closing()
 
     def _start(self, status: int) -> bytes:
-        protocol = self._protocol
-        lines = STATUS_LINE[status]
-        for name, value in protocol.server_state.default_headers:
-            lines += b"%b: %b\r\n" % (name, value)
         close = b"" if self.keep_alive else b"connection: close\r\n"
-        return lines + self.cors + close
+        return self._protocol.serving.status_lines.find(
+            status, self._protocol.server_state.default_headers
+        ) + (self.cors + close)
+
+
+class StatusLines:
+    """Status line and the server's own headers (`date`), joined anew only when these change."""
+
+    def __init__(self) -> None:
+        self._made_of: list[tuple[bytes, bytes]] | None = None
+        self._lines: dict[int, bytes] = {}
+
+    def find(self, status: int, headers: list[tuple[bytes, bytes]]) -> bytes:
+        """The first lines of an answer; uvicorn makes a new list of headers every second."""
+        if headers is not self._made_of:
+            self._made_of = headers
+            self._lines = {}
+        lines = self._lines.get(status)
+        if lines is None:
+            lines = STATUS_LINE[status] + b"".join([b"%b: %b\r\n" % pair for pair in headers])
+            self._lines[status] = lines
+        return lines
