@@ -33,11 +33,17 @@ def find(path: Path | None, home: Path) -> Path | None:
     Raises `ConfigFault` when the named file is not there.
     """
     if path is not None:
-        if not path.is_file():
+        if not _is_file(path):
             raise ConfigFault("no_config", f"{path}: there is no such file: check --config")
         return path
-    folders = (Path(), home)
-    return next((folder / FILE_NAME for folder in folders if (folder / FILE_NAME).is_file()), None)
+    return next((folder / FILE_NAME for folder in (Path(), home) if _is_file(folder / FILE_NAME)), None)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:

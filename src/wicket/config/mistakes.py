@@ -27,8 +27,8 @@ def field_name(path: Path) -> str:
 
 def printable(text: str) -> str:
     """One short line, whatever was in the text."""
-    clean = "".join(c if c.isprintable() else "�" for c in text)
-    return clean if len(clean) <= MAX_SHOWN else clean[: MAX_SHOWN - 1] + "…"
+    clean = "".join(c if c.isprintable() else "�" for c in text[:MAX_SHOWN])
+    return clean if len(text) <= MAX_SHOWN else clean[:-1] + "…"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -410,8 +410,9 @@ def test_find_takes_the_named_file_then_the_folder_s_then_home_s(
     found = find(None, home)
     assert found is not None and found.resolve() == (here / "wicket.toml").resolve()
     assert find(home / "wicket.toml", home) == home / "wicket.toml"
-    with pytest.raises(ConfigFault, match="no such file"):
-        find(tmp_path / "absent", home)
+    for absent in (tmp_path / "absent", tmp_path, Path("a\x00b")):
+        with pytest.raises(ConfigFault, match="no such file: check --config"):
+            find(absent, home)
 
 
 def test_what_is_shown_holds_no_secret_and_survives_json() -> None:
