@@ -16,7 +16,7 @@ from wicket.config.convert import convert
 from wicket.config.lines import Lines
 from wicket.config.mistakes import Mistakes
 from wicket.config.options import with_environment
-from wicket.config.resolve import LeftOut, Place, from_environment, resolve_provider
+from wicket.config.resolve import LeftOut, Place, from_environment, resolve_provider, sends_in_clear
 from wicket.config.schema import Config, File, Model, Provider, Server
 from wicket.config.secrets import mask
 from wicket.errors import ConfigFault
@@ -76,6 +76,9 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
             providers[name] = resolve_provider(name, table, row, place)
         except LeftOut as reason:
             warnings.append(f"provider {name} is left out: {reason}")
+    warnings += [
+        f"provider {p.name} sends its key unencrypted" for p in providers.values() if sends_in_clear(p)
+    ]
     server = with_environment(file.server, environ, mistakes)
     if mistakes:
         raise mistakes.fault()

@@ -56,6 +56,7 @@ def override(
         server = msgspec.structs.replace(server, workers=workers)
     engines = config.engines
     if model is not None:
+        _demand("compact" not in config.providers, "--model: a provider of the file is called compact")
         engines = {"compact": _compact(model), **{n: e for n, e in engines.items() if n != "compact"}}
     return msgspec.structs.replace(config, server=server, engines=engines)
 

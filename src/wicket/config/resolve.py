@@ -16,6 +16,7 @@ from wicket.config.schema import Provider, ProviderTable
 from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path, variable
 from wicket.providers.catalogue import Row
 
+_LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
 
 
@@ -63,6 +64,13 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         prices=table.prices,
         reason="declared in the configuration",
     )
+
+
+def sends_in_clear(provider: Provider) -> bool:
+    """Whether a credential would cross a network without TLS."""
+    parts = urlsplit(provider.base_url)
+    is_here = _LOOPBACK.fullmatch(parts.hostname or "") is not None
+    return bool(provider.credentials) and parts.scheme == "http" and not is_here
 
 
 def _headers(table: ProviderTable, row: Row | None) -> dict[str, str]:

@@ -25,7 +25,7 @@ class Snapshot:
 
     `default_model` is what a request without a model gets: "mini" if a compact engine is configured, else
     the first configured model, else "". `deployments` are those of configured routes and engines, by id,
-    one per credential. `markups` are parts per million on top of cost, by configured model name.
+    one per credential.
     """
 
     def __init__(self, config: Config, version: int, sockets: Mapping[str, str], proxy_for: ProxyFor) -> None:
@@ -44,7 +44,6 @@ class Snapshot:
         self._dynamic: dict[str, Route] = {}
         self.deployments = self._all_deployments()
         self.default_model = DEFAULT_NAME if DEFAULT_NAME in self._routes else next(iter(config.models), "")
-        self.markups = {name: round(model.markup * 1_000_000) for name, model in config.models.items()}
 
     def resolve(self, name: str) -> Route:
         """The route for a model name. Raises `UnknownModelFault`."""
@@ -133,6 +132,7 @@ class Snapshot:
             policy=model.policy,
             commit=model.commit,
             timeouts=_timeouts(model.timeouts),
+            markup_ppm=round(model.markup * 1_000_000),
         )
 
     def _bare_names(self) -> dict[str, list[str]]:

@@ -244,6 +244,24 @@ def test_a_missing_credential_is_a_mistake_unless_the_provider_is_optional() -> 
     assert config.warnings == ("provider mine is left out: no credential is set",)
 
 
+@pytest.mark.parametrize(
+    ("url", "is_clear"),
+    [
+        ("http://llm.example/v1", True),
+        ("http://10.0.0.7:8000/v1", True),
+        ("https://llm.example/v1", False),
+        ("http://localhost:8000/v1", False),
+        ("http://127.0.0.2/v1", False),
+        ("http://[::1]:9/v1", False),
+        ("http://127.0.0.1.example/v1", True),
+    ],
+)
+def test_a_key_that_would_cross_a_network_in_clear_is_warned_about(url: str, is_clear: bool) -> None:
+    config = parsed(f'[providers.mine]\nbase_url = "{url}"\napi_key = "k"\n')
+    assert config.warnings == (("provider mine sends its key unencrypted",) if is_clear else ())
+    assert parsed(f'[providers.mine]\nbase_url = "{url}"\n').warnings == ()
+
+
 def test_a_deployment_of_a_provider_that_is_left_out_is_left_out_with_it() -> None:
     text = """
     [providers.groq]
@@ -350,6 +368,12 @@ def test_a_model_given_as_a_path_is_made_absolute(tmp_path: Path, monkeypatch: p
 def test_an_impossible_option_is_a_fault(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigFault, match=says):
         override(Config(), **options)
+
+
+def test_a_model_given_beside_a_provider_called_compact_is_a_fault() -> None:
+    config = parsed('[providers.compact]\nbase_url = "https://h/v1"\n')
+    with pytest.raises(ConfigFault, match="--model: a provider of the file is called compact"):
+        override(config, model="smollm2-135m-instruct")
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def test_a_configured_model_has_its_deployments_in_order_one_per_credential() ->
     assert route.deployments[0].base_path == "/v1"
     assert route.commit == "whole"
     assert route.timeouts == Timeouts(connect_ms=500, first_token_ms=1_250, gap_ms=1, total_ms=60_000)
-    assert snapshot.markups == {"best": 200_000}
+    assert route.markup_ppm == 200_000
     assert [d.credential for d in snapshot.deployments["mine/a"]] == [0, 1]
 
 
