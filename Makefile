@@ -1,0 +1,57 @@
+# Everything one does with a checkout. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?=
+ARGS ?=
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+export PYTHON
+
+.PHONY: help install install-test serve test test-services test-faults test-lab lab check format bench lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+install: ## make .venv with .venv/bin/wicket
+	@sh scripts/install.sh
+
+serve: install ## start Wicket (ARGS="--port 4300" passes options)
+	@exec $(BIN)/wicket serve $(ARGS)
+
+install-test:
+	@sh scripts/install.sh test
+
+test: install-test ## all tests that need neither torch nor Node (under five minutes)
+	@$(PYTEST) -m "not lab and not services and not faults" $(ARGS)
+
+test-services: install-test ## real clients: Node SDKs and others
+	@$(PYTEST) -m services $(ARGS)
+
+test-faults: install-test ## what happens when things break
+	@$(PYTEST) -m faults $(ARGS)
+
+lab: install-test ## install what training needs (torch)
+	@sh scripts/install-lab.sh
+
+test-lab: lab ## tests against plain torch
+	@$(PYTEST) -m lab $(ARGS)
+
+check: install-test ## format, lint, types, architecture
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(PYTEST) tests/test_architecture.py
+
+format: install-test ## format the code and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: install-test ## measure; docs/benchmarks.md is made of this
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## lock the dependencies again (needs uv; ARGS=--upgrade takes newer ones)
+	@sh scripts/lock.sh $(ARGS)
+
+clean: ## remove what was made, except your data
+	@rm -rf .venv .mypy_cache .ruff_cache .hypothesis dist build
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

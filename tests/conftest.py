@@ -1,0 +1,13 @@
+"""No test may see the developer's own keys, proxies or server: they are gone before anything is imported."""
+
+import os
+import re
+
+_FOREIGN = re.compile(
+    r"WICKET_.*|.*_API_KEY|.*_API_TOKEN|(HF|GITHUB|GH|HUGGING_?FACE).*_TOKEN|HF_HOME|AWS_.*|AZURE_.*|GOOGLE_.*"
+    r"|OPENAI_.*|ANTHROPIC_.*|(HTTPS?|ALL|NO)_PROXY",
+    re.IGNORECASE,
+)
+
+for _name in [name for name in os.environ if _FOREIGN.fullmatch(name)]:
+    del os.environ[_name]
