@@ -142,7 +142,7 @@ def _fault_of(status: int, data: bytes) -> Fault:
         fault = None
     if fault is None:
         text = data.decode("utf-8", "replace").strip()[:_MAX_SHOWN]
-        fault = Fault("error", f"The server answered with status {status}: {text or 'nothing'}")
+        fault = Fault("no_fault", f"The server answered with status {status}: {text or 'nothing'}")
     fault.status = status
     return fault
 

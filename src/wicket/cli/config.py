@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wicket.cli.output import add_json_option, show_json
+
+if TYPE_CHECKING:
+    from wicket.config.schema import Config
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,7 +28,8 @@ def add_parser(subparsers: Any) -> None:
 
 def check_config(args: argparse.Namespace) -> None:
     """Load it; a mistake is a fault with a line for each."""
-    config, source = _load(args.config)
+    config = load_config(args.config)
+    source = config.source
     if args.json:
         show_json({"ok": True, "source": source, "warnings": list(config.warnings)})
         return
@@ -39,20 +43,19 @@ def show_config(args: argparse.Namespace) -> None:
     from wicket.cli.status import outline
     from wicket.config.load import show
 
-    config, _ = _load(args.config)
-    shown = show(config)
+    shown = show(load_config(args.config))
     if args.json:
         show_json(shown)
     else:
         print("\n".join(outline(shown, "")))
 
 
-def _load(path: Path | None) -> tuple[Any, str]:
+def load_config(path: Path | None = None) -> Config:
+    """What `wicket serve` would take. Raises `ConfigFault`."""
     from wicket.config.load import find, load
     from wicket.config.snapshot import compile_snapshot
     from wicket.supervisor.home import default_home
 
-    found = find(path, default_home(os.environ))
-    config = load(found, os.environ)
+    config = load(find(path, default_home(os.environ)), os.environ)
     compile_snapshot(config, version=0, engine_sockets={})
-    return config, str(found or "")
+    return config

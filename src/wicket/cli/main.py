@@ -31,6 +31,7 @@ COMMANDS = {
     "dev": "tools for developers",
     "version": "show the version",
 }
+TRACE = "WICKET_TRACE"
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
@@ -89,6 +90,14 @@ def _run(args: argparse.Namespace) -> int:
     except Fault as fault:
         for line in fault.message.splitlines():  # one, but a configuration may have many mistakes
             print(f"wicket: {plain(line)}", file=sys.stderr)
+        return 1
+    except (KeyboardInterrupt, BrokenPipeError):
+        raise
+    except Exception as error:
+        if os.environ.get(TRACE):
+            raise
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"wicket: a defect of ours: {plain(what)} ({TRACE}=1 shows where)", file=sys.stderr)
         return 1
     return code
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wicket.cli.discovery import add_server_options, find_server
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import plain, progress, table
+
+if TYPE_CHECKING:
+    from wicket.config.snapshot import Snapshot
 
 _PICO_PER_MILLION = 1_000_000  # pico-USD per token to USD per million tokens
 
@@ -134,10 +137,8 @@ def _price(model: dict[str, Any]) -> str:
     return "free" if not any(prices.values()) else f"${prices['input']:g} in, ${prices['output']:g} out"
 
 
-def _snapshot() -> Any:
-    from wicket.config.load import find, load
+def _snapshot() -> Snapshot:
+    from wicket.cli.config import load_config
     from wicket.config.snapshot import compile_snapshot
-    from wicket.supervisor.home import default_home
 
-    config = load(find(None, default_home(os.environ)), os.environ)
-    return compile_snapshot(config, version=0, engine_sockets={})
+    return compile_snapshot(load_config(), version=0, engine_sockets={})

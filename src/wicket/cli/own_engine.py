@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 LOAD_LIMIT_S = 300.0
 _POLL_S = 0.05
 _GRACE_S = 5.0
+_DRAIN_S = 0.5
 _MAX_SHOWN = 300
+_NOT_YET = ("server_unreachable", "no_fault")  # no socket yet, or {"status": "loading"}
 
 
 @contextmanager
@@ -41,16 +43,16 @@ def model_server(args: argparse.Namespace) -> Iterator[tuple[Client, str]]:
     from wicket.supervisor.home import default_home
 
     home = default_home(os.environ)
-    engine = local_engine(home, args.model)
+    engine = local_engine(args.model)
     with running(engine, home) as own:
         yield own, engine.label
 
 
-def local_engine(home: Path, model: str) -> Engine:
+def local_engine(model: str) -> Engine:
     """The configured local model that goes by `model` ("" and "mini" are the first one)."""
-    from wicket.config.load import find, load
+    from wicket.cli.config import load_config
 
-    config = load(find(None, home), os.environ)
+    config = load_config()
     engines = [engine for engine in config.engines.values() if engine.kind == "generation"]
     if not engines:
         message = "No server runs here, and no local model is configured: `wicket serve` starts a server."
@@ -67,14 +69,21 @@ def local_engine(home: Path, model: str) -> Engine:
 def running(engine: Engine, home: Path) -> Iterator[Client]:
     """The engine's process on a socket of its own, ready; ended with the block."""
     from wicket.engines import launch
-    from wicket.supervisor.environment import for_child
 
     with tempfile.TemporaryDirectory(prefix="wicket-") as folder:
         socket = Path(folder) / "engine.sock"
         log = Path(folder) / "log"
-        command = launch.command(engine.name, engine.model, socket, home, {})
+        options = launch.EngineOptions(
+            label=engine.label,
+            max_batch=1,
+            context_tokens=engine.context_tokens,
+            threads=engine.threads,
+            scheme=engine.scheme,
+            drain_s=_DRAIN_S,
+        )
+        command = launch.command(engine.name, engine.model, socket, home, options)
         with log.open("wb") as output:
-            process = start(command, for_child(os.environ), output.fileno())
+            process = start(command, launch.environment(os.environ), output.fileno())
         try:
             client = Client("http://localhost", socket_path=str(socket))
             with progress(f"Starting {engine.deployment_id}"):
@@ -106,8 +115,9 @@ def wait_ready(client: Client, process: subprocess.Popen[bytes], log: Path) -> N
             client.call("GET", "/readyz")
             return
         except Fault as fault:
-            if fault.code not in ("server_unreachable", "loading", "not_ready", "engine_loading", "error"):
-                raise
+            if fault.code not in _NOT_YET:
+                message = f"The local model can't run: {fault.message}"
+                raise EngineFault("engine_failed", message) from None
         time.sleep(_POLL_S)
     raise EngineFault("engine_failed", f"The local model was not ready after {LOAD_LIMIT_S:g} s.")
 
