@@ -118,17 +118,18 @@ def _credentials(table: ProviderTable, row: Row | None, place: Place) -> list[Se
     written = (table.api_key,) if isinstance(table.api_key, str) else table.api_key
     if not written:
         return _row_credential(table, row, place)
-    secrets = []
+    secrets, missing = [], ""
     for index, text in enumerate(written):
         more = () if isinstance(table.api_key, str) else (index,)
         try:
             secrets.append(read_secret(text, place.environ, place.base))
         except SecretError as error:
+            missing = str(error)
             if not (table.optional and error.is_missing):
                 hint = "; or write optional = true" if error.is_missing else ""
                 place.wrong("api_key", f"{error}{hint}", *more)
     if table.optional and not secrets:
-        raise LeftOut("no credential is set")
+        raise LeftOut(missing)
     return secrets
 
 

@@ -241,7 +241,7 @@ def test_a_missing_credential_is_a_mistake_unless_the_provider_is_optional() -> 
     ]
     config = parsed(text + "optional = true\n")
     assert config.providers == {}
-    assert config.warnings == ("provider mine is left out: no credential is set",)
+    assert config.warnings == ("provider mine is left out: the environment variable MINE_KEY is not set",)
 
 
 @pytest.mark.parametrize(
