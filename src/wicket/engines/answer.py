@@ -18,7 +18,7 @@ from wicket.errors import Fault
 from wicket.wire import json
 
 DONE = b"data: [DONE]\n\n"
-Spell = Callable[[int], str]
+Spell = Callable[[int], bytes]
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -72,24 +72,22 @@ def _tops(entry: TokenLogprob, spell: Spell) -> list[dict[str, Any]]:
 
 
 def _spelled(token: int, logprob: float, spell: Spell) -> dict[str, Any]:
-    text = spell(token)
-    # A token that is part of a character has no text of its own; its bytes are not known here.
-    known = "\N{REPLACEMENT CHARACTER}" not in text
-    return {"token": text, "logprob": logprob, "bytes": list(text.encode()) if known else None}
+    raw = spell(token)
+    return {"token": raw.decode(errors="replace"), "logprob": logprob, "bytes": list(raw)}
 
 
 def completion_logprobs(
     entries: Sequence[TokenLogprob], spell: Spell, *, offset: int = 0, is_first: bool = False
 ) -> dict[str, Any]:
     """`choices[].logprobs` of a text completion; `is_first`: the first token has nothing before it."""
-    tokens = [spell(entry.token_id) for entry in entries]
+    tokens = [spell(entry.token_id).decode(errors="replace") for entry in entries]
     offsets = []
     for token in tokens:
         offsets.append(offset)
         offset += len(token)
     logprobs: list[float | None] = [entry.logprob for entry in entries]
     tops: list[dict[str, float] | None] = [
-        {spell(token): logprob for token, logprob in entry.top} for entry in entries
+        {spell(token).decode(errors="replace"): logprob for token, logprob in entry.top} for entry in entries
     ]
     if is_first and entries:
         logprobs[0] = tops[0] = None

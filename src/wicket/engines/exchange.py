@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from wicket.engines import answer
-from wicket.errors import CallerFault, Fault
+from wicket.errors import CallerFault, EngineFault, Fault
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 Scope = MutableMapping[str, Any]
@@ -117,7 +117,8 @@ class Endpoint:
             await self._answer(exchange)
         except asyncio.CancelledError:
             if not exchange.is_gone:
-                raise
+                # The time to finish is over: say so instead of cutting the connection.
+                await exchange.fail(EngineFault("engine_stopping", "The engine is being stopped."))
         finally:
             await exchange.close()
 

@@ -15,6 +15,7 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import msgspec
 
@@ -84,8 +85,7 @@ class _Channel(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's are no subclass
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -286,6 +286,7 @@ async def _start(config: CoreConfig, theirs: socket.socket) -> asyncio.subproces
     arguments = ["--fd", str(theirs.fileno()), "--config", msgspec.json.encode(config).decode()]
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",
         "-m",
         "wicket.engines.core",
         *arguments,

@@ -69,6 +69,7 @@ class Renderer:
         environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "wicket.engines.template",
             stdin=asyncio.subprocess.PIPE,

@@ -41,7 +41,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crash_at_load: bool = False
     context_tokens: int = 4096
     chat_template: str | None = None
-    verbs: list[str] = ["generate", "score", "embed", "classify"]
+    verbs: tuple[str, ...] = ("generate", "score", "embed", "classify")
 
 
 def read_script(path: Path) -> Script:
@@ -57,6 +57,7 @@ class ByteTokenizer:
 
     eos_ids: list[int] = [_EOS]
     bos_id: int | None = _BOS
+    adds_bos = False
     special_tokens: dict[str, int] = {"<bos>": _BOS, "<eos>": _EOS}
     vocab_size = _VOCAB_SIZE
 
@@ -70,6 +71,10 @@ class ByteTokenizer:
     def decode(self, ids: Sequence[int]) -> str:
         """The text of the byte tokens."""
         return bytes(token for token in ids if token < _BOS).decode(errors="replace")
+
+    def token_bytes(self) -> list[bytes]:
+        """The bytes of every token."""
+        return [*(bytes([token]) for token in range(_BOS)), b"<bos>", b"<eos>"]
 
 
 def tokenizer(model_path: Path) -> ByteTokenizer:
@@ -136,7 +141,7 @@ class ScriptedEngine:
         return contract.Capabilities(
             id=0,
             engine="scripted",
-            verbs=script.verbs,
+            verbs=list(script.verbs),
             context_tokens=script.context_tokens,
             vocab_size=_VOCAB_SIZE,
             max_batch=self._max_batch,
@@ -236,22 +241,30 @@ def _vector(text: str) -> list[float]:
     return [value / length for value in raw]
 
 
-def instance(schema: Any, depth: int = 0) -> Any:
+def instance(schema: Any, depth: int = 0, root: Any = None) -> Any:
     """Some value that satisfies a plain JSON schema: constants, enums, objects, arrays, simple types."""
     if not isinstance(schema, dict) or depth > 16:
         return None
+    root = schema if root is None else root
     if "const" in schema:
         return schema["const"]
     if "enum" in schema:
         return schema["enum"][0]
+    if "$ref" in schema:
+        found = root
+        for step in schema["$ref"].removeprefix("#/").split("/"):
+            found = found[step]
+        return instance(found, depth + 1, root)
     for choice in ("anyOf", "oneOf", "allOf"):
         if choice in schema:
-            return instance(schema[choice][0], depth + 1)
+            return instance(schema[choice][0], depth + 1, root)
     kind = schema.get("type", "string")
     if kind == "object":
-        return {name: instance(value, depth + 1) for name, value in schema.get("properties", {}).items()}
+        return {
+            name: instance(value, depth + 1, root) for name, value in schema.get("properties", {}).items()
+        }
     if kind == "array":
-        return [instance(schema.get("items", {}), depth + 1)] * schema.get("minItems", 1)
+        return [instance(schema.get("items", {}), depth + 1, root)] * schema.get("minItems", 1)
     return {"string": "scripted", "integer": 7, "number": 0.5, "boolean": True}.get(kind)
 
 

@@ -3,8 +3,8 @@
 The environment is what checkpoints expect (transformers' `chat_template_utils`): Jinja2's immutable
 sandbox with trim_blocks, lstrip_blocks, loop controls, `raise_exception`, `strftime_now` and a `tojson`
 that escapes nothing. The sandbox alone can't end an endless loop or a huge string, so this module also is
-a process of its own (`python -m wicket.engines.template`, owned by `renderer.py`) with bounded memory and
-no files to open, which is killed when it takes too long.
+a process of its own (`python -m wicket.engines.template`, owned by `renderer.py`), with bounded memory, no
+file to write and no secret in its environment, which is killed when it takes too long.
 """
 
 from __future__ import annotations
@@ -166,12 +166,12 @@ def _line(text: str) -> str:
 
 
 def _confine() -> None:
-    """Bound memory and forbid files: the sandbox's second wall."""
+    """Bound memory and forbid writing: the sandbox's second wall."""
     try:
         import resource
     except ImportError:
         return
-    for limit, bound in (("RLIMIT_AS", MAX_MEMORY_BYTES), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", 0)):
+    for limit, bound in (("RLIMIT_AS", MAX_MEMORY_BYTES), ("RLIMIT_FSIZE", 0)):
         try:
             resource.setrlimit(getattr(resource, limit), (bound, bound))
         except (AttributeError, ValueError, OSError):
@@ -181,10 +181,6 @@ def _confine() -> None:
 def main() -> int:
     """Orders on standard input, outcomes on standard output, until the input ends."""
     desk = Desk()
-    # Everything that jinja2 imports late is imported now, while files can still be opened.
-    desk.answer(Compile("{% for a in b %}{{ a | tojson }}{% endfor %}"))
-    desk.answer(Render({"b": ["é"]}))
-    _strftime_now("%d %b %Y")
     _confine()
     unpacker: link.Unpacker[Order] = link.Unpacker(Order)
     while data := os.read(sys.stdin.fileno(), 1 << 18):
