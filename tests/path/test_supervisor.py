@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.path.served import Served, eventually
-from wicket.accounts.request_ids import format_id
 
 Start = Callable[..., Served]
 
@@ -246,7 +245,8 @@ def test_records_can_be_followed_and_fetched(start: Start) -> None:
     assert served.ask("logs", after=mark, outcome="failed")["records"] == []
     assert served.ask("requests.get", id=one)[0] == one
     assert served.ask("requests.get", id=5) is None
-    assert format_id(one).startswith("req_")
+    text = served.ask("metrics")
+    assert 'deployment="d/m"' in text and "wicket_workers 1" in text
 
 
 def test_a_backup_is_a_database_with_everything_in_it(start: Start, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Everything about records and keys that the supervisor owns: store, ledger writer, the newest arrivals.
+"""Everything about records and keys that the supervisor owns: store, ledger writer, newest arrivals, sums.
 
 The ledger commits in its own thread; what follows from a commit happens back on the loop.
 """
@@ -16,6 +16,7 @@ from wicket.config.schema import Records as RecordsTable
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.ledger import LedgerWriter, spool_import
 from wicket.supervisor.recent import Recent
+from wicket.telemetry.metrics import Metrics
 
 DATABASE_FILE = "wicket.db"
 SPOOL_FOLDER = "spool"
@@ -31,6 +32,7 @@ class Books:
         self.spool = home / SPOOL_FOLDER
         self.spool.mkdir(mode=0o700, exist_ok=True)
         self.recent = Recent()
+        self.metrics = Metrics()
         self.store = SqliteStore(home / DATABASE_FILE)
         self.num_imported = spool_import(self.spool, self.store)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -67,6 +69,7 @@ class Books:
 
     def _on_commit(self, batch: Sequence[Record]) -> None:
         """In the writer's thread."""
+        self.metrics.observe(batch)
         self._call(self._committed, batch)
 
     def _on_turn(self, is_open: bool) -> None:
@@ -81,9 +84,9 @@ class Books:
     def _committed(self, batch: Sequence[Record]) -> None:
         """A batch is made of whole offers in their order, or else comes from the spool."""
         self.recent.add(batch)
-        left = len(batch)
-        if not self._offered or self._offered[0][0][0] is not batch[0]:
+        if not (batch and self._offered and self._offered[0][0][0] is batch[0]):
             return
+        left = len(batch)
         while left > 0:
             records, confirm = self._offered.popleft()
             left -= len(records)

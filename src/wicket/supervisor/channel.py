@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -118,11 +118,10 @@ class Channel(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """asyncio: the socket is ours now."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=8 * 1024 * 1024)
+        self._transport = stream = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
+        stream.set_write_buffer_limits(high=8 * 1024 * 1024)
         if self._early:
-            transport.write(b"".join(self._early))
+            stream.write(b"".join(self._early))
             self._early.clear()
 
     def data_received(self, data: bytes) -> None:

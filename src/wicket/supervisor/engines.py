@@ -176,7 +176,7 @@ class Engines:
         engine = EngineProcess(spec, socket, self._report)
         try:
             command = self._command(spec, socket)
-        except (EngineFault, ImportError) as fault:
+        except EngineFault as fault:
             engine.refuse(str(fault))
         else:
             engine.start(self._children, command, self._environ)

@@ -1,7 +1,7 @@
-"""What of the environment a child process gets: everything but what looks like a secret.
+"""What of the environment a worker gets: everything but what looks like a secret.
 
-Workers are sent the credentials they need, and an engine runs chat templates of strangers; neither needs
-to find keys lying about.
+Workers are sent the credentials they need with the configuration; nobody needs to find more lying about.
+(An engine, which runs chat templates of strangers, gets a short list only: `engines.launch.environment`.)
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from wicket.supervisor.messages import (
 )
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.settings import Settings, pending_restart
-from wicket.supervisor.status import status_document
+from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.worker import Worker
 
 _log = logging.getLogger("wicket.supervisor")
@@ -77,7 +77,7 @@ class RunningHouse:
 
     def metrics(self) -> str:
         """Prometheus' text."""
-        return ""
+        return self._open_books().metrics.render(gauges(self))
 
     def shown_config(self) -> dict[str, Any]:
         """The configuration in force, secrets masked."""
@@ -112,6 +112,7 @@ class RunningHouse:
         """The database is open: from now on there are callers, and records are taken."""
         self._callers = {caller.key_id: caller for caller in callers}
         self.books = books
+        self._declare()
         self.crew.tell(self._set_callers())
 
     def greet(self, worker: Worker) -> None:
@@ -133,6 +134,7 @@ class RunningHouse:
 
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
+        self._declare()
         retire = await self.engines.change(config.engines, before.server.drain_s)
         self.tell(self._configure())
         for engine in self.engines.current.values():
@@ -148,6 +150,14 @@ class RunningHouse:
             _log.error("%s", fault.message)
         else:
             _log.info("all workers are new")
+
+    def _declare(self) -> None:
+        """Names that the operator wrote get a label of their own in the metrics."""
+        if self.books is not None:
+            config = self.settings.config
+            engines = [engine.deployment_id for engine in config.engines.values()]
+            written = [id for model in config.models.values() for id in model.deployments]
+            self.books.metrics.declare(["mini", *config.models, *engines], [*engines, *written])
 
     def _configure(self) -> Configure:
         return Configure(self.settings.version, self.settings.encoded, engine_sockets=self.engines.sockets)

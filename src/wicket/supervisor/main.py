@@ -47,6 +47,7 @@ class Boot(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     admin: AdminKey
     engine_command: Command
+    engine_environ: Mapping[str, str]
     worker_module: str
 
 
@@ -62,12 +63,11 @@ class Supervisor:
         self._had_terminal = os.isatty(0)
         self._children = Children()
         self.house = RunningHouse(boot.settings, boot.admin.caller(), boot.url, boot.home, self._spawn)
-        environ = for_child(boot.environ)
-        command = WorkerCommand(boot.listener, boot.home, environ, boot.worker_module)
+        command = WorkerCommand(boot.listener, boot.home, for_child(boot.environ), boot.worker_module)
         self._crew = self.house.crew = Crew(self._children, command, self.house.greet, self._hear)
         run_folder = boot.home / RUN_FOLDER
         self._engines = self.house.engines = Engines(
-            self._children, boot.engine_command, environ, run_folder, self._engine_changed
+            self._children, boot.engine_command, boot.engine_environ, run_folder, self._engine_changed
         )
 
     async def run(self) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wicket.config.schema import Engine
+from wicket.engines import launch
 from wicket.errors import Fault
 from wicket.supervisor.adminkey import take_admin_key
 from wicket.supervisor.home import HomeLock, default_home, prepare
@@ -54,7 +55,8 @@ def _boot(options: ServeOptions, environ: Mapping[str, str], home: Path, lock: H
         listener=listener,
         url=base_url(listener),
         admin=admin,
-        engine_command=lambda engine, socket: _engine_command(engine, socket, home),
+        engine_command=lambda engine, socket: _engine_command(engine, socket, home, server.drain_s),
+        engine_environ=launch.environment(environ),
         worker_module=options.worker_module,
     )
 
@@ -63,10 +65,18 @@ async def _run(boot: Boot) -> int:
     return await Supervisor(boot).run()
 
 
-def _engine_command(engine: Engine, socket: Path, home: Path) -> list[str]:
-    from wicket.engines import launch
-
-    return launch.command(engine.name, engine.model, socket, home, {})
+def _engine_command(engine: Engine, socket: Path, home: Path, drain_s: float) -> list[str]:
+    options = launch.EngineOptions(
+        label=engine.label,
+        max_batch=engine.max_batch,
+        queue=engine.queue,
+        kv_tokens=engine.kv_tokens,
+        context_tokens=engine.context_tokens,
+        threads=engine.threads,
+        scheme=engine.scheme,
+        drain_s=drain_s,
+    )
+    return launch.command(engine.name, engine.model, socket, home, options)
 
 
 def _complain(fault: Fault) -> int:

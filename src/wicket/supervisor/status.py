@@ -1,4 +1,4 @@
-"""What `wicket status` shows: processes, engines, configuration, ledger. Only values in, values out."""
+"""What `wicket status` and the gauges of `/metrics` show: processes, engines, configuration, ledger."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import wicket
 from wicket.supervisor.settings import pending_restart
+from wicket.telemetry.metrics import Gauges
 
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
@@ -31,6 +32,23 @@ def status_document(house: RunningHouse) -> dict[str, Any]:
         "config": _config(house.settings, pending_restart(house.opened_with, house.settings.config)),
         "ledger": _ledger(house.books),
     }
+
+
+def gauges(house: RunningHouse) -> Gauges:
+    """What is so now, for Prometheus."""
+    workers = house.crew.workers
+    writer = house.books.writer if house.books is not None else None
+    return Gauges(
+        version=wicket.__version__,
+        in_flight=sum(worker.load.in_flight for worker in workers),
+        connections=sum(worker.load.connections for worker in workers),
+        workers=sum(worker.state == "ready" for worker in workers),
+        ledger_queued=writer.counters.num_queued if writer else 0,
+        is_ledger_open=writer is None or writer.is_open,
+        ledger_written=writer.counters.num_written if writer else 0,
+        ledger_faults=writer.counters.num_faults if writer else 0,
+        engines={name: engine.readiness.state for name, engine in house.engines.current.items()},
+    )
 
 
 def _worker(worker: Worker) -> dict[str, Any]:
