@@ -50,7 +50,6 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
     return Call(
         id=arrival.id,
-        text_id=arrival.text_id,
         api=arrival.api,
         caller=caller,
         fields=fields,

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from wicket.accounts.cost import cost_nanos
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
-from wicket.dialects.contract import Counts, Dialect
+from wicket.dialects.contract import Counts
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Spoke
 from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
 if TYPE_CHECKING:
     from wicket.gateway.call import Call
-    from wicket.routing.deployment import Deployment
+    from wicket.gateway.request import Prepared
     from wicket.upstream.contract import Exchange
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -56,15 +56,16 @@ class Attempt:
         self,
         number: int,
         call: Call,
-        deployment: Deployment,
-        dialect: Dialect,
+        prepared: Prepared,
         report: Callable[[Event], None],
         clock: Callable[[], int],
     ) -> None:
         self.number = number
         self.call = call
-        self.deployment = deployment
-        self.dialect = dialect
+        self.deployment = prepared.deployment
+        self.dialect = prepared.dialect
+        self.price = prepared.price
+        self.name_header = prepared.name_header
         self.report = report
         self.clock = clock
         self.started_us = clock()
@@ -81,7 +82,7 @@ class Attempt:
             return
         if self.call.is_streamed and found.get(b"content-type", b"").startswith(b"text/event-stream"):
             self.splitter = FrameSplitter()
-        self.report(Opened(self.number, self.clock()))
+            self.report(Opened(self.number, self.clock()))
 
     def on_data(self, data: bytes) -> None:
         """Body bytes: cut into frames, or kept until the end."""
@@ -159,7 +160,7 @@ class Attempt:
         """What it used and what that costs in nano-USD; computed once, when it is over."""
         if self._bill is None or not self.done:
             usage = self._usage()
-            self._bill = (usage, cost_of(self.deployment, usage))
+            self._bill = (usage, cost_of(self.price, usage))
         return self._bill
 
     def forget(self) -> None:
@@ -274,12 +275,12 @@ class Attempt:
             self.ended_us = self.clock()
 
 
-def cost_of(deployment: Deployment, usage: Usage) -> int:
+def cost_of(price: Price | None, usage: Usage) -> int:
     """Nano-USD of one attempt; 0 for an unknown price and for counts beyond belief (the record has them)."""
-    if deployment.prices is None or usage is NO_USAGE:
+    if price is None or usage is NO_USAGE:
         return 0
     try:
-        return cost_nanos(Price(deployment.price_id, *deployment.prices), usage)
+        return cost_nanos(price, usage)
     except Fault:
         return 0
 

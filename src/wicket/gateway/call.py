@@ -16,7 +16,6 @@ class Call(msgspec.Struct, frozen=True):
     """An admitted request. `started_us` is monotonic, `unix_ms` is for the record."""
 
     id: int
-    text_id: str
     api: Api
     caller: Caller
     fields: Fields
@@ -37,6 +36,5 @@ class Arrival(msgspec.Struct, frozen=True):
     headers: Mapping[bytes, bytes]
     body: bytes
     id: int
-    text_id: str
     started_us: int
     unix_ms: int

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
+from wicket.accounts.request_ids import format_id
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
@@ -134,14 +135,14 @@ class Drive:
 
     def _send(self, action: Send) -> None:
         call, gate, deployment = self.call, self.gate, self.plan[action.candidate]
-        head, dialect = gate.heads.find(deployment, call.api, call.is_streamed)
-        attempt = Attempt(action.attempt, call, deployment, dialect, self.feed, gate.now_us)
+        prepared = gate.heads.find(deployment, call.api, call.is_streamed)
+        attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
         self.attempts.append(attempt)
-        body = dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
+        body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
-            request_bytes(head, call, deployment, body),
+            request_bytes(prepared, call, body),
             attempt,
             connect_ms=call.route.timeouts.connect_ms,
             fresh=action.is_fresh,
@@ -210,22 +211,18 @@ class Drive:
     # what the caller reads beside the answer
 
     def _id_header(self) -> bytes:
-        return b"x-request-id: %b\r\n" % self.call.text_id.encode()
+        return b"x-request-id: req_%016x\r\n" % self.call.id
 
     def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
-        deployment = attempt.deployment
-        lines = b"x-request-id: %b\r\nx-wicket-deployment: %b\r\n" % (
-            self.call.text_id.encode(),
-            deployment.id.encode(),
-        )
-        upstream_id = attempt.headers.get(b"x-request-id")
-        if upstream_id:
-            lines += b"x-wicket-upstream-request-id: %b\r\n" % upstream_id
+        lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.name_header)
+        headers = attempt.headers
+        if b"x-request-id" in headers:
+            lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[b"x-request-id"]
         if attempt.dropped:
             lines += b"x-wicket-dropped: %b\r\n" % ",".join(attempt.dropped).encode()
-        elif b"x-wicket-dropped" in attempt.headers:
-            lines += b"x-wicket-dropped: %b\r\n" % attempt.headers[b"x-wicket-dropped"]
-        if with_cost and deployment.prices is not None:
+        elif b"x-wicket-dropped" in headers:
+            lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
+        if with_cost and attempt.price is not None:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
         return lines
 
@@ -234,7 +231,7 @@ class Drive:
         if attempt.usage_frame:
             frame = json.decode(attempt.usage_frame)
         else:
-            frame = {"id": self.call.text_id, "object": "chat.completion.chunk", "choices": []}
+            frame = {"id": format_id(self.call.id), "object": "chat.completion.chunk", "choices": []}
             frame["created"] = self.call.unix_ms // 1_000
             frame["model"] = attempt.model or attempt.deployment.model
         usage, _ = attempt.bill()
@@ -245,7 +242,7 @@ class Drive:
         }
         if usage.is_estimated:
             reported["is_estimated"] = True
-        if attempt.deployment.prices is not None:
+        if attempt.price is not None:
             reported["cost"] = charge_of(self.call, attempt) / 1e9
         frame["usage"] = reported
         return b"data: %b\n\n" % json.encode(frame)

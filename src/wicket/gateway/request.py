@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from wicket.accounts.price import Price
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.gateway.call import Call
 from wicket.routing.deployment import Deployment
@@ -9,26 +12,41 @@ from wicket.routing.deployment import Deployment
 _USER_AGENT = b"user-agent: wicket\r\n"
 
 
+class Prepared(msgspec.Struct, frozen=True):
+    """A deployment made ready for one API: `head` ends where `content-length` goes."""
+
+    deployment: Deployment
+    head: bytes
+    dialect: Dialect
+    price: Price | None
+    name_header: bytes
+
+
 class RequestHeads:
     """Request heads, cached per deployment object; made anew for every configuration snapshot."""
 
     def __init__(self) -> None:
-        self._heads: dict[tuple[int, str, bool], tuple[Deployment, bytes, Dialect]] = {}
+        self._heads: dict[tuple[int, str, bool], Prepared] = {}
 
-    def find(self, deployment: Deployment, api: Api, streamed: bool) -> tuple[bytes, Dialect]:
-        """The head up to where `content-length` goes, and the dialect that reads the answer."""
+    def find(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
+        """What can be known of a deployment before a request."""
         key = (id(deployment), api.name, streamed)
         found = self._heads.get(key)
         if found is None:  # the entry keeps the deployment alive, so its id stays its own
             dialect = module(deployment.dialect)
-            found = (deployment, _head(deployment, api, dialect, streamed), dialect)
-            self._heads[key] = found
-        return found[1], found[2]
+            found = self._heads[key] = Prepared(
+                deployment=deployment,
+                head=_head(deployment, api, dialect, streamed),
+                dialect=dialect,
+                price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
+                name_header=b"x-wicket-deployment: %b\r\n" % deployment.id.encode(),
+            )
+        return found
 
 
-def request_bytes(head: bytes, call: Call, deployment: Deployment, body: Body) -> bytes:
+def request_bytes(prepared: Prepared, call: Call, body: Body) -> bytes:
     """The whole request. Nothing of the caller's headers goes out but its trace."""
-    data = body.data
+    data, head, deployment = body.data, prepared.head, prepared.deployment
     if deployment.engine or call.trace:
         salt = b"x-wicket-salt: %b\r\n" % call.caller.salt.encode() if deployment.engine else b""
         return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (head, salt, call.trace, len(data), data)

@@ -129,12 +129,19 @@ def step(walk: Walk, event: Event) -> Sequence[Action]:
 
 # Beginning and sending
 
+FIRST = (Send(0, 0),)
+
 
 def _plan(walk: Walk, event: Planned) -> Sequence[Action]:
     walk.started_us = event.now_us
     walk.state = State.WAITING
     walk.next_candidate = 1
-    return (_send(walk, 0, event.now_us),)
+    rules = walk.rules
+    if rules.num_candidates > 1 or rules.holds_whole:
+        return (_send(walk, 0, event.now_us),)
+    walk.tries.append(Try(0, 0, event.now_us))  # the common case, spelled out: nothing but the total limit
+    walk.due_us = event.now_us + rules.total_us
+    return FIRST
 
 
 def _send(walk: Walk, candidate: int, now_us: int, *, is_fresh: bool = False) -> Send:
@@ -403,6 +410,8 @@ def _settle(walk: Walk, outcome: str) -> Settle:
 
 
 def _cancel_others(walk: Walk, keep: int, reason: str) -> Sequence[Action]:
+    if len(walk.tries) == 1 and keep == 0:
+        return ()
     cancels = []
     for attempt in walk.tries:
         if attempt.live and attempt.number != keep:

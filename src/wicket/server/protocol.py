@@ -18,7 +18,6 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from wicket.accounts.request_ids import format_id
 from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.admit import admit, check_live
@@ -70,7 +69,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.reading_since = 0.0  # when the current head or body began, 0 between requests
         self.in_head = False
         self.is_refused = False  # the rest of what this connection sends is ignored
-        self.started_ns = 0
+        self.started_us = 0
         self.idle_since = 0.0
 
     # connection
@@ -134,7 +133,12 @@ class InferenceProtocol(HttpToolsProtocol):
             self.num_bytes += len(data)
             if not self.reading_since:
                 self.reading_since = time.monotonic()
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+        except httptools.HttpParserError:
+            self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
             self._refuse(CallerFault("headers_too_large", "The request's headers are too large.", status=431))
 
@@ -154,27 +158,24 @@ class InferenceProtocol(HttpToolsProtocol):
             self.is_refused = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep all for the cold routes, and the few that matter for the hot ones."""
-        if self.is_refused:
-            return
-        name = name.lower()
-        self.headers.append((name, value))
-        if name in _KEPT:
-            if name in self.kept and name != b"expect":
-                fault = CallerFault("repeated_header", f"The header '{name.decode()}' is there twice.")
-                self._refuse(fault)
-                return
-            self.kept[name] = value
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        if len(self.headers) > self.serving.bounds.max_headers:
-            self._refuse(CallerFault("too_many_headers", "The request has too many headers.", status=431))
+        """One header; they are looked at together when all are here."""
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Hot or cold: an inference path stays here, everything else goes to the ASGI app."""
         if self.is_refused:
             return
         self.in_head = False
+        kept = [pair for pair in self.headers if pair[0] in _KEPT]
+        self.kept = dict(kept)
+        bounds = self.serving.bounds
+        if len(self.kept) != len(kept):
+            self._refuse(CallerFault("repeated_header", "A header that must be there once is there twice."))
+            return
+        if len(self.headers) > bounds.max_headers:
+            self._refuse(CallerFault("too_many_headers", "The request has too many headers.", status=431))
+            return
+        self.expect_100_continue = self.kept.get(b"expect", b"").lower() == b"100-continue"
         self.num_bytes = 0
         self.idle_since = 0.0
         self.reading_since = time.monotonic()
@@ -183,9 +184,8 @@ class InferenceProtocol(HttpToolsProtocol):
             self.api = None
             self._to_asgi()
             return
-        self.started_ns = time.monotonic_ns()
+        self.started_us = time.monotonic_ns() // 1_000
         self.parts = []
-        bounds = self.serving.bounds
         limit = bounds.body.get(api.name, bounds.max_body)
         length = self.kept.get(b"content-length", b"0")
         if length.isdigit() and int(length) > limit:
@@ -237,7 +237,6 @@ class InferenceProtocol(HttpToolsProtocol):
         gate = self.serving.gate
         unix_ms = time.time_ns() // 1_000_000
         number = gate.ids.next(unix_ms)
-        text_id = format_id(number)
         reply = HttpReply(self, keep_alive, self._cors_headers())
         self.reply = reply
         body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
@@ -250,10 +249,10 @@ class InferenceProtocol(HttpToolsProtocol):
             if caller is None:
                 raise unknown_key(key)
             check_live(caller, unix_ms)
-            arrival = Arrival(api, kept, body, number, text_id, self.started_ns // 1_000, unix_ms)
+            arrival = Arrival(api, kept, body, number, self.started_us, unix_ms)
             drive = Drive(gate, admit(arrival, caller, routes), reply)
         except Fault as fault:
-            reply.refuse(fault, b"x-request-id: %b\r\n" % text_id.encode())
+            reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
             return
         self.drive = drive
         drive.start()
@@ -287,10 +286,6 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         self.is_refused = True
         HttpReply(self, False, self._cors_headers()).refuse(fault, b"")
-
-    def send_400_response(self, msg: str) -> None:
-        """What uvicorn calls for bytes that are not HTTP."""
-        self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
 
 
 def _too_large(limit: int) -> CallerFault:
