@@ -1,0 +1,305 @@
+"""From a rule and a request to a plan: which bytes to write, when, and how to end. Pure."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import random
+import struct
+from typing import Any
+
+import msgspec
+
+from wicket.errors import ConfigFault
+from wicket.upstream.scripted_errors import ERRORS
+from wicket.upstream.scripted_script import Ask, Rule, Script, last_user_text, pieces, prompt_tokens
+from wicket.wire.chunked import LAST_CHUNK, chunk
+from wicket.wire.json import encode
+
+CREATED = 1_764_000_000
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Do nothing for so long; None is for ever."""
+
+    ms: float | None
+
+
+class End(msgspec.Struct, frozen=True):
+    """End the connection, by RST or by FIN."""
+
+    rst: bool
+
+
+Step = bytes | Wait | End
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Steps in order; without an `End` the connection is kept. Tokens are for the log."""
+
+    steps: list[Step]
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Content(msgspec.Struct, frozen=True):
+    text: str
+    finish_reason: str
+    usage: dict[str, Any]
+
+
+def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
+    """What the `number`-th request is answered with. Raises `ConfigFault` for an unknown `error`."""
+    if rule.silent:
+        return Plan([Wait(None)])
+    if rule.reset or rule.close:
+        return Plan([End(rst=rule.reset)])
+    if rule.error or rule.body is not None or rule.status != 200:
+        return Plan(_shaped(rule, _fixed(rule)))
+    path = ask.path.split("?", 1)[0]
+    if path.endswith("/models"):
+        return Plan(_shaped(rule, _whole(rule, 200, _models(script))))
+    if path.endswith("/embeddings"):
+        return Plan(_shaped(rule, _whole(rule, 200, _embeddings(script, ask))), prompt_tokens(ask.fields))
+    if not path.endswith("/completions"):
+        return Plan(_shaped(rule, _whole(rule, 404, ERRORS["no_model"][1])))
+    content = _content(script, rule, ask)
+    steps = _stream(rule, ask, content, number) if ask.is_stream else _answer(rule, ask, content, number)
+    return Plan(_shaped(rule, steps), content.usage["prompt_tokens"], content.usage["completion_tokens"])
+
+
+def _fixed(rule: Rule) -> list[Step]:
+    status, body = rule.status, rule.body
+    if rule.error:
+        if rule.error not in ERRORS:
+            raise ConfigFault("bad_script", f"No error is called {rule.error!r}: one of {', '.join(ERRORS)}.")
+        named_status, named_body = ERRORS[rule.error]
+        status = named_status if status == 200 else status
+        return _whole(rule, status, named_body if body is None else body)
+    return _whole(rule, status, ERRORS["server_error"][1] if body is None else body)
+
+
+def _content(script: Script, rule: Rule, ask: Ask) -> _Content:
+    text = rule.text
+    if text is None:
+        text = script.answers.get(last_user_text(ask.fields), script.text)
+    if rule.refusal or rule.tool_calls:
+        text = ""
+    finish = rule.finish_reason or ("tool_calls" if rule.tool_calls else "stop")
+    words = pieces(text)
+    limit = ask.fields.get("max_completion_tokens") or ask.fields.get("max_tokens")
+    if isinstance(limit, int) and len(words) > limit:
+        text, finish = "".join(words[:limit]), "length"
+    said = [text, rule.reasoning, rule.refusal, *(call.get("arguments", "") for call in rule.tool_calls)]
+    output = sum(len(pieces(part)) for part in said) * _num_choices(ask)
+    reasoning = len(pieces(rule.reasoning)) * _num_choices(ask)
+    prompt = prompt_tokens(ask.fields)
+    usage: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": output,
+        "total_tokens": prompt + output,
+        "prompt_tokens_details": {"cached_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": reasoning},
+    }
+    return _Content(text, finish, usage)
+
+
+def _num_choices(ask: Ask) -> int:
+    n = ask.fields.get("n")
+    return n if isinstance(n, int) and n > 0 else 1
+
+
+def _is_chat(ask: Ask) -> bool:
+    return "/chat/" in ask.path
+
+
+def _calls(rule: Rule, number: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"call_{number}_{i}",
+            "type": "function",
+            "function": {"name": c["name"], "arguments": c["arguments"]},
+        }
+        for i, c in enumerate(rule.tool_calls)
+    ]
+
+
+def _answer(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
+    choices: list[dict[str, Any]] = []
+    for index in range(_num_choices(ask)):
+        choice: dict[str, Any] = {"index": index, "logprobs": None, "finish_reason": content.finish_reason}
+        if _is_chat(ask):
+            message: dict[str, Any] = {"role": "assistant", "content": content.text or None}
+            message["refusal"] = rule.refusal or None
+            if rule.reasoning:
+                message["reasoning_content"] = rule.reasoning
+            if rule.tool_calls:
+                message["tool_calls"] = _calls(rule, number)
+            choice["message"] = message
+        else:
+            choice["text"] = content.text
+        choices.append(choice)
+    body = _envelope(ask, number, "chat.completion" if _is_chat(ask) else "text_completion")
+    body["choices"] = choices
+    if rule.usage:
+        body["usage"] = content.usage
+    wait: list[Step] = [Wait(rule.first_token_ms)] if rule.first_token_ms else []
+    return [*wait, *_whole(rule, 200, body)]
+
+
+def _envelope(ask: Ask, number: int, kind: str) -> dict[str, Any]:
+    prefix = "chatcmpl" if _is_chat(ask) else "cmpl"
+    return {"id": f"{prefix}-{number}", "object": kind, "created": CREATED, "model": ask.model}
+
+
+def _stream(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
+    fields = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
+    steps: list[Step] = [_head(rule, 200, fields)]
+    if rule.first_token_ms:
+        steps.append(Wait(rule.first_token_ms))
+    frames = _frames(rule, ask, content, number)
+    tokens = 0
+    for nth, (frame, is_token) in enumerate(frames, 1):
+        if is_token:
+            if tokens in (rule.cut_after, rule.stall_after):
+                break
+            if tokens and rule.gap_ms:
+                steps.append(Wait(rule.gap_ms))
+            tokens += 1
+        steps.append(chunk(b'data: {"choices": [{"del\n\n' if nth == rule.malformed_frame else frame))
+        if is_token and tokens == rule.error_frame_after:
+            error = encode(ERRORS["server_error"][1])
+            steps.append(chunk(b"data: " + error + b"\n\n"))
+            return [*steps, LAST_CHUNK]
+    if rule.cut_after is not None:
+        return [*steps, End(rst=rule.rst)]
+    if rule.stall_after is not None:
+        return [*steps, Wait(None)]
+    if rule.done:
+        steps.append(chunk(b"data: [DONE]\n\n"))
+    return [*steps, LAST_CHUNK]
+
+
+def _frames(rule: Rule, ask: Ask, content: _Content, number: int) -> list[tuple[bytes, bool]]:
+    """Frames in order and whether each carries a token."""
+    kind = "chat.completion.chunk" if _is_chat(ask) else "text_completion"
+    frames: list[tuple[bytes, bool]] = []
+
+    def add(choices: list[dict[str, Any]], *, is_token: bool, **more: object) -> None:
+        body = {**_envelope(ask, number, kind), "choices": choices, **more}
+        frames.append((b"data: " + encode(body) + b"\n\n", is_token))
+
+    for index in range(_num_choices(ask)):
+        for delta, is_token in _deltas(rule, content, number):
+            add([_delta_choice(ask, index, delta, None)], is_token=is_token)
+    for index in range(_num_choices(ask)):
+        add([_delta_choice(ask, index, {}, content.finish_reason)], is_token=False)
+    options = ask.fields.get("stream_options")
+    if rule.usage and isinstance(options, dict) and options.get("include_usage"):
+        add([], is_token=False, usage=content.usage)
+    return frames
+
+
+def _deltas(rule: Rule, content: _Content, number: int) -> list[tuple[dict[str, Any], bool]]:
+    deltas: list[tuple[dict[str, Any], bool]] = []
+    if rule.role_first:
+        deltas.append(({"role": "assistant", "content": ""}, False))
+    deltas += [({"reasoning_content": piece}, True) for piece in pieces(rule.reasoning)]
+    if rule.huge_frame:
+        deltas.append(({"content": "x" * rule.huge_frame}, True))
+    deltas += [({"content": piece}, True) for piece in pieces(content.text)]
+    deltas += [({"refusal": piece}, True) for piece in pieces(rule.refusal)]
+    for index, call in enumerate(_calls(rule, number)):
+        function = {"name": call["function"]["name"], "arguments": ""}
+        first = {"index": index, "id": call["id"], "type": "function", "function": function}
+        deltas.append(({"tool_calls": [first]}, True))
+        for piece in pieces(call["function"]["arguments"]):
+            deltas.append(({"tool_calls": [{"index": index, "function": {"arguments": piece}}]}, True))
+    return deltas
+
+
+def _delta_choice(ask: Ask, index: int, delta: dict[str, Any], finish: str | None) -> dict[str, Any]:
+    if _is_chat(ask):
+        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    return {"index": index, "text": delta.get("content", ""), "logprobs": None, "finish_reason": finish}
+
+
+def _models(script: Script) -> dict[str, Any]:
+    rows = [
+        {"id": name, "object": "model", "created": CREATED, "owned_by": "scripted"} for name in script.models
+    ]
+    return {"object": "list", "data": rows}
+
+
+def _embeddings(script: Script, ask: Ask) -> dict[str, Any]:
+    given = ask.fields.get("input", "")
+    data = []
+    for index, text in enumerate(given if isinstance(given, list) else [given]):
+        vector = _vector(str(text), script.dimensions)
+        packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
+        as_text = ask.fields.get("encoding_format") == "base64"
+        data.append({"object": "embedding", "index": index, "embedding": packed if as_text else vector})
+    tokens = prompt_tokens(ask.fields)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": ask.model, "usage": usage}
+
+
+def _vector(text: str, dimensions: int) -> list[float]:
+    """A unit vector that depends on the text alone."""
+    draw = random.Random(hashlib.sha256(text.encode()).digest())  # noqa: S311 - not a secret
+    raw = [draw.gauss(0, 1) for _ in range(dimensions)]
+    norm = sum(x * x for x in raw) ** 0.5
+    return [x / norm for x in raw]
+
+
+def _whole(rule: Rule, status: int, body: str | dict[str, Any] | bytes) -> list[Step]:
+    kind = "application/json"
+    if isinstance(body, dict):
+        data = encode(body)
+    else:
+        data = body if isinstance(body, bytes) else body.encode()
+        kind = "text/html" if data.lstrip().startswith(b"<") else kind
+    fields = {"content-type": kind}
+    if rule.gzip:
+        data = gzip.compress(data, mtime=0)
+        fields["content-encoding"] = "gzip"
+    fields["content-length"] = str(len(data) + rule.content_length_off)
+    steps: list[Step] = [_head(rule, status, fields), data]
+    return [*steps, End(rst=False)] if rule.content_length_off > 0 else steps
+
+
+def _head(rule: Rule, status: int, fields: dict[str, str]) -> bytes:
+    fields = {**fields, **{name.lower(): value for name, value in rule.headers.items()}}
+    if rule.hang_up:
+        fields["connection"] = "close"
+    lines = [f"HTTP/1.1 {status} Scripted", *(f"{name}: {value}" for name, value in fields.items())]
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n"
+
+
+def _shaped(rule: Rule, steps: list[Step]) -> list[Step]:
+    """Neighbouring bytes joined, then cut as the rule says."""
+    shaped: list[Step] = []
+    for step in steps:
+        if isinstance(step, bytes) and shaped and isinstance(shaped[-1], bytes):
+            shaped[-1] += step
+        else:
+            shaped.append(step)
+    if rule.hang_up and not isinstance(shaped[-1], End):
+        shaped.append(End(rst=False))
+    if rule.split_every is None and rule.split_seed is None:
+        return shaped
+    draw = random.Random(rule.split_seed)  # noqa: S311 - not a secret
+    split: list[Step] = []
+    for step in shaped:
+        split += _cut(step, rule, draw) if isinstance(step, bytes) else [step]
+    return split
+
+
+def _cut(data: bytes, rule: Rule, draw: random.Random) -> list[Step]:
+    cut: list[Step] = []
+    while data:
+        size = rule.split_every or draw.randint(1, 40)
+        cut += [data[:size], Wait(rule.piece_gap_ms)]
+        data = data[size:]
+    return cut
