@@ -31,7 +31,7 @@ class KeepAlivePool:
         self._idle: dict[Origin, list[Connection]] = {}
         self._connections: set[Connection] = set()
         self._dialing: dict[asyncio.Task[None], PooledExchange] = {}
-        self._sweep: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._emptied: asyncio.Event | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -78,9 +78,9 @@ class KeepAlivePool:
         """See `Pool`."""
         self._closed = True
         self._idle.clear()
-        if self._sweep is not None:
-            self._sweep.cancel()
-            self._sweep = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         dialing = dict(self._dialing)
         for task in dialing:
             task.cancel()
@@ -113,8 +113,8 @@ class KeepAlivePool:
             idle_s = min(idle_s, connection.idle_s - 1.0)
         connection.idle_until = self._loop.time() + idle_s
         idle.append(connection)
-        if self._sweep is None:
-            self._sweep = self._loop.call_later(SWEEP_S, self._sweep_idle)
+        if self._timer is None:
+            self._timer = self._loop.call_later(SWEEP_S, self.sweep)
 
     def lost(self, connection: Connection) -> None:
         """A connection is closed."""
@@ -138,9 +138,12 @@ class KeepAlivePool:
         else:
             exchange.fail(ProviderFault("connect_failed", "The upstream closed the connection at once."))
 
-    def _sweep_idle(self) -> None:
+    def sweep(self) -> None:
+        """Close what has been idle for too long; a timer calls it every `SWEEP_S`."""
         assert self._loop is not None
-        self._sweep = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         now = self._loop.time()
         for origin, idle in list(self._idle.items()):
             keep = [connection for connection in idle if connection.idle_until > now]
@@ -152,7 +155,7 @@ class KeepAlivePool:
             else:
                 del self._idle[origin]
         if self._idle:
-            self._sweep = self._loop.call_later(SWEEP_S, self._sweep_idle)
+            self._timer = self._loop.call_later(SWEEP_S, self.sweep)
 
 
 def _shutting_down() -> ProviderFault:
