@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import resource
 import stat
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import msgspec
@@ -126,16 +126,14 @@ def test_a_file_in_use_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_writer_that_waited_for_the_importer_begins_a_new_file(tmp_path: Path) -> None:
     path = tmp_path / "a.spool"
-    spool_write(path, some(0, 1))
-    child = 0
-    with claimed(path):
-        child = os.fork()
-        if child == 0:
-            try:
-                spool_write(path, some(1, 1))
-                os._exit(0)
-            except BaseException:
-                os._exit(1)
-        path.unlink()
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert spool_read(path.read_bytes()) == ([some(1, 1)], False)
+    with ThreadPoolExecutor(1) as pool:
+        for number in range(50):  # the writer comes before, while or after the file is removed
+            spool_write(path, some(0, 1))
+            with claimed(path):
+                written = pool.submit(spool_write, path, some(number, 1))
+                if number % 2:
+                    wait([written], timeout=0.001)
+                path.unlink()
+            written.result()
+            assert spool_read(path.read_bytes()) == ([some(number, 1)], False)
+            path.unlink()
