@@ -120,11 +120,15 @@ def arguments(about: str | None) -> argparse.Namespace:
 
 def judged(
     answer: Callable[[list[int], int], list[int]],
-    distance: Callable[[engine_golden.Case], float] | None = None,
+    distance: Callable[[engine_golden.Case], float | None] | None = None,
 ) -> dict[str, Any]:
-    """Run every golden case: `answer(prompt, count)` is greedy; `distance(case)` a divergence from torch."""
+    """Run every golden case: `answer(prompt, count)` is greedy, `distance(case)` a divergence from torch.
+
+    A distance of None (the engine doesn't say) is left out.
+    """
     answers = [(case, answer(case.ids, len(case.greedy))) for case in CASES]
-    distances = [distance(case) for case in CASES] if distance else None
+    asked = [distance(case) for case in CASES] if distance else []
+    distances = [d for d in asked if d is not None]
     found = dataclasses.asdict(engine_golden.verdict(answers, distances))
     return {k: round(v, 5) if isinstance(v, float) else v for k, v in found.items()}
 
