@@ -189,8 +189,7 @@ class Attempt:
     def _read_frames(self, data: bytes) -> None:
         assert self.splitter is not None
         try:
-            frames = self.splitter.feed(data)
-            spoke, finished = self._look(frames)
+            spoke, finished = self._look(self.splitter.feed(data))
         except FrameTooLong:
             self._fail(UpstreamBroken("too_large", "The provider sent a stream frame larger than the bound."))
             return

@@ -130,6 +130,7 @@ def step(walk: Walk, event: Event) -> Sequence[Action]:
 # Beginning and sending
 
 FIRST = (Send(0, 0),)
+FORWARD = tuple((Forward(number),) for number in range(8))
 
 
 def _plan(walk: Walk, event: Planned) -> Sequence[Action]:
@@ -257,10 +258,11 @@ def _more_telling(old: Fault | None, new: Fault) -> Fault:
 
 
 def _forward(walk: Walk, event: Heard | Finished) -> Sequence[Action]:
-    if event.attempt != walk.chosen:
+    number = event.attempt
+    if number != walk.chosen:
         return ()
     _note(walk, event)
-    return (Forward(event.attempt),)
+    return FORWARD[number] if number < len(FORWARD) else (Forward(number),)
 
 
 def _ended_committed(walk: Walk, event: Ended) -> Sequence[Action]:
