@@ -1,4 +1,4 @@
-"""Virtual keys: how they are made, what is kept of them, why one is refused. The store has the rows."""
+"""Virtual keys: how they are made and what is kept of them. The store has the rows."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import secrets
 import msgspec
 
 from wicket.accounts.callers import Caller, digest
-from wicket.errors import CallerFault, KeyFault
+from wicket.errors import CallerFault
 
 PREFIX = "wk-"
 PUBLIC_PREFIX = "key_"
-MIN_ADMIN_KEY_CHARS = 20
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: 5 bits a character
 _NUM_CHARS = 32  # 160 bits
 _NUM_PUBLIC_CHARS = 16
 _MAX_NAME_CHARS = 200
-_KEY = re.compile(f"{PREFIX}[{_ALPHABET}]{{{_NUM_CHARS}}}")
 _LIFETIME = re.compile(r"(\d{1,6})([smhdw])")
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
@@ -83,52 +81,9 @@ def create_key(
     return row, text
 
 
-def admin_caller(key: str) -> Caller:
-    """The operator behind `WICKET_ADMIN_KEY`; 20 or more printable ASCII, else `CallerFault`."""
-    if len(key) < MIN_ADMIN_KEY_CHARS or not all("!" <= char <= "~" for char in key):
-        raise CallerFault(
-            "invalid_admin_key",
-            f"The admin key needs {MIN_ADMIN_KEY_CHARS} or more printable ASCII characters without blanks.",
-        )
-    return Caller(key_id=0, name="admin", digest=digest(key.encode()), is_admin=True)
-
-
-def is_expired(caller: Caller, now_ms: int) -> bool:
-    """Whether the key's time is over."""
-    return 0 < caller.expires_ms <= now_ms
-
-
 def allows_model(caller: Caller, model: str) -> bool:
     """Whether the key may ask for this model name."""
     return not caller.models or model in caller.models
-
-
-def refusal(presented: bytes) -> KeyFault:
-    """Why a key that nobody has is refused. Says nothing of the key itself but what its form gives away."""
-    if not presented:
-        return KeyFault(
-            "missing_api_key", "No API key: send `Authorization: Bearer wk-…` (wicket keys create)."
-        )
-    if presented.startswith((b"$", b"%", b"<", b"{")):
-        return KeyFault(
-            "invalid_api_key",
-            "The key still reads as a placeholder: the shell did not expand it. Use double quotes around it.",
-        )
-    text = presented.decode("latin-1")
-    if text.startswith(PREFIX) and not _KEY.fullmatch(text):
-        return KeyFault("invalid_api_key", "This key is cut or mistyped: copy it again, whole.")
-    if text.startswith(("sk-", "gsk_", "xai-", "AIza")):
-        return KeyFault(
-            "invalid_api_key", "This is a provider's key, not one of Wicket's: use one that begins with wk-."
-        )
-    return KeyFault("invalid_api_key", "This key is unknown or revoked: ask the operator for a new one.")
-
-
-def expired(caller: Caller) -> KeyFault:
-    """The refusal of a key whose time is over."""
-    return KeyFault(
-        "expired_api_key", f"The key {caller.name!r} has expired: ask the operator for a new one."
-    )
 
 
 def parse_lifetime(text: str) -> int:
