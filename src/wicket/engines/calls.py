@@ -149,8 +149,9 @@ class ChoiceReader:
         return [Text(text)] if text else []
 
     def _read_value(self) -> list[Delta]:
-        size, is_ended = self._value.scan(self._rest)
-        text, self._rest = self._rest[:size], self._rest[size:]
+        rest = self._rest if self._value.is_begun else self._rest.lstrip()
+        size, is_ended = self._value.scan(rest)
+        text, self._rest = rest[:size], rest[size:]
         if is_ended:
             self._phase = "after"
         if not text:
@@ -165,27 +166,33 @@ class ValueEnd:
         self._depth = 0
         self._is_string = False
         self._is_escaped = False
+        self.is_begun = False
 
     def scan(self, text: str) -> tuple[int, bool]:
         """How many characters of `text` belong to the value, and whether it ended there."""
         for position, char in enumerate(text):
+            self.is_begun = True
             if self._is_string:
-                if self._is_escaped:
-                    self._is_escaped = False
-                elif char == "\\":
-                    self._is_escaped = True
-                elif char == '"':
-                    self._is_string = False
+                self._string(char)
             elif char == '"':
                 self._is_string = True
             elif char in "{[":
                 self._depth += 1
-            elif char in "}],":
-                if self._depth == 0:
-                    return position, True
-                if char != ",":
-                    self._depth -= 1
+            elif char in "}]":
+                self._depth -= 1
+                if self._depth <= 0:  # its own bracket, or the one around a plain value
+                    return position + 1 + self._depth, True
+            elif char == "," and self._depth == 0:
+                return position, True
         return len(text), False
+
+    def _string(self, char: str) -> None:
+        if self._is_escaped:
+            self._is_escaped = False
+        elif char == "\\":
+            self._is_escaped = True
+        elif char == '"':
+            self._is_string = False
 
 
 def decode_string(text: str) -> tuple[str, str, bool]:
@@ -251,14 +258,14 @@ class TaggedReader:
             return [Text(f"{_OPEN}{text}")]
         index = self.num_calls
         self.num_calls += 1
-        arguments: str = bytes(call.arguments or call.parameters or b"{}").decode()
+        arguments: str = (bytes(call.arguments) or bytes(call.parameters) or b"{}").decode()
         return [CallStart(index, call.name), CallArguments(index, arguments)]
 
 
 class _TaggedCall(msgspec.Struct):
     name: str
-    arguments: msgspec.Raw | None = None
-    parameters: msgspec.Raw | None = None
+    arguments: msgspec.Raw = msgspec.Raw()
+    parameters: msgspec.Raw = msgspec.Raw()
 
 
 def _held(text: str) -> int:

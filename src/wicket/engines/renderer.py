@@ -31,10 +31,15 @@ class Renderer:
 
     def __init__(self, source: str, *, render_s: float = RENDER_S) -> None:
         self._source = source
-        self._render_s = render_s
+        self.render_s = render_s
         self._process: asyncio.subprocess.Process | None = None
         self._lock = asyncio.Lock()
         self.has_tools = False
+
+    @property
+    def pid(self) -> int | None:
+        """The rendering process, None while there is none."""
+        return self._process.pid if self._process is not None else None
 
     async def start(self) -> None:
         """Start and compile. Raises `EngineFault` if the template can't be used."""
@@ -45,7 +50,7 @@ class Renderer:
         """The prompt. Raises `CallerFault` if the template refuses the messages, `EngineFault` otherwise."""
         async with self._lock:
             await self._ensure()
-            outcome = await self._ask(Render(variables), self._render_s)
+            outcome = await self._ask(Render(variables), self.render_s)
         if isinstance(outcome, Rendered):
             return outcome.text
         if isinstance(outcome, Failed) and outcome.is_refusal:
