@@ -15,6 +15,7 @@ import openvino as ov
 from wicket.engines.checkpoint_llama import Floats, LlamaCheckpoint, LlamaShape, open_checkpoint
 from wicket.engines.graph_llama import build_model, use_paged_attention
 from wicket.engines.paged_decoder import PagedDecoder, TokenSlice, compile_model
+from wicket.engines.processor import usable_cores
 from wicket.engines.reference_llama import ReferenceForward
 from wicket.engines.weights_openvino import SCHEMES
 from wicket.errors import EngineFault
@@ -91,11 +92,6 @@ def runtime_properties(scheme: str, threads: int | None) -> dict[str, str]:
         "INFERENCE_NUM_THREADS": str(threads or usable_cores()),
     }
     return properties
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 _Graph = tuple[Any, Floats, int]

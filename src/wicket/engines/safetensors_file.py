@@ -49,6 +49,9 @@ class SafetensorsFile:
             raise broken("has a broken safetensors header") from None
         self._base = 8 + length
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._entries
+
     def names(self) -> list[str]:
         """The tensors' names."""
         return list(self._entries)

@@ -1,0 +1,223 @@
+"""Sentence embeddings on the CPU: a BERT encoder such as all-MiniLM-L6-v2, with OpenVINO."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from wicket.engines.contract import (
+    Capabilities,
+    Classify,
+    Done,
+    Embed,
+    Embedded,
+    Event,
+    Generate,
+    Refused,
+    Score,
+)
+from wicket.engines.gguf import broken
+from wicket.engines.graph_bert import BertShape, build_encoder
+from wicket.engines.safetensors_file import SafetensorsFile
+from wicket.engines.tokenizer_folder import MAX_FILE_BYTES, read_json
+from wicket.errors import EngineFault
+
+MAX_BATCH_TEXTS = 32
+MAX_BATCH_TOKENS = 2048
+DEFAULT_TOKENS = 256
+# Word pieces come from words: this many characters per token are never needed.
+CHARACTERS_PER_TOKEN = 128
+
+
+@dataclass(slots=True)
+class _Job:
+    """One `Embed` under way: texts still to do (their indices, from the last), and what is done."""
+
+    command: Embed
+    left: list[int]
+    vectors: list[list[float]]
+    num_tokens: int = 0
+
+
+class MiniLm:
+    """An `Engine` that answers `embed`. Longer texts than `context_tokens` are cut, as its makers do."""
+
+    def __init__(
+        self, compiled: Any, tokenizer: Any, shape: BertShape, max_tokens: int, weights: int
+    ) -> None:
+        self._request = compiled.create_infer_request()
+        self._tokenizer = tokenizer
+        self._shape = shape
+        self._max_tokens = max_tokens
+        self._weights_bytes = weights
+        self._jobs: dict[int, _Job] = {}
+        self._pending: list[Event] = []
+
+    def capabilities(self) -> Capabilities:
+        """What this checkpoint can do here."""
+        return Capabilities(
+            id=0,
+            engine="openvino",
+            verbs=["embed"],
+            context_tokens=self._max_tokens,
+            vocab_size=self._shape.vocab_size,
+            max_batch=MAX_BATCH_TEXTS,
+            kv_tokens=0,
+            weights_bytes=self._weights_bytes,
+            max_logprobs=0,
+            scheme="f32",
+            notes=[
+                f"a text is cut after {self._max_tokens} tokens",
+                f"dimensions: {self._shape.hidden_size}",
+            ],
+        )
+
+    def submit(self, command: Generate | Score | Embed | Classify) -> None:
+        """Queue a command, or queue its refusal."""
+        if not isinstance(command, Embed):
+            self._pending.append(Refused(command.id, "unsupported", "This engine only embeds texts."))
+        elif command.id in self._jobs:
+            self._pending.append(Refused(command.id, "internal", f"Command {command.id} is already running."))
+        else:
+            # Texts of like length share a batch, so that little is padded.
+            order = sorted(range(len(command.texts)), key=lambda index: len(command.texts[index]))
+            self._jobs[command.id] = _Job(command, order, [[] for _ in command.texts])
+
+    def cancel(self, command_id: int) -> None:
+        """Stop a command; unknown ids are ignored."""
+        job = self._jobs.pop(command_id, None)
+        if job is not None:
+            self._pending.append(Done(command_id, "cancelled", job.num_tokens, 0, 0))
+
+    def step(self) -> Sequence[Event]:
+        """One batch of the oldest command."""
+        events, self._pending = self._pending, []
+        if not self._jobs:
+            return events
+        job = next(iter(self._jobs.values()))
+        try:
+            if job.left:
+                self._embed(job)
+        except RuntimeError as error:
+            del self._jobs[job.command.id]
+            line = (str(error).splitlines() or ["unknown"])[0][:200]
+            return [*events, Refused(job.command.id, "internal", f"The forward pass failed: {line}")]
+        if not job.left:
+            del self._jobs[job.command.id]
+            events.append(Embedded(job.command.id, job.vectors, job.num_tokens))
+        return events
+
+    def is_idle(self) -> bool:
+        """Whether nothing is left to embed or to say."""
+        return not self._jobs and not self._pending
+
+    def close(self) -> None:
+        """Release the model."""
+        self._request = None
+
+    def _embed(self, job: _Job) -> None:
+        """The longest texts that are left, as many as fit a batch."""
+        picked: list[tuple[int, list[int]]] = []
+        widest = 0
+        while job.left and len(picked) < MAX_BATCH_TEXTS:
+            text = job.command.texts[job.left[-1]][: self._max_tokens * CHARACTERS_PER_TOKEN]
+            ids: list[int] = self._tokenizer.encode(text).ids
+            widest = max(widest, len(ids))
+            if picked and widest * (len(picked) + 1) > MAX_BATCH_TOKENS:
+                break
+            picked.append((job.left.pop(), ids))
+        vectors = self._forward([ids for _, ids in picked], widest)
+        for (index, ids), vector in zip(picked, vectors.tolist(), strict=True):
+            job.vectors[index] = vector
+            job.num_tokens += len(ids)
+
+    def _forward(self, batch: list[list[int]], width: int) -> NDArray[np.float32]:
+        from openvino import Tensor
+
+        ids = np.zeros((len(batch), width), dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, tokens in enumerate(batch):
+            ids[row, : len(tokens)] = tokens
+            mask[row, : len(tokens)] = 1
+        self._request.set_tensor("input_ids", Tensor(ids))
+        self._request.set_tensor("attention_mask", Tensor(mask))
+        self._request.infer()
+        vectors: NDArray[np.float32] = self._request.get_tensor("vectors").data
+        return vectors
+
+
+def load(model_path: Path, *, threads: int | None, cache_dir: Path | None) -> MiniLm:
+    """Load a sentence-transformers folder (`config.json`, `model.safetensors`, `tokenizer.json`).
+
+    `cache_dir` is not used: the encoder compiles in well under a second.
+    Raises `EngineFault` when the folder can't be read, or the encoder computes no unit vectors here.
+    """
+    from wicket.engines.paged_decoder import compile_model
+    from wicket.engines.processor import usable_cores
+
+    shape = _shape(read_json(model_path / "config.json"))
+    file = SafetensorsFile(model_path / "model.safetensors")
+    model = build_encoder(shape, lambda name: file.tensor(name) if name in file else _missing(name))
+    properties = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32",
+        "INFERENCE_NUM_THREADS": str(threads or usable_cores()),
+    }
+    max_tokens = min(_max_tokens(model_path), shape.max_position_embeddings)
+    weights = sum(op.get_byte_size() for op in model.get_ops() if op.get_type_name() == "Constant")
+    compiled = compile_model(model, properties)
+    engine = MiniLm(compiled, _word_pieces(model_path, max_tokens), shape, max_tokens, weights)
+    _self_test(engine)
+    return engine
+
+
+def _missing(name: str) -> NDArray[np.float32]:
+    raise broken(f"has no tensor '{name}'")
+
+
+def _shape(config: dict[str, Any]) -> BertShape:
+    if config.get("model_type") != "bert" or config.get("hidden_act") != "gelu":
+        raise EngineFault("bad_checkpoint", "Only BERT encoders with GELU are served here.")
+    try:
+        shape = msgspec.convert(config, BertShape)
+    except msgspec.ValidationError as error:
+        raise broken(f"has a config.json that does not fit: {error}") from None
+    if min(shape.hidden_size, shape.num_attention_heads) < 1 or shape.hidden_size % shape.num_attention_heads:
+        raise broken("has heads that don't divide")
+    return shape
+
+
+def _max_tokens(folder: Path) -> int:
+    """How many tokens sentence-transformers reads of a text."""
+    value = read_json(folder / "sentence_bert_config.json").get("max_seq_length")
+    return value if isinstance(value, int) and value > 2 else DEFAULT_TOKENS
+
+
+def _word_pieces(folder: Path, max_tokens: int) -> Any:
+    from tokenizers import Tokenizer
+
+    path = folder / "tokenizer.json"
+    if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+        raise EngineFault("bad_checkpoint", f"{folder.name} has no usable tokenizer.json.")
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises bare Exception
+        raise EngineFault("bad_checkpoint", f"tokenizer.json can't be read: {str(error)[:200]}") from None
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_tokens)
+    return tokenizer
+
+
+def _self_test(engine: MiniLm) -> None:
+    """Near and far sentences must come out as unit vectors, near and far."""
+    engine.submit(Embed(0, ["a cat sleeps", "a kitten is asleep", "interest rates rose"]))
+    events = engine.step()
+    vectors = np.array([event.vectors for event in events if isinstance(event, Embedded)], dtype=np.float32)
+    if not np.isfinite(vectors).all() or not np.allclose((vectors**2).sum(axis=-1), 1.0, atol=1e-3):
+        raise EngineFault("self_test_failed", "The encoder does not compute unit vectors on this machine.")
