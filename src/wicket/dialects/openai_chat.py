@@ -54,9 +54,9 @@ class _Delta(msgspec.Struct):
     reasoning_content: Any = None
     reasoning: Any = None
     refusal: Any = None
-    tool_calls: msgspec.Raw | None = None
-    function_call: msgspec.Raw | None = None
-    audio: msgspec.Raw | None = None
+    tool_calls: Any = None
+    function_call: Any = None
+    audio: Any = None
 
 
 class _ChunkChoice(msgspec.Struct):
@@ -73,7 +73,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] | None = None
     usage: _Usage | None = None
     model: str | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
     x_groq: _XGroq | None = None
 
 
@@ -86,7 +86,7 @@ class _Answer(msgspec.Struct):
     data: list[msgspec.Raw] | None = None
     usage: _Usage | None = None
     model: str | None = None
-    error: msgspec.Raw | None = None
+    error: Any = None
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
@@ -159,7 +159,7 @@ def whole(data: bytes, api: Api) -> Whole:
         raise UpstreamBroken(
             "malformed", f"The provider's answer is not what it promised: {error}."
         ) from None
-    if answer.error is not None and bytes(answer.error) != b"null":
+    if answer.error:
         raise in_band(answer.error)
     parts = answer.data if api.name == EMBEDDINGS.name else answer.choices
     if parts is None:
@@ -179,7 +179,7 @@ def frame(data: bytes) -> Frame:
     except msgspec.DecodeError as error:
         message = f"The provider sent a stream frame that is not a chunk: {error}."
         raise UpstreamBroken("malformed", message) from None
-    if chunk.error is not None and bytes(chunk.error) != b"null":
+    if chunk.error:
         return Frame(fault=in_band(chunk.error))
     usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
     choices = chunk.choices

@@ -137,9 +137,9 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
     return CallerFault(code, message, status=status, param=said.param, kind=kind)
 
 
-def in_band(raw: msgspec.Raw | bytes) -> Fault:
+def in_band(error: Any) -> Fault:
     """The fault behind an error object inside a successful answer or a stream (vLLM, SGLang, OpenRouter)."""
-    said = _said(msgspec.json.decode(raw))
+    said = _said(error)
     message = said.message or "The provider reported an error inside its answer."
     if said.code in _REFUSAL_CODES or said.kind in _REFUSAL_CODES:
         return ProviderRefusal(said.code or said.kind, message)
