@@ -63,8 +63,7 @@ class Records(_Section, frozen=True):
     """How records reach the database. A crash loses at most `flush_ms` of them."""
 
     flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 50
-    batch: Count = 1_000
-    queue: Count = 100_000  # records kept in memory while the disk takes none
+    queue: Count = 50_000  # records kept in memory while the disk takes none
 
 
 class PriceTable(_Section, frozen=True):

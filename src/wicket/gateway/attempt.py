@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_HELD_BYTES = 32 * 1024 * 1024
+LEARN_MASK = 15  # one request in 16 teaches the bytes per token; a stream's frames stand for its tokens
 
 
 class Attempt:
@@ -65,6 +66,7 @@ class Attempt:
         self.deployment = prepared.deployment
         self.dialect = prepared.dialect
         self.price = prepared.price
+        self.rates = prepared.rates
         self.name_header = prepared.name_header
         self.report = report
         self.clock = clock
@@ -172,6 +174,8 @@ class Attempt:
         """Reported counts, or an estimate of what was produced, marked as such."""
         counts = self.counts
         if counts is not None:
+            if not self.call.id & LEARN_MASK:
+                self._learn(counts)
             return Usage(
                 counts.input_tokens,
                 counts.output_tokens,
@@ -181,8 +185,15 @@ class Attempt:
             )
         if not (self.spoke or (self.reason == "" and self.fault is None and self.done)):
             return NO_USAGE
-        size = self.size if self.splitter is None else 4 * self.num_frames
-        return Usage(self.call.body_bytes // 4 + 1, size // 4, is_estimated=True)
+        name = self.deployment.id
+        output = self.num_frames if self.splitter else self.rates.outputs.estimate(name, self.size)
+        return Usage(self.rates.inputs.estimate(name, self.call.body_bytes), output, is_estimated=True)
+
+    def _learn(self, counts: Counts) -> None:
+        name = self.deployment.id
+        self.rates.inputs.learn(name, self.call.body_bytes, counts.input_tokens)
+        if self.splitter is None:
+            self.rates.outputs.learn(name, self.size, counts.output_tokens)
 
     # reading
 

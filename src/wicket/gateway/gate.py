@@ -12,7 +12,7 @@ from wicket.accounts.record import Record
 from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
 from wicket.gateway.admit import Routes
-from wicket.gateway.request import RequestHeads
+from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.rules import RuleBook
 from wicket.upstream.contract import Exchange, Pool
 
@@ -32,7 +32,8 @@ class Gate:
         self.record = record
         self.callers = CallerTable()
         self.routes: Routes | None = None
-        self.heads = RequestHeads()
+        self.rates = Rates()
+        self.heads = RequestHeads(self.rates)
         self.rules = RuleBook()
         self.unready: frozenset[str] = frozenset()
         self.active: set[Drive] = set()
@@ -50,7 +51,7 @@ class Gate:
     def configure(self, routes: Routes, max_active: int) -> None:
         """Swap the configuration whole; requests under way keep the one they began with."""
         self.routes = routes
-        self.heads = RequestHeads()
+        self.heads = RequestHeads(self.rates)
         self.rules = RuleBook()
         self.max_active = max_active
 

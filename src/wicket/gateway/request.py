@@ -5,11 +5,20 @@ from __future__ import annotations
 import msgspec
 
 from wicket.accounts.price import Price
+from wicket.accounts.token_rates import TokenRates
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.gateway.call import Call
 from wicket.routing.deployment import Deployment
 
 _USER_AGENT = b"user-agent: wicket\r\n"
+
+
+class Rates:
+    """Bytes per token as learned per deployment, for usage that a provider does not report (contract §4)."""
+
+    def __init__(self) -> None:
+        self.inputs = TokenRates()
+        self.outputs = TokenRates()
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -20,12 +29,14 @@ class Prepared(msgspec.Struct, frozen=True):
     dialect: Dialect
     price: Price | None
     name_header: bytes
+    rates: Rates
 
 
 class RequestHeads:
     """Request heads, cached per deployment object; made anew for every configuration snapshot."""
 
-    def __init__(self) -> None:
+    def __init__(self, rates: Rates) -> None:
+        self._rates = rates
         self._heads: dict[tuple[int, str, bool], Prepared] = {}
 
     def find(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
@@ -39,6 +50,7 @@ class RequestHeads:
                 head=_head(deployment, api, dialect, streamed),
                 dialect=dialect,
                 price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
+                rates=self._rates,
                 name_header=b"x-wicket-deployment: %b\r\n" % deployment.id.encode(),
             )
         return found

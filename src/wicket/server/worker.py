@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
@@ -27,6 +28,7 @@ from wicket.config.schema import Config
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
 from wicket.dialects.contract import Api
+from wicket.errors import StoreFault
 from wicket.gateway.admit import check_live
 from wicket.gateway.gate import Gate
 from wicket.server.bearer import read_bearer, unknown_key
@@ -51,6 +53,7 @@ MAX_BATCH = 500
 SWEEP_S = 1.0
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
 
+_log = logging.getLogger("wicket.worker")
 _decode_config = msgspec.msgpack.Decoder(Config).decode
 
 
@@ -191,7 +194,10 @@ class Worker:
     def _spool(self, records: Sequence[Record]) -> None:
         from wicket.supervisor.ledger import spool_write  # only when the supervisor is gone
 
-        spool_write(self.home / "spool" / f"worker-{os.getpid()}.spool", records)
+        try:
+            spool_write(self.home / "spool" / f"worker-{os.getpid()}.spool", records)
+        except StoreFault as fault:  # nothing is left to keep them in: say how many, loudly
+            _log.critical("%d records are lost: %s", len(records), fault.message)
 
     # running
 
