@@ -42,6 +42,7 @@ class StandIn:
         self.callers: dict[int, str] = {}
         self.keyed = asyncio.Event()
         self.draining = asyncio.Event()
+        self.serving: set[asyncio.Task[None]] = set()
 
     def hear(self, message: ToWorker) -> None:
         if isinstance(message, Configure):
@@ -69,23 +70,34 @@ class StandIn:
         await self.control.connect(control_fd)
         await self.keyed.wait()
         listener = socket.socket(fileno=listen_fd)
-        server = await asyncio.start_server(self.serve, sock=listener)
+        asyncio.get_running_loop().add_reader(listener, self.accept, listener)
         self.control.ready()
         await self.draining.wait()
-        server.close()
-        await asyncio.sleep(0.05)  # connections accepted in the last round become tasks
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        if others:
-            await asyncio.wait(others)  # type: ignore[type-var]
+        asyncio.get_running_loop().remove_reader(listener)
+        listener.close()
+        if self.serving:
+            await asyncio.wait(self.serving)
         self.control.close()
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            connection, _ = listener.accept()
+        except BlockingIOError:
+            return  # another worker was faster
+        task = asyncio.get_running_loop().create_task(self.serve(connection))
+        self.serving.add(task)
+        task.add_done_callback(self.serving.discard)
+
+    async def serve(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        reader, writer = await asyncio.open_connection(sock=connection)
         head = await reader.readuntil(b"\r\n\r\n")
         _, path, _ = head.decode().split(" ", 2)
         body = msgspec.json.encode(await self.answer(path.strip("/").split("/")))
         writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     async def answer(self, words: list[str]) -> object:
         match words:

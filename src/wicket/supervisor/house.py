@@ -7,13 +7,12 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wicket.accounts.callers import Caller
 from wicket.config.schema import Config
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
-from wicket.supervisor.books import Books
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
 from wicket.supervisor.messages import (
@@ -30,6 +29,9 @@ from wicket.supervisor.recent import Recent
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.worker import Worker
+
+if TYPE_CHECKING:
+    from wicket.supervisor.books import Books
 
 _log = logging.getLogger("wicket.supervisor")
 

@@ -10,14 +10,13 @@ import socket
 import sys
 from collections.abc import Coroutine, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wicket.errors import ConfigFault, Fault, OperatorFault
 from wicket.supervisor.adminkey import AdminKey
 from wicket.supervisor.announce import engine_line, start_message
-from wicket.supervisor.books import Books
 from wicket.supervisor.children import Children
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Command, EngineProcess, Engines
@@ -27,10 +26,12 @@ from wicket.supervisor.house import RunningHouse
 from wicket.supervisor.messages import Ask, LedgerState, Records, ToSupervisor
 from wicket.supervisor.settings import Settings
 from wicket.supervisor.verbs import answer, now_ms
-from wicket.supervisor.watch import Watch
 from wicket.supervisor.worker import Worker, WorkerCommand
 
-WATCH_S = 1.0
+if TYPE_CHECKING:
+    from wicket.supervisor.books import Books
+
+WATCH_S = 0.5
 ENGINE_GRACE_S = 5.0
 
 _log = logging.getLogger("wicket.supervisor")
@@ -88,7 +89,13 @@ class Supervisor:
     async def _open(self) -> None:
         """Open the books while the processes load."""
         table = self._boot.settings.config.records
-        books = await asyncio.to_thread(Books, self._boot.home, table, self._ledger_turned)
+
+        def open_them() -> Books:
+            from wicket.supervisor.books import Books  # while the workers start, not before
+
+            return Books(self._boot.home, table, self._ledger_turned)
+
+        books = await asyncio.to_thread(open_them)
         books.start()
         self.house.open_books(books, await asyncio.to_thread(books.live_callers, now_ms()))
         if books.num_imported:
@@ -186,11 +193,8 @@ class Supervisor:
             pass  # the house has said so
 
     async def _watch_file(self) -> None:
-        path = self._boot.settings.path
-        if path is None:
-            return
-        watch = Watch(path)
-        while True:
+        watch = self._boot.settings.watch
+        while watch is not None:
             await asyncio.sleep(WATCH_S)
             if watch.has_changed():
                 await self._reload_quietly()

@@ -11,6 +11,7 @@ from wicket.config.load import find, load
 from wicket.config.options import override
 from wicket.config.schema import Config
 from wicket.errors import ConfigFault
+from wicket.supervisor.watch import Watch
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,8 @@ class Settings:
         self._home = home
         self.version = 1
         self.fault = ""
+        path = find(options.config, home)
+        self.watch = Watch(path) if path is not None else None  # before reading: no change goes unseen
         self.config, self.path = self._load()
 
     @property

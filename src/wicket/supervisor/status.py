@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import wicket
 from wicket.supervisor.settings import pending_restart
-from wicket.telemetry.metrics import Gauges
 
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from wicket.supervisor.house import RunningHouse
     from wicket.supervisor.settings import Settings
     from wicket.supervisor.worker import Worker
+    from wicket.telemetry.metrics import Gauges
 
 
 def status_document(house: RunningHouse) -> dict[str, Any]:
@@ -36,6 +36,8 @@ def status_document(house: RunningHouse) -> dict[str, Any]:
 
 def gauges(house: RunningHouse) -> Gauges:
     """What is so now, for Prometheus."""
+    from wicket.telemetry.metrics import Gauges  # kept out of the start
+
     workers = house.crew.workers
     writer = house.books.writer if house.books is not None else None
     return Gauges(

@@ -11,25 +11,27 @@ _Stamp = tuple[int, int, int]
 class Watch:
     """One file. A touch without a change of content is no change; a file that is gone is none either.
 
-    (An editor may remove the file for a moment before it writes the new one.)
+    A change counts once two looks in a row see the same file: an editor may remove the file for a moment,
+    or write it in pieces.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._stamp = self._look()
+        self._stamp = self._seen = self._look()
         self._digest = self._read()
 
     def has_changed(self) -> bool:
         """Whether the content differs from what it was at the last call."""
-        stamp = self._look()
-        if stamp is None or stamp == self._stamp:
+        before, self._seen = self._seen, self._look()
+        stamp = self._seen
+        if stamp is None or stamp != before or stamp == self._stamp:
             return False
         digest = self._read()
         if digest is None:
             return False
         self._stamp = stamp
-        before, self._digest = self._digest, digest
-        return digest != before
+        known, self._digest = self._digest, digest
+        return digest != known
 
     def _look(self) -> _Stamp | None:
         try:
