@@ -16,10 +16,9 @@ from typing import Any, Protocol
 import msgspec
 
 from wicket.accounts.keys import VirtualKey, create_key
-from wicket.accounts.record import Record
 from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
-from wicket.store.contract import RecordFilter, Store
+from wicket.store.contract import RecordFilter, Store, matches
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
 from wicket.supervisor.recent import Recent
 
@@ -207,21 +206,6 @@ VERBS: dict[str, Verb] = {
     "config.reload": config_reload,
     "restart": restart,
 }
-
-
-def matches(record: Record, wanted: RecordFilter) -> bool:
-    """Whether a record is wanted; the same meaning as the store's query."""
-    if wanted.key_id is not None and record.key_id != wanted.key_id:
-        return False
-    if wanted.model and record.model != wanted.model:
-        return False
-    if wanted.outcome == "failed":
-        if record.outcome == "ok":
-            return False
-    elif wanted.outcome and record.outcome != wanted.outcome:
-        return False
-    began_ms = record.id >> 21
-    return began_ms >= wanted.since_ms and (not wanted.until_ms or began_ms < wanted.until_ms)
 
 
 def key_fields(key: VirtualKey) -> dict[str, Any]:

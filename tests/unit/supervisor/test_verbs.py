@@ -1,0 +1,108 @@
+"""The verbs over the memory store: what is asked, what is answered, what the workers are told."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from tests.unit.supervisor.samples import record
+
+from wicket.errors import OperatorFault
+from wicket.store.memory import MemoryStore
+from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
+from wicket.supervisor.recent import Recent
+from wicket.supervisor.verbs import answer
+
+
+class House:
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.recent = Recent()
+        self.told: list[ToWorker] = []
+
+    def tell(self, message: ToWorker) -> None:
+        self.told.append(message)
+
+    def status(self) -> dict[str, Any]:
+        return {"version": "x"}
+
+    def metrics(self) -> str:
+        return "# metrics"
+
+    def shown_config(self) -> dict[str, Any]:
+        return {"source": ""}
+
+    async def reload(self) -> dict[str, Any]:
+        return {"changed": False}
+
+    def restart_workers(self) -> dict[str, Any]:
+        raise OperatorFault("restart_under_way", "busy", status=409)
+
+    def ask(self, verb: str, key_id: int = 0, **arguments: Any) -> Answer:
+        given = asyncio.run(answer(self, Ask(id=7, verb=verb, arguments=arguments, key_id=key_id)))
+        assert given.id == 7
+        return msgspec.msgpack.decode(msgspec.msgpack.encode(given), type=Answer)  # it can cross the channel
+
+
+def test_a_key_is_made_listed_and_revoked_and_the_workers_hear_of_it() -> None:
+    house = House()
+    made = house.ask("keys.create", name="ada", team="t", models=["m"], expires_ms=0).value
+    assert set(made) == {
+        *("id", "name", "team", "models", "shown"),
+        *("created_at", "expires_at", "revoked_at", "key"),
+    }
+    [told] = house.told
+    assert isinstance(told, AddCaller) and told.caller.name == "ada" and told.caller.models == ("m",)
+    [listed] = house.ask("keys.list").value
+    assert listed == {name: value for name, value in made.items() if name != "key"}
+    revoked = house.ask("keys.revoke", id=made["id"]).value
+    assert revoked["revoked_at"] and revoked["id"] == made["id"]
+    assert house.told[1:] == [RemoveCaller(key_id=told.caller.key_id)]
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "code", "status"),
+    [
+        ("keys.revoke", {"id": "key_none"}, "unknown_key", 404),
+        ("keys.create", {"name": ""}, "invalid_key_name", 400),
+        ("keys.create", {}, "invalid_arguments", 400),
+        ("usage", {"by": ["colour"]}, "invalid_value", 400),
+        ("logs", {"key": "nobody"}, "unknown_key", 404),
+        ("backup", {"path": "relative"}, "relative_path", 400),
+        ("restart", {}, "restart_under_way", 409),
+        ("no.such.verb", {}, "unknown_verb", 400),
+    ],
+)
+def test_what_can_not_be_done_says_why(verb: str, arguments: dict[str, Any], code: str, status: int) -> None:
+    fault = House().ask(verb, **arguments).fault
+    assert fault is not None and (fault[0], fault[2]) == (code, status) and fault[1]
+
+
+def test_logs_are_read_from_the_store_then_followed_by_arrival() -> None:
+    house = House()
+    house.store.insert_records([record(1 << 30), record(2 << 30, outcome="cut")])
+    first = house.ask("logs").value
+    assert [r[0] for r in first["records"]] == [2 << 30, 1 << 30]
+    # A request that began earlier may end later: it comes after the mark all the same.
+    house.recent.add([record(1 << 29), record(1 << 28, model="other")])
+    more = house.ask("logs", after=first["last"]).value
+    assert [r[0] for r in more["records"]] == [1 << 28, 1 << 29]
+    assert house.ask("logs", after=more["last"]).value["records"] == []
+    picked = house.ask("logs", after=first["last"], model="other").value["records"]
+    assert [r[0] for r in picked] == [1 << 28]
+
+
+def test_a_record_is_shown_to_its_own_key_and_to_the_operator() -> None:
+    house = House()
+    house.store.insert_records([record(5, key_id=3)])
+    assert house.ask("requests.get", key_id=3, id=5).value[0] == 5
+    assert house.ask("requests.get", key_id=0, id=5).value[0] == 5
+    assert house.ask("requests.get", key_id=4, id=5).value is None
+    assert house.ask("requests.get", key_id=0, id=6).value is None
+
+
+def test_usage_is_a_report() -> None:
+    house = House()
+    house.store.insert_records([record(1 << 21), record(2 << 21)])
+    report = house.ask("usage", by=["model"]).value
+    assert report["requests"] == 2 and report["rows"][0]["model"] == "m"
