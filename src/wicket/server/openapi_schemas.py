@@ -132,7 +132,7 @@ _ROW = {
 
 _REQUEST = record(
     {
-        "id": one_of("string", pattern="^req_[0-9a-z]{13}$"),
+        "id": one_of("string", pattern="^req_[0-9a-f]{16}$"),
         "object": {"const": "request"},
         "started_at": MOMENT,
         **dict.fromkeys(["api", "model", "deployment", "served_model", "outcome", "price_row"], TEXT),
