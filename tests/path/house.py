@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from tests.path.served import LIMIT_S, Served
+from tests.path.served import LIMIT_S, Served, eventually
 from wicket.upstream.scripted import ScriptedUpstream, Seen
 from wicket.upstream.scripted_script import Rule, Script, When
 
@@ -235,9 +235,18 @@ class Gateway(Served):
         raise AssertionError(f"{request_id} has no record")
 
     def newest(self) -> dict[str, Any]:
-        """The newest record."""
-        found: dict[str, Any] = self.admin("GET", "/admin/v1/logs?limit=1")["data"][0]
-        return found
+        """The newest record, {} if there is none."""
+        found: list[dict[str, Any]] = self.admin("GET", "/admin/v1/logs?limit=1")["data"]
+        return found[0] if found else {}
+
+    @contextmanager
+    def next_record(self) -> Iterator[dict[str, Any]]:
+        """Filled, at the end of the block, with the first new record since its beginning."""
+        before = self.newest().get("id")
+        record: dict[str, Any] = {}
+        yield record
+        eventually(lambda: self.newest().get("id") != before)
+        record |= self.newest()
 
     @contextmanager
     def dial(self) -> Iterator[socket.socket]:

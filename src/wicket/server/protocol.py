@@ -149,6 +149,8 @@ class InferenceProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self.kept = {}
         self.in_head = True
+        if self.timeout_keep_alive_task is not None:  # left by a cold route's answer
+            self._unset_keepalive_if_required()
         busy_cold = self.cycle is not None and not self.cycle.response_complete
         if self.drive is not None or busy_cold:
             if self.reply is not None:
