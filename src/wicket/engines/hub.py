@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib
+import logging
 import os
 import re
 import shutil
@@ -153,9 +154,8 @@ def _check_space(folder: Path, files: Sequence[HubFile]) -> None:
 
 def _download(repo: str, file: HubFile, place: tuple[str, str], folder: Path, progress: Progress) -> None:
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import logging
 
-    logging.set_verbosity_error()  # a resumed download is no news
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # a resumed download is no news
     endpoint, revision = place
     path = hf_hub_download(
         repo,

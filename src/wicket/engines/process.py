@@ -113,7 +113,7 @@ class CoreProcess:
         on_state: Callable[[str, str], None] = lambda state, message: None,
         *,
         stall_s: float = 60.0,
-        recheck_s: float = 5.0,
+        recheck_s: float = 1.0,
     ) -> None:
         self._find = find
         self._on_state = on_state
@@ -209,7 +209,7 @@ class CoreProcess:
         """Why the core ended; asks it for a sign of life while it owes answers."""
         loop = asyncio.get_running_loop()
         while True:
-            done, _ = await asyncio.wait([ended], timeout=HEARTBEAT_S)
+            done, _ = await asyncio.wait([ended], timeout=min(HEARTBEAT_S, self._stall_s / 4))
             if done:
                 return ended.result()
             owes = self.state == "ready" and self._mailboxes
