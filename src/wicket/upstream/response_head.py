@@ -78,15 +78,6 @@ def parse_head(head: bytes) -> tuple[int, list[Field], Framing]:
     return version[1], fields, _framing(version[0], framing_fields)
 
 
-def check_trailers(block: bytes) -> None:
-    """Trailer fields are read and dropped (RFC 9112 §7.1.2). Raises `Malformed`."""
-    lines = block.split(b"\r\n")
-    if len(lines) > MAX_FIELDS:
-        raise Malformed(f"more than {MAX_FIELDS} trailer fields")
-    for line in lines:
-        _read_field(line)
-
-
 def _remember(line: bytes, field: Field) -> None:
     if len(_known_fields) >= _REMEMBERED_LINES:
         _known_fields.clear()
@@ -115,7 +106,10 @@ def _read_field(line: bytes) -> Field:
 
 def _framing(minor: int, fields: list[Field]) -> Framing:
     """Message length as RFC 9112 §6.3 orders it, with its "ought to be handled as an error" as errors."""
-    framing = Framing(keep_alive=minor == 1)
+    framing = Framing(minor == 1)
+    if len(fields) == 1 and fields[0][0] == b"content-length":  # the common case
+        _set_length(framing, fields[0][1])
+        return framing
     codings: list[bytes] = []
     options: list[bytes] = []
     for name, value in fields:

@@ -147,8 +147,12 @@ class ResponseReader:
             self.reusable = False
         if framing.coding and length != 0 and self.listener is not None:
             self.listener = self._decoding = Decoding(self.listener, framing.coding)
-        if self.listener is not None:
-            self.listener.on_headers(status, fields)
+        listener = self.listener
+        if listener is not None:
+            listener.on_headers(status, fields)
+            if length == len(rest) and length and self._decoding is None and self.listener is listener:
+                listener.on_data(rest)  # the common case, without further calls
+                return True
         if rest:
             return self.feed(rest)
         return length == 0
