@@ -53,6 +53,7 @@ class Client:
         self._prefix = parts.path.rstrip("/").removesuffix("/v1")
         self.key = key
         self._socket_path = socket_path
+        self.is_local = bool(socket_path)
         self._timeout_s = timeout_s
 
     def call(

@@ -45,7 +45,7 @@ class Question:
     def __init__(self, client: Client, body: Mapping[str, Any]) -> None:
         self._client = client
         self._body = {**body, "stream": True, "stream_options": {"include_usage": True}}
-        self.reply = Reply()
+        self.reply = Reply(cost_usd=0.0 if client.is_local else None)  # our own engine bills nobody
 
     def pieces(self) -> Generator[str, None, None]:
         """The text in pieces, as they come. Raises the server's fault, also in the middle."""
@@ -85,8 +85,8 @@ def take_chunk(reply: Reply, data: bytes) -> str:
     if usage:
         reply.input_tokens = usage.get("prompt_tokens")
         reply.output_tokens = usage.get("completion_tokens")
-        cost = usage.get("cost")
-        reply.cost_usd = float(cost) if cost is not None else None
+        if usage.get("cost") is not None:
+            reply.cost_usd = float(usage["cost"])
     text = ""
     for choice in chunk.get("choices") or ():
         reply.finish_reason = choice.get("finish_reason") or reply.finish_reason

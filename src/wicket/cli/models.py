@@ -31,6 +31,8 @@ def add_parser(subparsers: Any) -> None:
     show.set_defaults(run=show_model)
     pull = verbs.add_parser("pull", help="get a model from the public hub")
     pull.add_argument("repository", metavar="REPO", help="owner/name")
+    pull.add_argument("--file", default="", help="one GGUF file of several")
+    pull.add_argument("--revision", default="main", help="a branch, tag or commit")
     pull.set_defaults(run=pull_model)
     parser.set_defaults(run=list_models)
     for each in (parser, show):
@@ -89,17 +91,25 @@ def show_model(args: argparse.Namespace) -> None:
 
 def pull_model(args: argparse.Namespace) -> None:
     """Fetch a model into the data folder."""
-    from wicket.engines import hub
+    from wicket.engines.hub import PullOptions, pull
     from wicket.supervisor.home import default_home, prepare
 
     home = default_home(os.environ)
     prepare(home)
-    with progress(f"Getting {plain(args.repository)}"):
-        folder = hub.pull(args.repository, home)
+    options = PullOptions(revision=args.revision, file=args.file)
+    with progress(f"Getting {plain(args.repository)}") as say:
+        folder = pull(args.repository, home, options, lambda *part: say(transferred(*part)))
     if args.json:
         show_json({"repository": args.repository, "path": str(folder)})
     else:
         print(f"{folder}\nServe it: wicket serve --model {folder}")
+
+
+def transferred(name: str, done: int, total: int) -> str:
+    """How far a file is, e.g. "model.gguf 45% of 138 MB"."""
+    if not total:
+        return f"Getting {plain(name)}: {done / 1e6:.0f} MB"
+    return f"Getting {plain(name)}: {100 * done // total}% of {total / 1e6:.0f} MB"
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -63,36 +63,57 @@ def milliseconds(value: float | None) -> str:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """While the block runs, say on standard error (a tty only) what is going on and for how long."""
+def progress(what: str) -> Iterator[Callable[[str], None]]:
+    """While the block runs, say on standard error (a tty only) what is going on and for how long.
+
+    The block gets a function that changes the words.
+    """
     stream = sys.stderr
     if not stream.isatty():
-        yield
+        yield lambda words: None
         return
-    done = threading.Event()
-    spinner = threading.Thread(target=_spin, args=(what, stream, done), daemon=True)
+    spinner = Spinner(what, stream)
     spinner.start()
     try:
-        yield
+        yield spinner.say
     finally:
-        done.set()
-        spinner.join()
+        spinner.stop()
 
 
-def _spin(what: str, stream: TextIO, done: threading.Event) -> None:
-    begun = time.monotonic()
-    if done.wait(_QUIET_S):
-        return
-    turn = 0
-    while True:
-        seconds = time.monotonic() - begun
-        stream.write(f"\r\x1b[K{_SPINNER[turn % len(_SPINNER)]} {what} ({seconds:.0f} s)")
-        stream.flush()
-        turn += 1
-        if done.wait(_TICK_S):
-            break
-    stream.write("\r\x1b[K")
-    stream.flush()
+class Spinner(threading.Thread):
+    """A line that moves; it comes after a moment and leaves no trace."""
+
+    def __init__(self, what: str, stream: TextIO) -> None:
+        super().__init__(daemon=True)
+        self._what = what
+        self._stream = stream
+        self._done = threading.Event()
+
+    def say(self, what: str) -> None:
+        """Change the words."""
+        self._what = what
+
+    def stop(self) -> None:
+        """End, with the line wiped."""
+        self._done.set()
+        self.join()
+
+    def run(self) -> None:
+        """The thread."""
+        begun = time.monotonic()
+        turn = 0
+        if self._done.wait(_QUIET_S):
+            return
+        while True:
+            seconds = time.monotonic() - begun
+            sign = _SPINNER[turn % len(_SPINNER)]
+            self._stream.write(f"\r\x1b[K{sign} {self._what} ({seconds:.0f} s)")
+            self._stream.flush()
+            turn += 1
+            if self._done.wait(_TICK_S):
+                break
+        self._stream.write("\r\x1b[K")
+        self._stream.flush()
 
 
 def _cell(value: Any) -> str:
