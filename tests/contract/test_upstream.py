@@ -341,10 +341,14 @@ def test_closing_fails_what_is_under_way(run: Run) -> None:
             origin = Origin("http", "127.0.0.1", up.port)
             pool = KeepAlivePool()
             waiting, dialling, late = Told(), Told(), Told()
-            pool.send(origin, get(origin, "/v1/models"), waiting, connect_ms=LIMIT_MS)
+            under_way = pool.send(origin, get(origin, "/v1/models"), waiting, connect_ms=LIMIT_MS)
             await up.until(lambda log: len(log) == 1)
             pool.send(origin, get(origin), dialling, connect_ms=LIMIT_MS)
-            await pool.close()
+            closing = asyncio.ensure_future(pool.close())
+            await asyncio.sleep(0)
+            under_way.pause()
+            under_way.resume()
+            await closing
             pool.send(origin, get(origin), late, connect_ms=LIMIT_MS)
             assert not late.events
             await late.over.wait()

@@ -138,15 +138,17 @@ class Connection(Dialled):
 
     def pause(self) -> None:
         """Stop reading."""
-        if not self._is_paused and self._transport is not None:
+        transport = self._transport
+        if not self._is_paused and transport is not None and not transport.is_closing():
             self._is_paused = True
-            self._transport.pause_reading()
+            transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        if self._is_paused and self._transport is not None:
+        transport = self._transport
+        if self._is_paused and transport is not None and not transport.is_closing():
             self._is_paused = False
-            self._transport.resume_reading()
+            transport.resume_reading()
 
     def abandon(self) -> None:
         """Forget the exchange and close."""

@@ -19,7 +19,11 @@ class Sink(Protocol):
         ...
 
     def on_data(self, data: bytes) -> None:
-        """Body bytes as they arrive, transfer coding removed; never empty."""
+        """Body bytes as they arrive, transfer coding removed; never empty.
+
+        What one read of the socket brought comes in one call. An unasked gzip or deflate coding is removed
+        too, and `on_headers` then didn't name it.
+        """
         ...
 
     def on_end(self) -> None:
@@ -29,8 +33,9 @@ class Sink(Protocol):
     def on_failure(self, fault: ProviderFault, *, reused: bool, headers_seen: bool) -> None:
         """Connect failed, reset, cut short of its framing, or malformed.
 
-        `reused` with not `headers_seen` on a connection closed before any byte means that a keep-alive
-        connection had gone stale: the same request may go out once more on a fresh one.
+        "reset" is a connection closed before any byte of the answer, "cut" one closed after some. So "reset"
+        with `reused` means that a keep-alive connection had gone stale: the same request may go out once
+        more on a fresh one.
         Codes: "connect_failed", "connect_timeout", "dns_failed", "tls_failed", "proxy_failed",
         "reset", "cut", "malformed".
         """
@@ -41,11 +46,14 @@ class Exchange(Protocol):
     """One request under way."""
 
     def cancel(self) -> None:
-        """Abandon it: the connection is closed, no callback follows. Harmless when it is over."""
+        """Abandon it: the connection is closed, no callback follows. Harmless when it is over.
+
+        A connection still being made is left to the next request.
+        """
         ...
 
     def pause(self) -> None:
-        """Stop reading from the upstream (back-pressure)."""
+        """Stop reading from the upstream (back-pressure). What is already read may still be told."""
         ...
 
     def resume(self) -> None:

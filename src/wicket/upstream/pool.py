@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from wicket.errors import ProviderFault
+from wicket.errors import ConfigFault, ProviderFault
 from wicket.upstream.connection import Connection, PooledExchange
 from wicket.upstream.contract import Sink
-from wicket.upstream.dial import Dialer
+from wicket.upstream.dial import Dialer, place
 from wicket.upstream.proxies import absolute_form
 from wicket.wire.origin import Origin
 
@@ -53,9 +53,13 @@ class KeepAlivePool:
         loop = self._loop
         if loop is None:
             loop = self._loop = asyncio.get_running_loop()
-        if origin.proxy and origin.scheme == "http":
-            request = absolute_form(origin, request)
         exchange = PooledExchange(sink, request)
+        if origin.proxy and origin.scheme == "http":
+            try:
+                exchange.request = absolute_form(origin, request)
+            except ConfigFault as fault:
+                loop.call_soon(exchange.fail, ProviderFault("proxy_failed", fault.message))
+                return exchange
         idle = self._idle.get(origin)
         if idle and not fresh:
             now = loop.time()
@@ -130,6 +134,10 @@ class KeepAlivePool:
             connection = await self._dialer.dial(origin, lambda: Connection(origin, self), connect_ms)
         except ProviderFault as fault:
             exchange.fail(fault)
+            return
+        except Exception as error:  # such as a port out of range: whatever it is, the sink must hear of it
+            what = f"Connecting to {place(origin)} failed: {type(error).__name__}. Is the address right?"
+            exchange.fail(ProviderFault("connect_failed", what))
             return
         if exchange.sink is None:
             self.freed(connection)

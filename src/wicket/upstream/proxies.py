@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -44,6 +45,7 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
     return url
 
 
+@lru_cache(maxsize=64)
 def parse_proxy(url: str) -> Proxy:
     """Split a proxy's URL. Raises `ConfigFault`, without the URL's credentials in the message."""
     try:

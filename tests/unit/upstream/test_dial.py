@@ -203,6 +203,22 @@ def test_a_proxy_that_is_not_there(run: Run) -> None:
             for proxy in ("http://no-such-host.invalid:1", "socks5://127.0.0.1:1"):
                 told = await ask(pool, Origin("https", "api.example.com", 443, proxy=proxy))
                 assert told.last == ("failure", "proxy_failed", False, False)
+                told = await ask(pool, Origin("http", "api.example.com", 80, proxy=proxy))
+                assert told.last == ("failure", "proxy_failed", False, False)
+
+    run(work())
+
+
+def test_an_address_that_can_not_be(run: Run) -> None:
+    async def work() -> None:
+        async with pooled() as pool:
+            for origin in (
+                Origin("http", "127.0.0.1", 70_000),
+                Origin("http", "a\0b", 80),
+                Origin("http", "", 1),
+            ):
+                told = await ask(pool, origin)
+                assert told.last[0] == "failure" and told.last[1] in ("connect_failed", "dns_failed")
 
     run(work())
 
