@@ -13,7 +13,7 @@ import msgspec
 
 from wicket.dialects.contract import Api, Body, Counts, Frame, Whole
 from wicket.dialects.openai_errors import in_band, judge
-from wicket.errors import UpstreamBroken
+from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
@@ -121,12 +121,16 @@ def _model_name(model: str) -> bytes:
 
 
 def wants_usage(fields: Fields) -> bool:
-    """Whether the caller asked for the usage frame itself."""
+    """Whether the caller asked for the usage frame itself. Raises `CallerFault` for options of no use."""
     raw = fields.get("stream_options")
     if raw is None:
         return False
     options = json.decode(raw)
-    return isinstance(options, dict) and options.get("include_usage") is True
+    if options is None:
+        return False
+    if not isinstance(options, dict):
+        raise CallerFault("invalid_type", "'stream_options' must be an object.", param="stream_options")
+    return options.get("include_usage") is True
 
 
 def _with_usage(raw: msgspec.Raw | None) -> bytes:

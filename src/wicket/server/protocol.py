@@ -230,16 +230,18 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.api is None:
             super().on_message_complete()
             return
-        keep_alive = self.parser.should_keep_alive() and self.parser.get_http_version() == "1.1"
-        self._begin(self.api, keep_alive)
+        is_http11 = self.parser.get_http_version() == "1.1"
+        reply = HttpReply(
+            self, is_http11 and self.parser.should_keep_alive(), self._cors_headers(), is_chunked=is_http11
+        )
+        self._begin(self.api, reply)
 
     # answering
 
-    def _begin(self, api: Api, keep_alive: bool) -> None:
+    def _begin(self, api: Api, reply: HttpReply) -> None:
         gate = self.serving.gate
         unix_ms = time.time_ns() // 1_000_000
         number = gate.ids.next(unix_ms)
-        reply = HttpReply(self, keep_alive, self._cors_headers())
         self.reply = reply
         body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
         self.parts = []

@@ -15,18 +15,21 @@ if TYPE_CHECKING:
 
 _JSON = b"content-type: application/json\r\n"
 _STREAM = (
-    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
-    b"x-accel-buffering: no\r\ntransfer-encoding: chunked\r\n"
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
+_CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
 class HttpReply:
     """`gateway.drive.Reply` over HTTP/1.1. After it is complete, or the client left, nothing is written."""
 
-    __slots__ = ("_head", "_is_over", "_protocol", "cors", "keep_alive")
+    __slots__ = ("_head", "_is_chunked", "_is_over", "_protocol", "cors", "keep_alive")
 
-    def __init__(self, protocol: InferenceProtocol, keep_alive: bool, cors: bytes) -> None:
+    def __init__(
+        self, protocol: InferenceProtocol, keep_alive: bool, cors: bytes, *, is_chunked: bool = True
+    ) -> None:
         self._protocol = protocol
+        self._is_chunked = is_chunked  # HTTP/1.0 knows no chunks: there the connection's end is the answer's
         self._head = b""  # a stream's head, waiting for the first bytes
         self._is_over = False
         self.keep_alive = keep_alive
@@ -44,14 +47,17 @@ class HttpReply:
 
     def begin(self, headers: bytes) -> None:
         """Keep the head until there is something to send with it: one packet instead of two."""
-        self._head = b"%b%b%b\r\n" % (self._start(200), _STREAM, headers)
+        coding = _CHUNKED if self._is_chunked else b""
+        self._head = b"%b%b%b%b\r\n" % (self._start(200), _STREAM, coding, headers)
 
     def write(self, data: bytes) -> None:
         """One chunk."""
         if not self._open():
             return
+        if self._is_chunked:
+            data = chunk(data)
         head, self._head = self._head, b""
-        self._protocol.transport.write(head + chunk(data) if head else chunk(data))
+        self._protocol.transport.write(head + data if head else data)
 
     def finish(self) -> None:
         """The stream's proper end."""
@@ -59,7 +65,7 @@ class HttpReply:
             return
         self._is_over = True
         head, self._head = self._head, b""
-        self._protocol.transport.write(head + LAST_CHUNK)
+        self._protocol.transport.write(head + LAST_CHUNK if self._is_chunked else head)
         self._protocol.answered(self.keep_alive)
 
     def refuse(self, fault: Fault, headers: bytes) -> None:
