@@ -15,7 +15,7 @@ from openvino import opset15 as ops
 
 Floats = NDArray[np.float32]
 
-SCHEMES = ("int8", "int8_g64", "f16", "f32")
+SCHEMES = ("int8_g32", "int8_g64", "int8", "f16", "f32")
 
 
 def linear_weights(matrix: Floats, scheme: str) -> Any:
