@@ -19,7 +19,14 @@ fail() {
 
 fingerprint() {
     pwd
-    cksum "$lock" pyproject.toml scripts/install.sh
+    cksum requirements/serve.txt requirements/test.txt pyproject.toml scripts/install.sh
+}
+
+is_done() { # everything of serve.txt is in test.txt, so that one does for both
+    for done in "$stamp" "$venv/.installed-test"; do
+        [ -f "$done" ] && [ "$(fingerprint)" = "$(cat "$done")" ] && "$python" -c '' 2>/dev/null && return 0
+    done
+    return 1
 }
 
 is_new_enough() {
@@ -60,7 +67,7 @@ pip_install() {
     "$python" -m pip --disable-pip-version-check install $quiet --no-input "$@"
 }
 
-if [ -f "$stamp" ] && [ "$(fingerprint)" = "$(cat "$stamp")" ] && "$python" -c '' 2>/dev/null; then
+if is_done; then
     exit 0
 fi
 is_new_enough "$python" || make_venv
@@ -70,5 +77,5 @@ echo "Installing into $venv: $(grep -c '^[a-z]' "$lock") locked packages (the fi
 pip_install --require-hashes --only-binary :all: --no-deps -r "$lock" || fail \
     "pip could not install $lock; its last lines say why." \
     "Behind a proxy set HTTPS_PROXY; for a mirror of PyPI set PIP_INDEX_URL. Then try again."
-pip_install --no-deps --no-build-isolation --editable . || fail "Wicket itself could not be installed; see above."
+pip_install --quiet --no-deps --no-build-isolation --editable . || fail "Wicket itself could not be installed; see above."
 fingerprint >"$stamp"

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ from wicket.supervisor.messages import (
     SetCallers,
     ToWorker,
 )
+
+REFUSE = "refuse"  # with this file in its home, a stand-in ends before it is ready
 
 
 class StandIn:
@@ -142,6 +145,9 @@ def main() -> None:
         parser.add_argument(name, type=int, required=True)
     parser.add_argument("--home", type=Path, required=True)
     options = parser.parse_args()
+
+    if (options.home / REFUSE).exists():
+        sys.exit("told not to start")
 
     async def run() -> None:
         await StandIn(options.index, options.home).run(options.listen_fd, options.control_fd)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.path.served import Served, eventually
+from tests.path.stand_in import REFUSE
 
 Start = Callable[..., Served]
 
@@ -233,6 +234,45 @@ def test_a_rolling_restart_replaces_every_worker_and_drops_nothing(start: Start,
     assert all(known == ["admin", "kept"] for known in answers) and made["id"]
     assert len(served.ask("status")["workers"]) == 2
     served.wait_line("all workers are new")
+
+
+def test_a_rolling_restart_that_fails_leaves_the_old_workers(start: Start, home: Path) -> None:
+    served = start().wait_ready()
+    pid = served.get("/pid")
+    (home / REFUSE).touch()
+    served.signal(signal.SIGUSR2)
+    served.wait_line("did not get ready; the old ones stay")
+    assert served.get("/pid") == pid
+
+
+def test_workers_that_keep_dying_are_started_ever_more_slowly(start: Start, home: Path) -> None:
+    served = start().wait_ready()
+    (home / REFUSE).touch()
+    os.kill(served.get("/pid"), signal.SIGKILL)
+    for delay in ("now", "in 0.25 s", "in 0.5 s"):
+        served.wait_line(f"a new one starts {delay}$")
+    (home / REFUSE).unlink()
+    assert served.get("/pid")
+
+
+def test_a_start_whose_workers_all_die_ends_with_one_line(start: Start, home: Path) -> None:
+    home.mkdir()
+    (home / REFUSE).touch()
+    served = start()
+    assert served.wait() == 1
+    assert served.said[-1].startswith("wicket: No worker gets ready")
+
+
+def test_a_second_signal_stops_at_once(start: Start) -> None:
+    served = start().wait_ready()
+    host, port = served.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as silent:
+        silent.sendall(b"GET /never")  # never whole, so it is never answered
+        served.get("/pid")
+        served.signal(signal.SIGTERM)
+        eventually(lambda: refuses(served.url))
+        served.signal(signal.SIGTERM)
+        assert served.wait() == 0  # long before the 30 s that a drain may take
 
 
 def test_records_can_be_followed_and_fetched(start: Start) -> None:

@@ -17,7 +17,8 @@ from wicket.supervisor.worker import Worker, WorkerCommand, start_worker
 
 NUM_INDEXES = 127  # a request id has 7 bits for the worker; the last is the app's own
 READY_LIMIT_S = 60.0
-HOPELESS_STARTS = 6  # so many dead workers before the first was ready end the start
+HOPELESS_STARTS = 4  # so many dead workers in one place before the first was ready end the start
+TICK_S = 1.0
 LATE_S = 2.0  # a worker that is still there this long after its deadline is killed
 
 _log = logging.getLogger("wicket.supervisor")
@@ -96,6 +97,15 @@ class Crew:
                 if self._wants(slot):
                     await self._replace(slot, drain_ms)
 
+    async def watch_pulses(self) -> None:
+        """Kill workers that hang, for ever; each is replaced like any that dies."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            for worker in self.workers:
+                if worker.pulse.tick() and worker.state == "ready":
+                    _log.error("worker %d (process %d) hangs and is ended", worker.index, worker.child.pid)
+                    worker.child.send(signal.SIGKILL)
+
     async def close(self, drain_ms: int, hurry: asyncio.Event) -> None:
         """Drain everybody within `drain_ms`; when `hurry` is set, at once."""
         self.is_closing = True
@@ -136,7 +146,7 @@ class Crew:
         when = f"in {delay_s:g} s" if delay_s else "now"
         what = f"worker {worker.index} (process {worker.child.pid}) {describe_exit(code)}{why}"
         _log.error("%s; a new one starts %s", what, when)
-        if self.restarts >= HOPELESS_STARTS and not self.first_ready.done():
+        if slot.backoff.failures >= HOPELESS_STARTS and not self.first_ready.done():
             message = "No worker gets ready; the messages above say why."
             self.first_ready.set_exception(OperatorFault("no_worker", message))
         await asyncio.sleep(delay_s)

@@ -81,6 +81,7 @@ class Supervisor:
             await self._open()
             await self._until_ready()
             self._spawn(self._watch_file())
+            self._spawn(self._crew.watch_pulses())
             await self._stop.wait()
         except Fault as fault:
             self._failure = fault.message

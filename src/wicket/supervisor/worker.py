@@ -18,6 +18,30 @@ _decoder = msgspec.msgpack.Decoder(ToSupervisor)
 IDLE = Load(in_flight=0, connections=0)
 
 
+MAX_SILENT_TICKS = 30
+
+
+class Pulse:
+    """Notices that a worker hangs: one that once spoke every second and now says nothing.
+
+    Ticks are counted, not time, so that a machine or a supervisor that slept blames nobody.
+    """
+
+    def __init__(self) -> None:
+        self._silent_ticks: int | None = None
+
+    def beat(self) -> None:
+        """It said how it does."""
+        self._silent_ticks = 0
+
+    def tick(self) -> bool:
+        """A second has passed; whether it has been silent for too long now."""
+        if self._silent_ticks is None:
+            return False
+        self._silent_ticks += 1
+        return self._silent_ticks >= MAX_SILENT_TICKS
+
+
 class WorkerCommand(msgspec.Struct, frozen=True):
     """How a worker is started. `module` is run with `python -m`."""
 
@@ -46,6 +70,7 @@ class Worker:
         self.channel: Channel = Channel(_decoder, self._on_message, self._on_lost)
         self.ready: asyncio.Future[None] = loop.create_future()
         self.load = IDLE
+        self.pulse = Pulse()
         self.is_leaving = False
         self._silent: asyncio.Future[None] = loop.create_future()
         self._hear: Callable[[Worker, ToSupervisor], None] = lambda worker, message: None
@@ -82,6 +107,7 @@ class Worker:
                 self.ready.set_result(None)
         elif isinstance(message, Load):
             self.load = message
+            self.pulse.beat()
         self._hear(self, message)
 
     def _on_lost(self) -> None:
