@@ -165,11 +165,19 @@ def test_idle_limits(run: Run) -> None:
         async with serving(always(GOOD)) as origin, pooled(max_idle=2) as pool:
             await asyncio.gather(*(ask(pool, origin, fresh=True) for _ in range(5)))
             assert pool.num_idle == 2
-        async with serving(always(GOOD)) as origin, pooled(idle_s=0) as pool:
-            told = [await ask(pool, origin) for _ in range(2)]
-            assert [t.last for t in told] == [("end",)] * 2
+        async with ScriptedUpstream() as up, pooled(idle_s=0) as pool:
+            origin = Origin("http", "127.0.0.1", up.port)
+            for _ in range(2):
+                assert (await ask(pool, origin)).last == ("end",)
+            assert up.num_connections == 2
             pool.sweep()
             assert pool.num_idle == 0
+        short = Script(rules=[Rule(headers={"Keep-Alive": "timeout=1"})])
+        async with ScriptedUpstream(short) as up, pooled() as pool:
+            origin = Origin("http", "127.0.0.1", up.port)
+            for _ in range(2):
+                assert (await ask(pool, origin, get(origin, "/v1/models"))).last == ("end",)
+            assert up.num_connections == 2
 
     run(work())
 
@@ -289,6 +297,22 @@ def test_a_pause_bounds_what_is_read(run: Run) -> None:
             await told.over.wait()
             assert len(told.body) == total
             assert pool.num_idle == 1
+
+    run(work())
+
+
+def test_a_pause_ends_with_its_exchange(run: Run) -> None:
+    async def work() -> None:
+        class Pausing(Told):
+            def on_data(self, data: bytes) -> None:
+                super().on_data(data)
+                exchange.pause()
+
+        async with serving(always(GOOD)) as origin, pooled() as pool:
+            told = Pausing()
+            exchange = pool.send(origin, get(origin), told, connect_ms=LIMIT_MS)
+            await told.over.wait()
+            assert (await ask(pool, origin)).body == b"ok" and pool.num_open == 1
 
     run(work())
 

@@ -30,9 +30,11 @@ def runner(loop: str) -> Run:
     def run(work: Coroutine[Any, Any, None]) -> None:
         with asyncio.Runner(loop_factory=LOOPS[loop]) as once:
             once.run(asyncio.sleep(0))  # what a loop opens once per process
-        before = open_files()
+        before, complaints = open_files(), list[dict[str, Any]]()
         with asyncio.Runner(loop_factory=LOOPS[loop]) as once:
+            once.get_loop().set_exception_handler(lambda _, context: complaints.append(context))
             once.run(asyncio.wait_for(work, 30))
+        assert not complaints, "a callback raised"
         assert open_files() <= before, "a file was left open"
 
     return run
