@@ -51,9 +51,10 @@ async def usage(call: Call) -> Response:
 async def logs(call: Call) -> Response:
     """`GET /admin/v1/logs`: records, newest first; with `follow=1` as server-sent events, oldest first."""
     wanted = log_filter(call.request.query_params, now_ms())
-    if wanted.is_following:
-        return StreamingResponse(follow(call, wanted), media_type=_SSE, headers={"cache-control": "no-store"})
     found = await call.ask("logs", msgspec.to_builtins(wanted))
+    if wanted.is_following:
+        frames = follow(call, wanted, found)
+        return StreamingResponse(frames, media_type=_SSE, headers={"cache-control": "no-store"})
     return _json({"object": "list", "data": records_json(found["records"])})
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 
@@ -22,18 +23,11 @@ POLL_S = 0.25
 QUIET_POLLS = 40  # polls without a record before a comment goes out
 
 
-async def follow(call: Call, wanted: LogFilter) -> AsyncIterator[bytes]:
-    """SSE frames: first the newest `limit` records that are there, then each as it comes in."""
-    mark: int | None = None
+async def follow(call: Call, wanted: LogFilter, found: dict[str, Any]) -> AsyncIterator[bytes]:
+    """SSE frames: first the records in `found`, the verb's first answer, then each as it comes in."""
     num_quiet = 0
     yield b": following\n\n"
     while True:
-        try:
-            found = await call.ask("logs", {**msgspec.to_builtins(wanted), "after": mark})
-        except Fault as fault:
-            yield b"event: error\ndata: " + fault_body(fault) + b"\n\n"
-            return
-        mark = found["last"]
         records = records_json(found["records"])
         for record in reversed(records):
             yield b"data: " + encode(record) + b"\n\n"
@@ -42,3 +36,8 @@ async def follow(call: Call, wanted: LogFilter) -> AsyncIterator[bytes]:
             num_quiet = 0
             yield b": quiet\n\n"
         await asyncio.sleep(POLL_S)
+        try:
+            found = await call.ask("logs", {**msgspec.to_builtins(wanted), "after": found["last"]})
+        except Fault as fault:
+            yield b"event: error\ndata: " + fault_body(fault) + b"\n\n"
+            return

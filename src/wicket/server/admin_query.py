@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES = 64 * 1024
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 100
-_MAX_MS = 1 << 52  # far beyond any date; keeps sums in 63 bits
+MAX_LIFETIME_S = 100 * 366 * 86_400
 _MAX_AGE_DIGITS = 9
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _AGE = re.compile(r"([0-9]+)([smhdw])")
@@ -31,13 +31,13 @@ T = TypeVar("T")
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body that makes a key. At most one of the two ends; `expires_at` is ISO 8601 or Unix seconds."""
+    """The body that makes a key. Of two ends the earlier counts; `expires_at` is ISO 8601 or Unix seconds."""
 
     name: Name
     team: Annotated[str, msgspec.Meta(max_length=100)] = ""
     models: Annotated[list[Name], msgspec.Meta(max_length=1000)] = []
     expires_at: int | str | None = None
-    expires_in_s: Annotated[int, msgspec.Meta(ge=1, le=_MAX_MS // 1000)] | None = None
+    expires_in_s: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
 
     def arguments(self, now_ms: int) -> dict[str, Any]:
         """What the supervisor's verb `keys.create` takes. Raises `CallerFault`."""
@@ -45,19 +45,18 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return {"name": self.name, "team": self.team, "models": self.models, "expires_ms": expires_ms}
 
     def expires_ms(self, now_ms: int) -> int:
-        """When it ends, Unix ms; 0 for never. Raises `CallerFault`."""
-        if self.expires_at is not None and self.expires_in_s is not None:
-            raise CallerFault(
-                "invalid_value", "Give 'expires_at' or 'expires_in_s', not both.", param="expires_at"
-            )
+        """When it ends, Unix ms; 0 for never; never later than `MAX_LIFETIME_S`. Raises `CallerFault`."""
+        ends: list[int] = []
         if self.expires_in_s is not None:
-            return now_ms + self.expires_in_s * 1000
-        if self.expires_at is None:
+            ends.append(now_ms + self.expires_in_s * 1000)
+        if self.expires_at is not None:
+            ends.append(moment_ms(str(self.expires_at), "expires_at", now_ms))
+        if not ends:
             return 0
-        ends_ms = moment_ms(str(self.expires_at), "expires_at", now_ms)
-        if ends_ms <= now_ms:
-            raise CallerFault("invalid_value", "'expires_at' is in the past.", param="expires_at")
-        return ends_ms
+        if min(ends) <= now_ms:
+            message = "'expires_at' is in the past."
+            raise CallerFault("invalid_value", message, status=409, param="expires_at")
+        return min(*ends, now_ms + MAX_LIFETIME_S * 1000)
 
 
 class BackupTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,7 +120,7 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
         outcome=query.get("outcome", ""),
         since_ms=_moment(query, "since", now_ms),
         until_ms=_moment(query, "until", now_ms),
-        limit=_limit(query.get("limit", "")),
+        limit=_limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
         is_following=_flag(query, "follow"),
     )
 
@@ -129,7 +128,7 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
 def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
     """`by` (a comma list of `GROUPS`), `since`, `until`. Raises `CallerFault`."""
     _refuse_unknown(query, ("by", "since", "until"))
-    by = tuple(dict.fromkeys(part.strip() for part in query.get("by", "").split(",") if part.strip()))
+    by = tuple(dict.fromkeys(part.strip() for part in query["by"].split(","))) if "by" in query else ()
     for group in by:
         if group not in GROUPS:
             message = f"'by' has no {group[:40]!r}; there are {', '.join(GROUPS)}."
@@ -148,7 +147,7 @@ def moment_ms(text: str, field: str, now_ms: int) -> int:
     if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS + 2:
         return int(text) * 1000
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat("" if text.isdecimal() else text)
         stamp = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         message = f"'{field}' must be an age like 1h or 7d, an ISO 8601 time, or Unix seconds."
@@ -157,13 +156,10 @@ def moment_ms(text: str, field: str, now_ms: int) -> int:
 
 
 def _moment(query: Mapping[str, str], field: str, now_ms: int) -> int:
-    text = query.get(field, "")
-    return moment_ms(text, field, now_ms) if text else 0
+    return moment_ms(query[field], field, now_ms) if field in query else 0
 
 
 def _limit(text: str) -> int:
-    if not text:
-        return DEFAULT_LIMIT
     limit = int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS else 0
     if not 1 <= limit <= MAX_LIMIT:
         message = f"'limit' must be a whole number from 1 to {MAX_LIMIT}."
@@ -172,11 +168,9 @@ def _limit(text: str) -> int:
 
 
 def _flag(query: Mapping[str, str], field: str) -> bool:
-    text = query.get(field, "")
-    if text in ("", "0", "false"):
-        return False
-    if text in ("1", "true"):
-        return True
+    text = query.get(field, "0")
+    if text in ("0", "1"):
+        return text == "1"
     raise CallerFault("invalid_value", f"'{field}' must be 1 or 0.", param=field)
 
 

@@ -60,10 +60,7 @@ async def readyz(call: Call) -> Response:
 async def metrics(call: Call) -> Response:
     """Prometheus' text form. For the admin key, unless the configuration makes it public."""
     if not call.house.is_metrics_public and not authenticate(call.house, call.request).is_admin:
-        raise PermissionFault(
-            "admin_key_required",
-            "Metrics need the admin key; server.metrics_public = true opens them to everybody.",
-        )
+        raise PermissionFault("admin_key_required", "Metrics need the admin key.")
     return Response(str(await call.ask("metrics")), media_type=_PROMETHEUS)
 
 

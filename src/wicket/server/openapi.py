@@ -6,7 +6,7 @@ from typing import Any
 
 import wicket
 from wicket.accounts.usage_rows import GROUPS
-from wicket.server.openapi_schemas import MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 
 _FAULTS = {
     "400": "A field is missing or wrong; `param` names it.",
@@ -72,7 +72,12 @@ def _cold_paths() -> dict[str, Any]:
     model = _parameter(
         "id", "path", one_of("string", pattern=MODEL_PATTERN), "A model's id; it may hold slashes."
     )
-    request = _parameter("id", "path", one_of("string"), "A request's id, from `x-request-id`.")
+    request = _parameter(
+        "id",
+        "path",
+        one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"),
+        "A request's id, from `x-request-id`.",
+    )
     return {
         "/v1/models": {"get": _operation("listModels", "What this key may call now", "ModelList", ("401",))},
         "/v1/models/{id}": {
@@ -138,7 +143,7 @@ def _operation(
 def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[str, Any]:
     operation = _operation(operation_id, summary, answer, _INFERENCE, requestBody=_body(body))
     if operation_id != "embeddings":
-        operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": one_of("string")}
+        operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation
 
 
@@ -161,7 +166,7 @@ def _text(operation: dict[str, Any]) -> dict[str, Any]:
 
 
 def _followed(operation: dict[str, Any]) -> dict[str, Any]:
-    operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": one_of("string")}
+    operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation
 
 
@@ -184,7 +189,7 @@ def _log_parameters() -> list[dict[str, Any]]:
 
 def _span_parameters() -> list[dict[str, Any]]:
     age = "An age (15m, 1h, 7d), an ISO 8601 time, or Unix seconds."
-    moment = one_of("string", pattern="^[0-9]{1,4}[smhdw]$")
+    moment = {"anyOf": [one_of("string", pattern=AGE_PATTERN), one_of("string", format="date-time")]}
     return [_query("since", moment, age), _query("until", moment, age)]
 
 

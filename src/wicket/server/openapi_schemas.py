@@ -9,8 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS
+from wicket.server.admin_query import MAX_LIFETIME_S
 
 Schema = dict[str, Any]
+AGE_PATTERN = "^([0-9]{1,9}[smhdw]|[0-9]{1,10})$"
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"  # what else can't be printed is refused as well
+_MAX_INT = (1 << 31) - 1
+EVENTS: Schema = {"description": "Server-sent events."}
 MODEL_PATTERN = r"^[\x21-\x7e]{1,256}$"
 
 
@@ -57,11 +62,11 @@ TOKENS = {
 _SAMPLING = {
     "temperature": one_of("number null", minimum=0, maximum=2),
     "top_p": one_of("number null", minimum=0, maximum=1),
-    "seed": one_of("integer null"),
+    "seed": one_of("integer null", minimum=0, maximum=_MAX_INT),
     "stop": {"anyOf": [one_of("string null"), array(TEXT, maxItems=4)]},
     "presence_penalty": one_of("number null", minimum=-2, maximum=2),
     "frequency_penalty": one_of("number null", minimum=-2, maximum=2),
-    "max_tokens": one_of("integer null", minimum=1),
+    "max_tokens": one_of("integer null", minimum=1, maximum=_MAX_INT),
     "stream": one_of("boolean null"),
     "stream_options": one_of("object null", properties={"include_usage": FLAG}),
     "user": TEXT,
@@ -87,8 +92,8 @@ _CHAT = record(
         "model": MODEL,
         "messages": array(ref("Message"), minItems=1),
         **_SAMPLING,
-        "max_completion_tokens": one_of("integer null", minimum=1),
-        "n": one_of("integer null", minimum=1),
+        "max_completion_tokens": one_of("integer null", minimum=1, maximum=_MAX_INT),
+        "n": one_of("integer null", minimum=1, maximum=128),
         "logprobs": one_of("boolean null"),
         "top_logprobs": one_of("integer null", minimum=0, maximum=20),
         "response_format": one_of("object", properties={"type": TEXT}),
@@ -239,11 +244,18 @@ SCHEMAS: dict[str, Schema] = {
     "KeyList": record({"object": {"const": "list"}, "data": array(ref("Key"))}, "object data"),
     "NewKey": record(
         {
-            "name": one_of("string", minLength=1, maxLength=100),
-            "team": one_of("string", maxLength=100),
-            "models": array(one_of("string", minLength=1, maxLength=100), maxItems=1000),
-            "expires_at": one_of("string integer null"),
-            "expires_in_s": one_of("integer null", minimum=1, maximum=(1 << 52) // 1000),
+            "name": one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE),
+            "team": one_of("string", maxLength=100, pattern=PRINTABLE),
+            "models": array(one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE), maxItems=1000),
+            "expires_at": {
+                "anyOf": [
+                    one_of("string", format="date-time"),
+                    one_of("integer", minimum=0, maximum=9_999_999_999),
+                    one_of("null"),
+                ],
+                "description": "With `expires_in_s`, the earlier of the two counts.",
+            },
+            "expires_in_s": one_of("integer null", minimum=1, maximum=MAX_LIFETIME_S),
         },
         "name",
         additionalProperties=False,
@@ -270,6 +282,8 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Document": one_of("object"),
     "BackupTarget": record(
-        {"path": one_of("string", minLength=1, maxLength=4096)}, "path", additionalProperties=False
+        {"path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")},
+        "path",
+        additionalProperties=False,
     ),
 }
