@@ -22,6 +22,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_LIMIT = 10_000
 DEFAULT_LIMIT = 100
 MAX_LIFETIME_S = 100 * 366 * 86_400
+MAX_UNIX_S = 9_999_999_999
 _MAX_AGE_DIGITS = 9
 _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _AGE = re.compile(r"([0-9]+)([smhdw])")
@@ -36,8 +37,8 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Name
     team: Annotated[str, msgspec.Meta(max_length=100)] = ""
     models: Annotated[list[Name], msgspec.Meta(max_length=1000)] = []
-    expires_at: int | str | None = None
-    expires_in_s: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
+    expires_at: Annotated[float, msgspec.Meta(ge=0, le=MAX_UNIX_S)] | str | None = None
+    expires_in_s: Annotated[float, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
 
     def arguments(self, now_ms: int) -> dict[str, Any]:
         """What the supervisor's verb `keys.create` takes. Raises `CallerFault`."""
@@ -48,9 +49,11 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """When it ends, Unix ms; 0 for never; never later than `MAX_LIFETIME_S`. Raises `CallerFault`."""
         ends: list[int] = []
         if self.expires_in_s is not None:
-            ends.append(now_ms + self.expires_in_s * 1000)
-        if self.expires_at is not None:
-            ends.append(moment_ms(str(self.expires_at), "expires_at", now_ms))
+            ends.append(now_ms + int(self.expires_in_s * 1000))
+        if isinstance(self.expires_at, str):
+            ends.append(moment_ms(self.expires_at, "expires_at", now_ms))
+        elif self.expires_at is not None:
+            ends.append(int(self.expires_at * 1000))
         if not ends:
             return 0
         if min(ends) <= now_ms:

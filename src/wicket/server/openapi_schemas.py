@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS
-from wicket.server.admin_query import MAX_LIFETIME_S
+from wicket.server.admin_query import MAX_LIFETIME_S, MAX_UNIX_S
 
 Schema = dict[str, Any]
 AGE_PATTERN = "^([0-9]{1,9}[smhdw]|[0-9]{1,10})$"
@@ -250,12 +250,12 @@ SCHEMAS: dict[str, Schema] = {
             "expires_at": {
                 "anyOf": [
                     one_of("string", format="date-time"),
-                    one_of("integer", minimum=0, maximum=9_999_999_999),
+                    one_of("number", minimum=0, maximum=MAX_UNIX_S),
                     one_of("null"),
                 ],
                 "description": "With `expires_in_s`, the earlier of the two counts.",
             },
-            "expires_in_s": one_of("integer null", minimum=1, maximum=MAX_LIFETIME_S),
+            "expires_in_s": one_of("number null", minimum=1, maximum=MAX_LIFETIME_S),
         },
         "name",
         additionalProperties=False,
