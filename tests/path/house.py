@@ -29,8 +29,8 @@ port = 0
 workers = 1
 max_headers = 60
 max_header_bytes = 16384
-header_timeout_s = 2
-body_timeout_s = 2
+header_timeout_s = 1
+body_timeout_s = 1
 keep_alive_s = 30
 stream_buffer_bytes = 65536
 body_limits = {{ chat = 4194304, completions = 65536, embeddings = 65536 }}

@@ -29,6 +29,9 @@ from wicket.server.reply import HttpReply, StatusLines
 
 _KEPT = frozenset({b"authorization", b"x-api-key", b"api-key", b"traceparent", b"content-length", b"expect"})
 
+MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
+PARTING_S = 2.0
+
 
 class Bounds(msgspec.Struct, frozen=True):
     """What one connection may use; sizes in bytes, times in seconds. `body[api]` is per route."""
@@ -69,6 +72,8 @@ class InferenceProtocol(HttpToolsProtocol):
         self.reading_since = 0.0  # when the current head or body began, 0 between requests
         self.in_head = False
         self.is_refused = False  # the rest of what this connection sends is ignored
+        self.is_parting = False  # all is said; only the client's own end is waited for
+        self.is_cold = False  # the request being read belongs to the ASGI app
         self.started_us = 0
         self.idle_since = 0.0
 
@@ -110,12 +115,15 @@ class InferenceProtocol(HttpToolsProtocol):
     def check_time(self, now: float) -> None:
         """Swept once a second: a head or body that trickles in too slowly ends the connection."""
         if self.drive is not None or self.is_refused:
+            if self.is_parting and now - self.reading_since > PARTING_S:
+                self.transport.close()
             return
         if not self.reading_since:
             if self.idle_since and now - self.idle_since > self.serving.bounds.keep_alive_s:
                 self.transport.close()
             return
-        limit = self.serving.bounds.header_s if self.in_head else self.serving.bounds.body_s
+        bounds = self.serving.bounds
+        limit = bounds.header_s if self.in_head else bounds.body_s + self.num_bytes / MIN_BODY_BYTES_S
         if now - self.reading_since > limit:
             if self.in_head and not self.num_bytes:
                 self.transport.close()  # connected and never said anything
@@ -140,7 +148,7 @@ class InferenceProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
-            self._refuse(CallerFault("headers_too_large", "The request's headers are too large.", status=431))
+            self._refuse(_head_too_large())
 
     def on_message_begin(self) -> None:
         """A request's first line begins; one that is pipelined behind a running one ends the connection."""
@@ -149,6 +157,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.expect_100_continue = False
         self.kept = {}
         self.in_head = True
+        self.is_cold = False
         if self.timeout_keep_alive_task is not None:  # left by a cold route's answer
             self._unset_keepalive_if_required()
         busy_cold = self.cycle is not None and not self.cycle.response_complete
@@ -177,6 +186,9 @@ class InferenceProtocol(HttpToolsProtocol):
         if len(self.headers) > bounds.max_headers:
             self._refuse(CallerFault("too_many_headers", "The request has too many headers.", status=431))
             return
+        if self.num_bytes > bounds.max_header_bytes and _head_bytes(self) > bounds.max_header_bytes:
+            self._refuse(_head_too_large())
+            return
         self.expect_100_continue = self.kept.get(b"expect", b"").lower() == b"100-continue"
         self.num_bytes = 0
         self.idle_since = 0.0
@@ -203,6 +215,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.scope["headers"] = headers
         try:
             super().on_headers_complete()
+            self.is_cold = True
         except (httptools.HttpParserError, UnicodeDecodeError):
             self._refuse(CallerFault("invalid_url", "The request's target is not a valid URL."))
 
@@ -266,11 +279,21 @@ class InferenceProtocol(HttpToolsProtocol):
         self.drive = None
         self.reply = None
         if not keep_alive or self.is_refused:
-            self.is_refused = True
-            self.transport.close()
+            self._part()
             return
         self.server_state.total_requests += 1
         self.idle_since = time.monotonic()  # swept by `check_time`: no timer per request
+
+    def _part(self) -> None:
+        """Close. If the client may still be sending, only our side: a reset would destroy the answer that is
+        on its way (RFC 9112 §9.6)."""
+        if self.is_refused and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.is_parting = True
+            self.reading_since = time.monotonic()
+        else:
+            self.is_refused = True
+            self.transport.close()
 
     def _cors_headers(self) -> bytes:
         if not self.serving.cors:
@@ -289,7 +312,22 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.is_refused:
             return
         self.is_refused = True
+        if self.is_cold:  # the app answers this one: it must not do so as well
+            has_begun = self.cycle.response_started
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if has_begun:
+                self.transport.close()
+                return
         HttpReply(self, False, self._cors_headers()).refuse(fault, b"")
+
+
+def _head_bytes(protocol: InferenceProtocol) -> int:
+    return len(protocol.url) + sum([len(name) + len(value) + 4 for name, value in protocol.headers])
+
+
+def _head_too_large() -> CallerFault:
+    return CallerFault("headers_too_large", "The request's headers are too large.", status=431)
 
 
 def _too_large(limit: int) -> CallerFault:
