@@ -63,6 +63,8 @@ base_url = "http://127.0.0.1:9/v1"
 auth = "none"
 """
 
+MINE = '[providers.mine]\nbase_url = "{url}"\napi_key = "{secret}"\n'
+
 
 class Provider:
     """The scripted upstream in a thread of its own."""
@@ -174,10 +176,12 @@ class Answer(msgspec.Struct):
 class Gateway(Served):
     """A real server with real workers, and its admin key."""
 
-    def __init__(self, folder: Path, config: str, **environ: str) -> None:
+    def __init__(self, folder: Path, config: str = "", **environ: str) -> None:
+        """`config` "" starts again with what lies in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "wicket.toml"
-        self.file.write_text(config)
+        if config:
+            self.file.write_text(config)
         super().__init__(folder / "home", self.file, environ=environ, worker_module="wicket.server.worker")
 
     def wait_ready(self) -> "Gateway":

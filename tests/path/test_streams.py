@@ -10,6 +10,7 @@ import pytest
 
 from tests.path.house import (
     HELLO,
+    MINE,
     STOP,
     USAGE,
     Gateway,
@@ -23,7 +24,6 @@ from tests.path.house import (
 from tests.path.served import eventually
 
 GOOD = sse(delta("Hel"), delta("lo"), STOP, USAGE, b"[DONE]")
-MINE = '[providers.mine]\nbase_url = "{url}"\napi_key = "{secret}"\n'
 ASKED = {"stream": True, "stream_options": {"include_usage": True}}
 
 
