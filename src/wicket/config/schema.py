@@ -53,9 +53,9 @@ class Server(_Section, frozen=True):
     body_timeout_s: Seconds = 60.0  # the longest silence while a body arrives
     keep_alive_s: Seconds = 75.0  # how long an idle connection is kept
     drain_s: Seconds = 30.0  # what requests under way get at a stop or restart
-    max_in_flight: Count = 1_000  # requests per worker; more is answered 429
+    max_in_flight: Count = 1_000  # requests per worker; more is answered 503
     stream_buffer_bytes: Bytes = 256 * 1024  # held for one slow client before its upstream is paused
-    max_stream_buffer_bytes: Bytes = 64 * MIB  # held by one worker for all its clients
+    metrics_public: bool = False  # whether /metrics needs no key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 

@@ -90,8 +90,8 @@ class Worker:
 
     @property
     def is_metrics_public(self) -> bool:
-        """Metrics need a key."""
-        return False
+        """Whether `/metrics` needs no key."""
+        return self.config.server.metrics_public
 
     @property
     def cors_origins(self) -> tuple[str, ...]:

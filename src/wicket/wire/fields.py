@@ -19,6 +19,7 @@ _decoder = msgspec.json.Decoder(Fields)
 _encode = msgspec.json.Encoder().encode
 _decode_text: Callable[[msgspec.Raw], str | None] = msgspec.json.Decoder(str | None).decode
 _decode_flag: Callable[[msgspec.Raw], bool | None] = msgspec.json.Decoder(bool | None).decode
+_decode_float = msgspec.json.Decoder(float).decode
 _decode_count: Callable[[msgspec.Raw], int | None] = msgspec.json.Decoder(int | None).decode
 
 
@@ -104,7 +105,18 @@ def at_least_one(fields: Fields, name: str) -> int | None:
     try:
         value = _decode_count(raw)
     except msgspec.DecodeError:
-        raise CallerFault("invalid_type", f"'{name}' must be a whole number.", param=name) from None
+        value = _whole_float(raw, name)
     if value is not None and value < 1:
         raise CallerFault("invalid_value", f"'{name}' must be at least 1, not {value}.", param=name)
     return value
+
+
+def _whole_float(raw: msgspec.Raw, name: str) -> int:
+    """5.0 is a whole number too (JSON Schema 2020-12, "integer")."""
+    try:
+        value = _decode_float(raw)
+    except msgspec.DecodeError:
+        value = 0.5
+    if not value.is_integer():
+        raise CallerFault("invalid_type", f"'{name}' must be a whole number.", param=name)
+    return int(value)
