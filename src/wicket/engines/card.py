@@ -42,4 +42,8 @@ def context_tokens(capabilities: Capabilities) -> int:
 def _tool_calls(has_template_tools: bool) -> str:
     if has_template_tools:
         return "by the model's chat template; 'required' or a named function by constrained JSON"
-    return "by constrained JSON, one call per answer: the model's chat template knows no tools"
+    return (
+        "by constrained JSON, because the model's chat template knows no tools: one call per answer, none "
+        "after a function's result; with tool_choice 'auto' the model picks between answering and calling, "
+        "and small models pick badly: prefer 'required' or a named function"
+    )

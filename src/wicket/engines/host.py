@@ -90,7 +90,7 @@ async def serve(settings: Settings, listener: socket.socket, parent: int) -> Non
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=int(settings.drain_s),
+        timeout_graceful_shutdown=max(1, int(settings.drain_s)),
     )
     server = Server(config)
 

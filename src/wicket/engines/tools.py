@@ -4,6 +4,7 @@
 "constrained": it doesn't, so the tools are described in a system message and the whole output is one JSON
 object under a schema: either `{"answer": …}` or `{"name": …, "arguments": {…}}`. The grammar offers both,
 the model picks; so an answer is never half a call, and a call always satisfies its function's schema.
+After a function's result the answer is free text: a model that small would call again and again.
 """
 
 from __future__ import annotations
@@ -39,10 +40,12 @@ def shape(call: ChatCall, *, has_template_tools: bool) -> Shape:
     """Decide how to ask. Raises `CallerFault` for what the model can't be brought to do."""
     tools = _offered(call)
     answer = call.schema
+    is_forced = call.tool_choice == "required"
+    if not has_template_tools and not is_forced and call.turns[-1].role == "tool":
+        tools = []
     if not tools:
         turns = call.turns if has_template_tools else _plain(call.turns)
         return Shape(turns, [], None if answer is None else _text(answer), "text")
-    is_forced = call.tool_choice == "required"
     if has_template_tools:
         listed = [{"type": "function", "function": _described(tool)} for tool in tools]
         if not is_forced and answer is None:
@@ -103,12 +106,16 @@ def _moved(node: Any, root: str) -> Any:
 
 def instructions(tools: list[Tool], *, is_forced: bool) -> str:
     """The system text that describes the tools to a model whose template can't."""
-    lines = ["You can call these functions:"]
-    lines += [_text(_described(tool)) for tool in tools]
-    lines.append('To call one, answer with JSON only: {"name": "<function>", "arguments": {...}}')
-    if not is_forced:
-        lines.append('If no function is needed, answer with JSON only: {"answer": "<your answer>"}')
-    return "\n".join(lines)
+    call = '{"name": "<function>", "arguments": {...}}'
+    if is_forced:
+        lines = [f"You are a helpful assistant. Answer with JSON only, by a call of a function: {call}"]
+    else:
+        lines = [
+            "You are a helpful assistant. Answer with JSON only.",
+            'Usually answer directly: {"answer": "<your answer>"}',
+            f"Only if the user asks for something that one of these functions does, call it: {call}",
+        ]
+    return "\n".join([*lines, "Functions:", *(_text(_described(tool)) for tool in tools)])
 
 
 def _described(tool: Tool) -> dict[str, Any]:

@@ -100,6 +100,19 @@ def test_earlier_calls_become_text_or_stay_calls() -> None:
     assert (seen[2]["role"], seen[2]["tool_call_id"]) == ("tool", "c1")
 
 
+def test_after_a_result_the_answer_is_free_text() -> None:
+    call = {"name": "weather", "arguments": "{}"}
+    messages = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "tool_calls": [{"id": "c1", "type": "function", "function": call}]},
+        {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+    ]
+    found = shape(messages=messages)
+    assert (found.reading, found.schema, len(found.turns)) == ("text", None, 3)
+    assert shape(messages=messages, tool_choice="required").reading == "choice"
+    assert shape(True, messages=messages).reading == "tagged"
+
+
 def read(machine: Reader, pieces: list[str]) -> tuple[str, list[tuple[str, str]]]:
     deltas = [delta for piece in pieces for delta in machine.feed(piece)] + machine.finish()
     text = "".join(delta.text for delta in deltas if isinstance(delta, Text))
