@@ -67,9 +67,14 @@ def timed(work: Callable[[int], Any], rounds: int) -> list[Run]:
 
 
 def rate(tokens: int, runs: Sequence[Run]) -> dict[str, Any]:
-    """Tokens per second. `cpus` is how many CPUs each run really had: below the threads, others took them."""
+    """Tokens per second. `cpus` is how many CPUs each run really had: below the threads, others took them.
+
+    On a busy machine compare `per_cpu_s` (tokens per CPU second) with `--threads 1`: with more threads,
+    waiting in a spin counts as work.
+    """
     values = [round(tokens / run.wall, 1) for run in runs]
-    return {"median": statistics.median(values), "best": max(values), "runs": values, "cpus": _cpus(runs)}
+    found = {"median": statistics.median(values), "best": max(values), "runs": values, "cpus": _cpus(runs)}
+    return found | {"per_cpu_s": [round(tokens / run.cpu, 1) for run in runs]}
 
 
 def milliseconds(runs: Sequence[Run]) -> dict[str, Any]:

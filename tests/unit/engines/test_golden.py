@@ -1,4 +1,9 @@
-"""The embedded engine against what plain torch said of the same checkpoint (no torch needed here)."""
+"""The embedded engine against what plain torch said of the same checkpoint (no torch needed here).
+
+The bounds leave room around what was measured with int8 weights and activations rounded to 8 bits in
+groups: first token .947, clear ones .973, prefix .68; divergence .013 in the mean and .26 at most. A reader
+that gets the weights wrong is far outside (.68, .68, .21; .26): docs/decisions/0002-embedded-engine.md.
+"""
 
 from __future__ import annotations
 
@@ -82,9 +87,9 @@ def continuations(answers: dict[int, list[Piece]]) -> list[tuple[engine_golden.C
 def test_greedy_choices_are_torchs(answers: dict[int, list[Piece]]) -> None:
     verdict = engine_golden.verdict(continuations(answers))
     assert verdict.cases >= 60
-    assert verdict.first_token >= 0.95, verdict
-    assert verdict.first_token_clear >= 0.98, verdict
-    assert verdict.prefix >= 0.75, verdict
+    assert verdict.first_token >= 0.92, verdict
+    assert verdict.first_token_clear >= 0.95, verdict
+    assert verdict.prefix >= 0.6, verdict
 
 
 def test_next_token_distributions_are_close_to_torchs(answers: dict[int, list[Piece]]) -> None:
@@ -92,14 +97,25 @@ def test_next_token_distributions_are_close_to_torchs(answers: dict[int, list[Pi
     for n, pieces in answers.items():
         first = pieces[0].logprobs[0]
         distances.append(engine_golden.divergence(CASES[n], dict(first.top)))
-    assert sum(distances) / len(distances) <= 0.01, sorted(distances)[-5:]
-    assert max(distances) <= 0.15, sorted(distances)[-5:]
+    assert sum(distances) / len(distances) <= 0.02, sorted(distances)[-5:]
+    assert max(distances) <= 0.4, sorted(distances)[-5:]
 
 
 def test_the_capital_of_france_is_paris(answers: dict[int, list[Piece]]) -> None:
     france = next(n for n, case in enumerate(CASES) if case.name == "france")
     text = "".join(piece.text for piece in answers[france])
     assert text.startswith("The capital of France is Paris.")
+
+
+def test_the_tokenizer_gives_the_publishers_ids() -> None:
+    from wicket.engines.tokenizer import tokenizer
+
+    ours = tokenizer(packaged_model())
+    wrong = [case.name for case in CASES if ours.encode(case.text) != case.ids]
+    assert wrong == []
+    plain = [case for case in CASES if "<|" not in case.text]
+    assert len(plain) > 20
+    assert [case.name for case in plain if ours.decode(case.ids) != case.text] == []
 
 
 def test_scores_of_given_tokens_are_those_of_the_distribution(engine: Engine) -> None:
