@@ -5,6 +5,7 @@ import os
 import signal
 import stat
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -210,6 +211,29 @@ def test_nothing_outlives_its_parent(tmp_path: Path) -> None:
         assert set(children) == {"wicket.engines.core", "wicket.engines.template"}
         host.process.kill()
         assert all(ended(pid) for pid in children.values())
+
+
+STARTER = """
+import subprocess, sys, time
+subprocess.Popen(sys.argv[1:], start_new_session=True)
+time.sleep(600)
+"""
+
+
+@linux
+def test_a_host_ends_with_its_supervisor(tmp_path: Path) -> None:
+    socket = tmp_path / "e.sock"
+    command = launch.command("compact", script(tmp_path), socket, tmp_path)
+    with subprocess.Popen([sys.executable, "-c", STARTER, *command]) as supervisor:
+        children = Path(f"/proc/{supervisor.pid}/task/{supervisor.pid}/children")
+        while not socket.exists():
+            assert supervisor.poll() is None
+        transport = httpx.HTTPTransport(uds=str(socket))
+        with httpx.Client(transport=transport, base_url="http://engine", timeout=60) as client:
+            assert client.get("/healthz").status_code == 200
+        pid = int(children.read_text())
+        supervisor.kill()
+    assert ended(pid) and not socket.exists()
 
 
 def test_a_vanished_client_frees_its_place(tmp_path: Path) -> None:
