@@ -17,11 +17,11 @@ from wicket.engines.graph_llama import build_model, use_paged_attention
 from wicket.engines.paged_decoder import PagedDecoder, TokenSlice, compile_model
 from wicket.engines.processor import usable_cores
 from wicket.engines.reference_llama import ReferenceForward
-from wicket.engines.weights_openvino import SCHEMES
+from wicket.engines.weights_openvino import GROUPS, SCHEMES
 from wicket.errors import EngineFault
 
 # Raise it whenever the graph or a scheme changes, so that older cached graphs are not used.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 MAX_CACHED_MODELS = 4
 CACHE_SUFFIXES = (".bin", ".xml", ".npz")
 # A few tokens spread over the vocabulary; any fixed choice does.
@@ -29,7 +29,7 @@ PROBE = [1, 17, 523, 88, 301, 7, 2048, 64]
 # The cosine between the runtime's logits and numpy's that a scheme must reach.
 LEAST_COSINE = {"f32": 0.9999, "f16": 0.999}
 LEAST_COSINE_COMPRESSED = 0.98
-FALLBACKS = ("int8_g64", "f16", "f32")
+FALLBACKS = ("int8", "f16", "f32")
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ def runtime_properties(scheme: str, threads: int | None) -> dict[str, str]:
     properties = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
-        "KV_CACHE_PRECISION": "u8" if scheme.startswith("int") else "f32",
-        "DYNAMIC_QUANTIZATION_GROUP_SIZE": "64" if scheme.startswith("int") else "0",
+        "KV_CACHE_PRECISION": "u8" if scheme in GROUPS else "f32",
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(GROUPS.get(scheme, 0)),
         "INFERENCE_NUM_THREADS": str(threads or usable_cores()),
     }
     return properties

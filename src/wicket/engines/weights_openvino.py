@@ -15,21 +15,47 @@ from openvino import opset15 as ops
 
 Floats = NDArray[np.float32]
 
-SCHEMES = ("int8_g32", "int8_g64", "int8", "f16", "f32")
+# int8: 8 bits on an affine grid for each 32 weights of a row, which also holds the grids of GGUF's 4-bit
+# types; int8_g64: a symmetric grid for each 64, a little faster and less exact.
+SCHEMES = ("int8", "int8_g64", "f16", "f32")
+# As many activations share a scale as weights do.
+GROUPS = {"int8": 32, "int8_g64": 64}
 
 
-def linear_weights(matrix: Floats, scheme: str) -> Any:
-    """A node whose value is `matrix` (outputs, inputs) in float32, stored as `scheme` says."""
+def linear_weights(matrix: Floats, scheme: str, *, round_inputs: bool = True) -> Any:
+    """A node whose value is `matrix` (outputs, inputs) in float32, stored as `scheme` says.
+
+    Without `round_inputs`, what int8 is multiplied with keeps its full precision.
+    """
     if scheme == "f32":
         return ops.constant(np.ascontiguousarray(matrix))
     if scheme == "f16":
         return ops.convert(ops.constant(matrix.astype(np.float16)), "f32")
+    columns = matrix.shape[1]
+    group = GROUPS[scheme] if columns % GROUPS[scheme] == 0 else columns
     if scheme == "int8":
-        codes, scales = symmetric_int8(matrix, matrix.shape[1])
-        return _scaled(ops.constant(codes.reshape(matrix.shape)), scales.reshape(-1, 1))
-    if scheme.startswith("int8_g"):
-        return _grouped_int8(matrix, int(scheme[6:]))
-    raise ValueError(scheme)
+        codes, zeros, scales = affine_uint8(matrix, group)
+        # The CPU plugin rounds activations only where the zero points are bytes.
+        zero = _float(zeros) if round_inputs else ops.constant(zeros.astype(np.float32))
+        shifted = ops.subtract(_float(codes), zero)
+        return _reshaped(ops.multiply(shifted, ops.constant(scales)), matrix.shape)
+    signed, scales = symmetric_int8(matrix, group)
+    return _reshaped(ops.multiply(_float(signed), ops.constant(scales)), matrix.shape)
+
+
+def affine_uint8(matrix: Floats, group: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8], Floats]:
+    """Codes (rows, groups, group), zero points and float32 scales (rows, groups, 1); zero is on the grid."""
+    grouped = matrix.reshape(matrix.shape[0], -1, group)
+    low = np.minimum(grouped.min(axis=2, keepdims=True), 0)
+    high = np.maximum(grouped.max(axis=2, keepdims=True), 0)
+    scales = (high - low) / np.float32(255.0)
+    scales[scales == 0] = 1.0
+    zeros = np.clip(np.rint(-low / scales), 0, 255)
+    codes = grouped / scales
+    np.rint(codes, out=codes)
+    codes += zeros
+    np.clip(codes, 0, 255, out=codes)
+    return codes.astype(np.uint8), zeros.astype(np.uint8), scales
 
 
 def symmetric_int8(matrix: Floats, group: int) -> tuple[NDArray[np.int8], Floats]:
@@ -40,11 +66,9 @@ def symmetric_int8(matrix: Floats, group: int) -> tuple[NDArray[np.int8], Floats
     return np.rint(grouped / scales).astype(np.int8), scales
 
 
-def _scaled(codes: Any, scales: Floats) -> Any:
-    return ops.multiply(ops.convert(codes, "f32"), ops.constant(scales))
+def _float(codes: NDArray[Any]) -> Any:
+    return ops.convert(ops.constant(codes), "f32")
 
 
-def _grouped_int8(matrix: Floats, group: int) -> Any:
-    codes, scales = symmetric_int8(matrix, group)
-    shape = ops.constant(np.array(matrix.shape, dtype=np.int64))
-    return ops.reshape(_scaled(ops.constant(codes), scales), shape, False)
+def _reshaped(node: Any, shape: tuple[int, ...]) -> Any:
+    return ops.reshape(node, ops.constant(np.array(shape, dtype=np.int64)), False)
