@@ -32,10 +32,26 @@ SCALARS = (
     | st.floats(allow_nan=False)
     | st.text(max_size=8)
 )
-WORDS = (
-    "choices delta usage error message finish_reason content model code type prompt_tokens completion_tokens data "
-    "text tool_calls x_groq detail innererror"
-).split()
+WORDS = [
+    "choices",
+    "delta",
+    "usage",
+    "error",
+    "message",
+    "finish_reason",
+    "content",
+    "model",
+    "code",
+    "type",
+    "prompt_tokens",
+    "completion_tokens",
+    "data",
+    "text",
+    "tool_calls",
+    "x_groq",
+    "detail",
+    "innererror",
+]
 JSON = st.recursive(
     SCALARS,
     lambda inner: (
