@@ -216,6 +216,7 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             super().on_headers_complete()
             self.is_cold = True
+            self.cycle.keep_alive = self.cycle.keep_alive and not self.serving.gate.is_draining
         except (httptools.HttpParserError, UnicodeDecodeError):
             self._refuse(CallerFault("invalid_url", "The request's target is not a valid URL."))
 
@@ -244,9 +245,7 @@ class InferenceProtocol(HttpToolsProtocol):
             super().on_message_complete()
             return
         is_http11 = self.parser.get_http_version() == "1.1"
-        reply = HttpReply(
-            self, is_http11 and self.parser.should_keep_alive(), self._cors_headers(), is_chunked=is_http11
-        )
+        reply = HttpReply(self, is_http11 and self._may_stay(), self._cors_headers(), is_chunked=is_http11)
         self._begin(self.api, reply)
 
     # answering
@@ -273,6 +272,9 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         self.drive = drive
         drive.start()
+
+    def _may_stay(self) -> bool:
+        return bool(self.parser.should_keep_alive()) and not self.serving.gate.is_draining
 
     def answered(self, keep_alive: bool) -> None:
         """The reply is complete: ready for the next request, or closed."""

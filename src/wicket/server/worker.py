@@ -51,6 +51,7 @@ from wicket.upstream.proxies import proxy_for
 FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
 SWEEP_S = 1.0
+PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
 
 _log = logging.getLogger("wicket.worker")
@@ -74,6 +75,7 @@ class Worker:
         self.keyed = asyncio.Event()
         self.server: uvicorn.Server | None = None
         self.records: list[Record] = []
+        self.leaving: asyncio.Future[None] | None = None
 
     # what the cold routes ask (server.app_house.House)
 
@@ -174,10 +176,20 @@ class Worker:
         self._drain(int(self.config.server.drain_s * 1_000))
 
     def _drain(self, deadline_ms: int) -> None:
-        self.gate.is_draining = True
-        if self.server is not None:
-            self.server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
-            self.server.should_exit = True
+        if self.leaving is None:
+            self.gate.is_draining = True
+            self.leaving = asyncio.ensure_future(self._leave(deadline_ms))
+
+    async def _leave(self, deadline_ms: int) -> None:
+        """Stop accepting; what is connected may still ask once, and is told to connect anew."""
+        server = self.server
+        if server is None:
+            return
+        for listening in getattr(server, "servers", ()):
+            listening.close()
+        await asyncio.sleep(min(PARTING_S, deadline_ms / 2_000))
+        server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
+        server.should_exit = True
 
     # records
 
