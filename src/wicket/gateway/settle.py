@@ -10,10 +10,15 @@ from wicket.accounts.record import Attempt as AttemptRecord
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 
+PAID = ("", "client_gone")  # how an attempt may end that the caller pays for
+
 
 def charge_of(call: Call, answer: Attempt | None) -> int:
-    """Nano-USD the caller pays: the answer's cost and the route's markup; failed attempts are free."""
-    if answer is None:
+    """Nano-USD the caller pays: the answer's cost and the route's markup; failed attempts are free.
+
+    So is an answer that broke halfway; a caller who left pays for what had come.
+    """
+    if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
     markup = call.route.markup_ppm
