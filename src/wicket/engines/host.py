@@ -43,8 +43,12 @@ def listen(path: Path) -> socket.socket:
     before = os.umask(0o177)
     try:
         _clear(path)
-        listener.bind(str(path))
+        # The path appears only when connections are taken: a bound socket refuses them until it listens.
+        draft = path.with_name(f"{path.name}~")
+        draft.unlink(missing_ok=True)
+        listener.bind(str(draft))
         listener.listen(_BACKLOG)
+        draft.replace(path)
     except OSError as error:
         listener.close()
         raise EngineFault("socket_path", f"Can't listen at {path}: {error.strerror or error}.") from None
