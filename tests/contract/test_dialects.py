@@ -32,26 +32,8 @@ SCALARS = (
     | st.floats(allow_nan=False)
     | st.text(max_size=8)
 )
-WORDS = [
-    "choices",
-    "delta",
-    "usage",
-    "error",
-    "message",
-    "finish_reason",
-    "content",
-    "model",
-    "code",
-    "type",
-    "prompt_tokens",
-    "completion_tokens",
-    "data",
-    "text",
-    "tool_calls",
-    "x_groq",
-    "detail",
-    "innererror",
-]
+WORDS = ["choices", "delta", "usage", "error", "message", "finish_reason", "content", "model", "code"]
+WORDS += ["type", "prompt_tokens", "completion_tokens", "data", "text", "tool_calls", "x_groq", "detail"]
 JSON = st.recursive(
     SCALARS,
     lambda inner: (
