@@ -1,0 +1,75 @@
+"""The unmodified OpenAI SDK for Node against a real server."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.path.house import Gateway, Provider, rule
+
+pytestmark = pytest.mark.services
+HERE = Path(__file__).parent / "node"
+LIMIT_S = 180
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the SDK in it, exactly as locked."""
+    if shutil.which("npm") is None:
+        pytest.fail("these tests need Node with npm: https://nodejs.org")
+    made = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "package-lock.json", "client.mjs"):
+        shutil.copy(HERE / name, made)
+    subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=made,
+        check=True,
+        capture_output=True,
+        timeout=LIMIT_S,
+    )
+    return made
+
+
+@pytest.fixture
+def got(folder: Path, gateway: Gateway, provider: Provider) -> dict[str, Any]:
+    provider.script(
+        rule("calls", tool_calls=[{"name": "weather", "arguments": '{"city": "Paris"}'}]),
+        rule("json", text='{"name": "Paris"}'),
+        rule("bad", error="bad_request"),
+        rule("limited", error="rate_limit", headers={"retry-after": "30"}),
+        rule("broken", error="server_error"),
+        rule("cut", cut_after=2, gap_ms=20),
+        rule("endless", stall_after=2),
+    )
+    ran = subprocess.run(
+        ["node", "client.mjs", f"{gateway.url}/v1", gateway.key],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert ran.returncode == 0, ran.stderr
+    found: dict[str, Any] = json.loads(ran.stdout)
+    return found
+
+
+def test_the_node_sdk_gets_what_the_python_one_gets(got: dict[str, Any], provider: Provider) -> None:
+    assert got["whole"] == got["streamed"] == "Paris is the capital of France."
+    assert got["requestId"].startswith("req_") and got["cost"] == "0.00001"
+    assert got["usage"]["total_tokens"] == 8 and got["usage"]["cost"] == 1e-5
+    assert got["call"]["name"] == "weather" and json.loads(got["call"]["arguments"]) == {"city": "Paris"}
+    assert got["parsed"] == {"name": "Paris"}
+    assert got["embeddings"] == [8, 8] and "mine/plain" in got["models"]
+    assert got["errors"] == {
+        "unknown": ["NotFoundError", 404, "model_not_found"],
+        "bad": ["BadRequestError", 400, "invalid_request"],
+        "limited": ["RateLimitError", 429, "rate_limit_exceeded"],
+        "broken": ["InternalServerError", 502, "provider_unavailable"],
+        "key": ["AuthenticationError", 401, "invalid_api_key"],
+        "cut": ["APIError", None, "cut"],
+    }
+    provider.until(lambda log: any(seen.model == "endless" and seen.client_gone for seen in log))
