@@ -35,6 +35,7 @@ async def chat(model: Model, exchange: Exchange) -> None:
         )
         async with posted(model, commands) as mailbox:
             talk = _Chat(exchange, mailbox, call.options, prompter)
+            talk.schema_param = "tools" if shape.reading == "choice" else "response_format"
             talk.readers = {command.id: calls.reader(shape) for command in commands}
             await (talk.stream if call.options.is_stream else talk.collect)(stamp(model, "chatcmpl-"))
 
@@ -54,6 +55,7 @@ class _Chat:
         self._index = {command_id: index for index, command_id in enumerate(sorted(mailbox.ids))}
         self._done: dict[int, contract.Done] = {}
         self.readers: dict[int, calls.Reader] = {}
+        self.schema_param = "response_format"
 
     @property
     def _is_over(self) -> bool:
@@ -83,7 +85,7 @@ class _Chat:
         chunks = answer.Chunks(stamp, "chat.completion.chunk", has_usage=self._options.has_usage)
         event: contract.Event | None = await self._mailbox.next()
         if isinstance(event, contract.Refused):
-            raise refusal(event)
+            raise refusal(event, self.schema_param)
         await self._exchange.begin(dropped(self._options.dropped))
         opening = {"role": "assistant", "content": ""}
         frames = [chunks.frame(answer.chat_delta(index, opening)) for index in self._index.values()]
@@ -110,7 +112,7 @@ class _Chat:
             self._done[event.id] = event
             return self.readers[event.id].finish()
         if isinstance(event, contract.Refused):
-            raise refusal(event)
+            raise refusal(event, self.schema_param)
         raise EngineFault("internal", "The engine answered with an event of another verb.")
 
     def _frames(self, event: contract.Event, chunks: answer.Chunks) -> list[bytes]:

@@ -138,15 +138,22 @@ def settings(arguments: Sequence[str] | None = None) -> tuple[Settings, Path]:
     parser.add_argument("--home", required=True, type=Path)
     parser.add_argument("--label", default="")
     parser.add_argument("--scheme", default="auto")
-    for option, default in (("max-batch", 16), ("queue", 64), ("kv-tokens", 16384)):
+    for option, default in (("max-batch", 16), ("kv-tokens", 16384)):
+        parser.add_argument(f"--{option}", type=_positive, default=default)
+    for option, default in (("queue", 64), ("context-tokens", 0), ("threads", 0)):
         parser.add_argument(f"--{option}", type=_natural, default=default)
-    for option in ("context-tokens", "threads"):
-        parser.add_argument(f"--{option}", type=_natural, default=0)
     for option, seconds in (("load-wait-s", 120.0), ("stall-s", 60.0), ("drain-s", 30.0)):
         parser.add_argument(f"--{option}", type=float, default=seconds)
     given = vars(parser.parse_args(arguments))
     path = given.pop("socket")
     return Settings(spec=given.pop("model"), **given), path
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("it must be at least 1")
+    return value
 
 
 def _natural(text: str) -> int:

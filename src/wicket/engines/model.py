@@ -53,10 +53,10 @@ class Model:
 
     @property
     def id(self) -> str:
-        """The model's own id, which answers carry."""
-        if self._checkpoint is not None:
-            return self._checkpoint.id
-        return self.settings.label or self.settings.spec
+        """The model's id, which answers carry: its label in the configuration, or its own."""
+        if self.settings.label:
+            return self.settings.label
+        return self._checkpoint.id if self._checkpoint is not None else self.settings.spec
 
     @property
     def capabilities(self) -> contract.Capabilities | None:
@@ -90,7 +90,7 @@ class Model:
     def named(self, name: str) -> None:
         """Check that a request means this model. Raises `UnknownModelFault`."""
         own = self.id
-        mine = {"", own, self.settings.name, self.settings.label, f"{self.settings.name}/{own}"}
+        mine = {"", own, self.settings.name, f"{self.settings.name}/{own}"}
         if name not in mine:
             message = f"There is no model {name[:100]!r} here: this engine serves {own!r}."
             raise UnknownModelFault("model_not_found", message, param="model")

@@ -16,10 +16,10 @@ _CALLERS = ("unsupported", "context_length_exceeded", "invalid_schema")
 Work = contract.Generate | contract.Score | contract.Embed | contract.Classify
 
 
-def refusal(event: contract.Refused) -> Fault:
+def refusal(event: contract.Refused, schema_param: str = "response_format") -> Fault:
     """An engine's refusal as a fault: the caller's, or the engine's."""
     if event.code in _CALLERS:
-        param = "response_format" if event.code == "invalid_schema" else None
+        param = schema_param if event.code == "invalid_schema" else None
         return CallerFault(event.code, event.message, param=param)
     return EngineFault(event.code, event.message)
 
