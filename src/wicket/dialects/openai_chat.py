@@ -6,8 +6,10 @@ Source: OpenAI API reference (chat/completions, completions, embeddings; streami
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -91,6 +93,8 @@ class _Answer(msgspec.Struct):
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_T = TypeVar("_T")
 
 _SPOKE = Frame(spoke=True)
 _SILENT = Frame()
@@ -155,10 +159,21 @@ def _counts(usage: _Usage | None) -> Counts | None:
     return Counts(prompt, output, min(cached, prompt), written, reasoning)
 
 
+def _read(decode: Callable[[bytes], _T], data: bytes) -> _T:
+    """Decode; half a surrogate pair (an emoji cut between two chunks) is no text, but no reason to fail."""
+    try:
+        return decode(data)
+    except msgspec.DecodeError:
+        mended = _SURROGATE.sub(rb"\\ufffd", data)
+        if mended == data:
+            raise
+        return decode(mended)
+
+
 def whole(data: bytes, api: Api) -> Whole:
     """Read a complete answer; an error inside a 200 or an answer without choices is a failure."""
     try:
-        answer = _decode_answer(data)
+        answer = _read(_decode_answer, data)
     except msgspec.DecodeError as error:
         raise UpstreamBroken(
             "malformed", f"The provider's answer is not what it promised: {error}."
@@ -179,7 +194,7 @@ def frame(data: bytes) -> Frame:
     if data == b"[DONE]":
         return _DONE
     try:
-        chunk = _decode_chunk(data)
+        chunk = _read(_decode_chunk, data)
     except msgspec.DecodeError as error:
         message = f"The provider sent a stream frame that is not a chunk: {error}."
         raise UpstreamBroken("malformed", message) from None

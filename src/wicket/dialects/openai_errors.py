@@ -29,6 +29,11 @@ _CONTEXT_WORDS = re.compile(
     r"exceeds? the (maximum|model's) (number of tokens|context)|input is too long",
     re.IGNORECASE,
 )
+_PREFILL_WORDS = re.compile(
+    r"assistant (message )?prefill|conversation must end with a user message|expected last role|"
+    r"last message must have role",  # Anthropic, Mistral, Perplexity
+    re.IGNORECASE,
+)
 _REFUSAL_CODES = frozenset(
     {"content_policy_violation", "content_filter", "responsible_ai_policy_violation", "moderation_blocked"}
 )
@@ -81,16 +86,13 @@ def retry_after_ms(headers: Mapping[bytes, bytes]) -> int | None:
 
     A date is measured from the answer's own `date`, so that no clock of ours is needed.
     """
-    exact = headers.get(b"retry-after-ms")
     value = headers.get(b"retry-after")
-    try:
-        if exact is not None:
-            return max(0, min(int(float(exact)), 86_400_000))
-        if value is None:
-            return None
-        return max(0, min(int(float(value) * 1000), 86_400_000))
-    except (ValueError, OverflowError):
-        pass
+    for number, unit_ms in ((headers.get(b"retry-after-ms"), 1), (value, 1_000)):
+        try:
+            if number is not None:
+                return max(0, min(int(float(number) * unit_ms), 86_400_000))
+        except (ValueError, OverflowError):
+            continue
     until, since = _date(value), _date(headers.get(b"date"))
     if until is None or since is None:
         return None
@@ -131,6 +133,10 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
         fault = ProviderBusy("provider_unavailable", message, status=503 if status in (503, 529) else 502)
         fault.retry_after_ms = retry_after_ms(headers)
         return fault
+    if status in (400, 422) and _PREFILL_WORDS.search(message):  # another model may continue an answer
+        return ProviderFault(
+            "prefill_unsupported", message, status=400, kind=CallerFault.kind, param=said.param
+        )
     if status < 400:
         return UpstreamBroken("malformed", f"The provider answered with the unexpected status {status}.")
     code, kind = said.code or "invalid_request", said.kind or CallerFault.kind
