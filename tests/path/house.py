@@ -69,8 +69,8 @@ MINE = '[providers.mine]\nbase_url = "{url}"\napi_key = "{secret}"\n'
 class Provider:
     """The scripted upstream in a thread of its own."""
 
-    def __init__(self) -> None:
-        self.upstream = ScriptedUpstream()
+    def __init__(self, upstream: ScriptedUpstream | None = None) -> None:
+        self.upstream = upstream or ScriptedUpstream()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
 
