@@ -21,7 +21,7 @@ from wicket.engines.weights_openvino import GROUPS, SCHEMES
 from wicket.errors import EngineFault
 
 # Raise it whenever the graph or a scheme changes, so that older cached graphs are not used.
-GRAPH_VERSION = 2
+GRAPH_VERSION = 3
 MAX_CACHED_MODELS = 4
 CACHE_SUFFIXES = (".bin", ".xml", ".npz")
 # A few tokens spread over the vocabulary; any fixed choice does.

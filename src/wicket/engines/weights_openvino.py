@@ -22,11 +22,8 @@ SCHEMES = ("int8", "int8_g64", "f16", "f32")
 GROUPS = {"int8": 32, "int8_g64": 64}
 
 
-def linear_weights(matrix: Floats, scheme: str, *, round_inputs: bool = True) -> Any:
-    """A node whose value is `matrix` (outputs, inputs) in float32, stored as `scheme` says.
-
-    Without `round_inputs`, what int8 is multiplied with keeps its full precision.
-    """
+def linear_weights(matrix: Floats, scheme: str) -> Any:
+    """A node whose value is `matrix` (outputs, inputs) in float32, stored as `scheme` says."""
     if scheme == "f32":
         return ops.constant(np.ascontiguousarray(matrix))
     if scheme == "f16":
@@ -35,9 +32,7 @@ def linear_weights(matrix: Floats, scheme: str, *, round_inputs: bool = True) ->
     group = GROUPS[scheme] if columns % GROUPS[scheme] == 0 else columns
     if scheme == "int8":
         codes, zeros, scales = affine_uint8(matrix, group)
-        # The CPU plugin rounds activations only where the zero points are bytes.
-        zero = _float(zeros) if round_inputs else ops.constant(zeros.astype(np.float32))
-        shifted = ops.subtract(_float(codes), zero)
+        shifted = ops.subtract(_float(codes), _float(zeros))
         return _reshaped(ops.multiply(shifted, ops.constant(scales)), matrix.shape)
     signed, scales = symmetric_int8(matrix, group)
     return _reshaped(ops.multiply(_float(signed), ops.constant(scales)), matrix.shape)
