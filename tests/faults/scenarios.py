@@ -1,5 +1,6 @@
-"""The sixteen faults as data: what the primary does wrong, and what must come of it."""
+"""The sixteen faults and their relatives as data: what the primary does wrong, and what must come of it."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ class Scenario(msgspec.Struct, frozen=True):
     backup: list[dict[str, Any]] = []
     timeouts: str = "{}"
     broken: str = ""
+    fields: dict[str, Any] = {}  # of the request, beside the usual ones
     is_refused: bool = False
 
     def expected(self, commit: str) -> tuple[str, tuple[str, ...]]:
@@ -121,3 +123,84 @@ LOST = Scenario(
 )
 HELD_LONG = (LATE, LOST)
 """Routes with commit "whole" on which the answer comes, or fails, after its headers had to go out."""
+
+PREFILLED = [{"role": "user", "content": "Count."}, {"role": "assistant", "content": "word1"}]
+
+
+def _choice(index: int, text: str, finish: str | None = None) -> str:
+    choice = {"index": index, "delta": {"content": text}, "finish_reason": finish}
+    return f"data: {json.dumps({'id': 'c', 'model': 'm', 'choices': [choice]})}\n\n"
+
+
+ONE_OF_TWO = _choice(0, "word1") + _choice(0, "", "stop") + _choice(1, "word1")
+
+RELATIVES = (
+    Scenario(
+        "retry-after-for-ever",
+        [{"error": "rate_limit", "headers": {"retry-after": "1"}}],
+        "ppb",
+        (LIMITED, LIMITED, "ok"),
+    ),
+    Scenario(
+        "long-retry-after", [{"error": "overloaded", "headers": {"retry-after": "60"}}], "pb", (BUSY, "ok")
+    ),
+    Scenario(
+        "error-text-never-comes",
+        [{"error": "overloaded", "split_every": 150, "piece_gap_ms": 60_000}],
+        "ppb",
+        (BUSY, BUSY, "ok"),
+    ),
+    Scenario(
+        "error-text-cut", [{"error": "overloaded", "content_length_off": 50}], "ppb", (BUSY, BUSY, "ok")
+    ),
+    Scenario(
+        "reset-after-40",
+        [{**CUT, "rst": True}],
+        "pb",
+        ("cut", "ok"),
+        broken="cut",
+    ),
+    Scenario("cut-before-the-first-token", [{"cut_after": 0}], "pb", ("cut", "ok")),
+    Scenario(
+        "invalid-before-the-first-token", [{"malformed_frame": 2, "gap_ms": 4}], "pb", ("malformed", "ok")
+    ),
+    Scenario(
+        "error-in-the-stream",
+        [{"error_frame_after": 20, "gap_ms": 4}],
+        "pb",
+        ("provider_error", "ok"),
+        broken="provider_error",
+    ),
+    Scenario(
+        "neither-finish-nor-done",
+        [{"body": _choice(0, "word1"), "headers": {"content-type": "text/event-stream"}}],
+        "pb",
+        ("cut", "ok"),
+        broken="cut",
+    ),
+    Scenario(
+        "one-of-two-choices",
+        [{"body": ONE_OF_TWO, "headers": {"content-type": "text/event-stream"}, "content_length_off": 9}],
+        "pb",
+        ("cut", "ok"),
+        fields={"n": 2},
+        broken="cut",
+    ),
+)
+"""What the sixteen do not say, but a careful reader of theirs would ask next."""
+
+CLOSED = Scenario("closed-for-ever", [{"close": True}], "ppb", ("reset", "reset", "ok"))
+"""Asked three times where the first was on a kept connection."""
+
+NOBODY = (
+    Scenario("nobody", [{"error": "overloaded"}], "ppbb", (BUSY,) * 4, backup=[{"error": "overloaded"}]),
+    Scenario(
+        "own-prefill",
+        [{"error": "overloaded"}],
+        "ppb",
+        (BUSY, BUSY, "prefill_unsupported"),
+        backup=[{"when": {"last_role": "assistant"}, "error": "prefill"}],
+        fields={"messages": PREFILLED},
+    ),
+)
+"""Both fail, and the caller is told that there is too much to do."""

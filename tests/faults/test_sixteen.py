@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.scenarios import HELD_LONG, LATE, LOST, SCENARIOS, TEXT, Scenario
-from tests.faults.wall import ASKED, BACKUP_KEY, COMMITS, PRIMARY_KEY, Outcome, Wall, sha256
+from tests.faults.wall import ASKED, BACKUP_KEY, COMMITS, PRIMARY_KEY, Outcome, Wall, assert_broken, sha256
 
 pytestmark = pytest.mark.faults
 
@@ -40,16 +40,6 @@ def test_the_caller_gets_the_whole_answer_or_a_clear_error(
         assert answer.headers["x-should-retry"] == "false"
     else:
         assert_broken(answer.frames, scenario.broken)
-
-
-def assert_broken(frames: list[bytes], code: str) -> None:
-    """A stream that ends in an error and in nothing that could be taken for an answer's end."""
-    *chunks, last = [json.loads(frame) for frame in frames]
-    assert list(last) == ["error"] and last["error"]["code"] == code and last["error"]["message"]
-    choices = [choice for chunk in chunks for choice in chunk["choices"]]
-    said = "".join(choice["delta"].get("content") or "" for choice in choices)
-    assert said and said != TEXT and TEXT.startswith(said)
-    assert not any(choice["finish_reason"] for choice in choices)
 
 
 @commits

@@ -1,15 +1,25 @@
 """One server, one scripted provider, and all faults at once: each has a route of its own."""
 
 import hashlib
+import json
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tests.faults.scenarios import EVERY_S, HELD_LONG, OUTAGE, OUTAGE_S, SCENARIOS, TEXT, Scenario
+from tests.faults.scenarios import (
+    CLOSED,
+    EVERY_S,
+    HELD_LONG,
+    NOBODY,
+    OUTAGE,
+    RELATIVES,
+    SCENARIOS,
+    TEXT,
+    Scenario,
+)
 from tests.path.house import Answer, Gateway, Provider
 from wicket.upstream.scripted import Seen
 from wicket.upstream.scripted_script import Rule, When
@@ -79,7 +89,7 @@ class Wall:
     def __init__(self, provider: Provider, folder: Path) -> None:
         self.provider = provider
         self.gateway = Gateway(folder, _config(provider.upstream.base_url))
-        self._pool = ThreadPoolExecutor(2 * len(SCENARIOS) + len(HELD_LONG) + 2)
+        self._pool = ThreadPoolExecutor(len(_routes()))
         self._outcomes: dict[str, Future[Outcome]] = {}
         self._outages: dict[str, Future[list[Outcome]]] = {}
 
@@ -92,7 +102,7 @@ class Wall:
             if scenario is OUTAGE:
                 self._outages[route] = self._pool.submit(self._sequence, route, begun)
             else:
-                self._outcomes[route] = self._pool.submit(self.ask, route)
+                self._outcomes[route] = self._pool.submit(self.ask, route, **scenario.fields)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
@@ -104,33 +114,47 @@ class Wall:
     def outage(self, commit: str) -> list[Outcome]:
         return self._outages[route_of(OUTAGE, commit)].result()
 
-    def ask(self, route: str) -> Outcome:
+    def ask(self, route: str, **fields: Any) -> Outcome:
         """One streamed request."""
-        return self._ask(route, lambda seen: seen.model in (f"p-{route}", f"b-{route}"))
+        return self.ask_of(route, f"p-{route}", f"b-{route}", **fields)
 
-    def ask_of(self, model: str, *upstreams: str) -> Outcome:
-        """One streamed request for any model."""
-        return self._ask(model, lambda seen: seen.model in upstreams)
-
-    def _ask(self, model: str, is_ours: Callable[[Seen], bool]) -> Outcome:
+    def ask_of(self, model: str, *upstreams: str, **fields: Any) -> Outcome:
+        """One streamed request, which `upstreams` may see."""
         before = len(self.provider.log)
         begun = time.monotonic()
-        body = {"model": model, "messages": ASKED, "stream": True, "stream_options": {"include_usage": True}}
+        body = {
+            "model": model,
+            "messages": ASKED,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            **fields,
+        }
         answer = self.gateway.post("/v1/chat/completions", body)
         seconds = time.monotonic() - begun
         record = self.gateway.record(answer.headers["x-request-id"])
-        return Outcome(answer, record, list(filter(is_ours, self.provider.log[before:])), seconds)
+        return Outcome(
+            answer, record, [s for s in self.provider.log[before:] if s.model in upstreams], seconds
+        )
 
     def _sequence(self, route: str, begun: float) -> list[Outcome]:
-        """A request at every turn until three turns in a row were the primary's after the outage."""
+        """A request at every turn until three in a row were the primary's at once."""
         outcomes: list[Outcome] = []
         for turn in range(TURNS):
             time.sleep(max(0.0, begun + turn * EVERY_S - time.monotonic()))
             outcomes.append(self.ask(route))
-            back = [outcome.order[-1] == "p" for outcome in outcomes[-3:]]
-            if all(back) and len(back) == 3 and time.monotonic() - begun > OUTAGE_S:
+            if [outcome.order for outcome in outcomes[-3:]] == ["p"] * 3:
                 break
         return outcomes
+
+
+def assert_broken(frames: list[bytes], code: str) -> None:
+    """A stream that ends in an error and in nothing that could be taken for an answer's end."""
+    *chunks, last = [json.loads(frame) for frame in frames]
+    assert list(last) == ["error"] and last["error"]["code"] == code and last["error"]["message"]
+    choices = [choice for chunk in chunks for choice in chunk["choices"]]
+    said = "".join(choice["delta"].get("content") or "" for choice in choices)
+    assert said and said != TEXT and TEXT.startswith(said)
+    assert not any(choice["finish_reason"] for choice in choices)
 
 
 def sha256(key: str) -> str:
@@ -142,7 +166,11 @@ def route_of(scenario: Scenario, commit: str) -> str:
 
 
 def _routes() -> list[tuple[str, Scenario, str]]:
-    pairs = [(scenario, commit) for commit in COMMITS for scenario in (OUTAGE, *SCENARIOS)]
+    pairs = [
+        (scenario, commit)
+        for commit in COMMITS
+        for scenario in (OUTAGE, *SCENARIOS, *RELATIVES, CLOSED, *NOBODY)
+    ]
     pairs += [(scenario, "whole") for scenario in HELD_LONG]
     return [(route_of(scenario, commit), scenario, commit) for scenario, commit in pairs]
 

@@ -15,7 +15,8 @@ from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
-from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Spoke
+from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
+from wicket.wire import json
 from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Attempt:
     usage_frame = b""
     num_frames = 0  # frames with output, the estimate of last resort
     spoke = False
-    finished = False
+    num_finished = 0
+    finished = False  # every choice is
     done = False
     counts: Counts | None = None
     model = ""
@@ -81,6 +83,8 @@ class Attempt:
         self.status = status
         self.headers = found = dict(headers)
         if not 200 <= status < 300:
+            fault = self.dialect.judge(status, found, b"")
+            self.report(Refused(self.number, self.clock(), fault))
             return
         if self.call.is_streamed and found.get(b"content-type", b"").startswith(b"text/event-stream"):
             self.splitter = FrameSplitter()
@@ -135,6 +139,9 @@ class Attempt:
         if self.finished and headers_seen:  # everything that matters had come
             self._over()
             self.report(Ended(self.number, self.ended_us))
+            return
+        if headers_seen and not 200 <= self.status < 300:  # the status had said it, its text was only cut
+            self._fail(self.dialect.judge(self.status, self.headers, b"".join(self.parts)))
             return
         self._fail(fault, is_stale=is_stale)
 
@@ -232,12 +239,20 @@ class Attempt:
             if facts.spoke:
                 spoke = True
                 self.num_frames += 1
-            finished = finished or facts.finished
+            if facts.finished:
+                finished = self._count_finish()
             self.out.append(frame)
             self.held_bytes += len(frame)
         if self.held_bytes > MAX_HELD_BYTES:
             raise UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds.")
         return spoke, finished
+
+    def _count_finish(self) -> bool:
+        """Whether every choice has its finish reason now: of several, some may still be speaking."""
+        self.num_finished += 1
+        raw = self.call.fields.get("n")
+        wanted = json.decode(raw) if raw is not None else 1
+        return not isinstance(wanted, int) or self.num_finished >= wanted
 
     def _tell(self, spoke: bool, finished: bool) -> None:
         """One event per read, however many frames it brought."""

@@ -23,6 +23,14 @@ class Opened(msgspec.Struct, frozen=True, array_like=True):
     now_us: int
 
 
+class Refused(msgspec.Struct, frozen=True, array_like=True):
+    """An attempt's error status is here. `fault` is what it means should the error's text not follow."""
+
+    attempt: int
+    now_us: int
+    fault: Fault
+
+
 class Spoke(msgspec.Struct, frozen=True, array_like=True):
     """An attempt's first frame that carries output (or its finish reason) is here."""
 
@@ -72,7 +80,7 @@ class ClientGone(msgspec.Struct, frozen=True, array_like=True):
     now_us: int
 
 
-Event = Planned | Opened | Spoke | Heard | Finished | Ended | Failed | Ticked | ClientGone
+Event = Planned | Opened | Refused | Spoke | Heard | Finished | Ended | Failed | Ticked | ClientGone
 
 
 class Send(msgspec.Struct, frozen=True, array_like=True):

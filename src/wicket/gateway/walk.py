@@ -3,6 +3,7 @@
     state       event                     → actions
     PLANNED     Planned                   → Send the first candidate
     WAITING     Opened                    → (nothing yet; the first-token clock runs on)
+                Refused                   → (an error status: its text gets a moment)
                 Spoke                     → the others are cancelled; Commit, or hold if the route holds
                 Heard, Finished           → (held)
                 Ended                     → Commit, Finish, Settle
@@ -47,6 +48,7 @@ from wicket.gateway.events import (
     KeepAlive,
     Opened,
     Planned,
+    Refused,
     Send,
     Settle,
     Spoke,
@@ -56,7 +58,8 @@ from wicket.gateway.events import (
 NEVER = 1 << 62
 MAX_WAIT_US = 3_000_000
 SECOND_US = 1_000_000
-BACK_OFF_US = 250_000  # before asking a busy deployment again that gave no Retry-After
+BACK_OFF_US = (50_000, 450_000)  # before asking a busy deployment again that gave no Retry-After
+REFUSAL_US = 2 * SECOND_US  # for an error's text, once its status is here
 BEGIN_AFTER_US = 10 * SECOND_US
 KEEP_ALIVE_EVERY_US = 10 * SECOND_US
 
@@ -92,6 +95,7 @@ class Try:
 
     live = True
     opened = False
+    refusal: Fault | None = None
     spoke = False
     finished = False
 
@@ -174,6 +178,14 @@ def _opened(walk: Walk, event: Opened) -> Sequence[Action]:
     return ()
 
 
+def _refused(walk: Walk, event: Refused) -> Sequence[Action]:
+    attempt = walk.tries[event.attempt]
+    attempt.refusal = event.fault
+    attempt.heard_us = event.now_us
+    _set_due(walk, event.now_us)
+    return ()
+
+
 def _spoke(walk: Walk, event: Spoke) -> Sequence[Action]:
     attempt = walk.tries[event.attempt]
     if not attempt.live:
@@ -227,7 +239,7 @@ def _after_failure(walk: Walk, attempt: Try, fault: Fault, now_us: int) -> Seque
         return ()
     candidate = attempt.candidate
     if fault.again and candidate not in walk.again:
-        pause = BACK_OFF_US if fault.retry_after_ms is None else fault.retry_after_ms * 1_000
+        pause = _back_off(walk) if fault.retry_after_ms is None else fault.retry_after_ms * 1_000
         if pause <= MAX_WAIT_US and now_us + pause < walk.started_us + walk.rules.total_us:
             walk.again |= {candidate}
             walk.wait = (now_us + pause, candidate)
@@ -239,6 +251,12 @@ def _after_failure(walk: Walk, attempt: Try, fault: Fault, now_us: int) -> Seque
     return (send,) if send is not None else _give_up(walk, walk.fault)
 
 
+def _back_off(walk: Walk) -> int:
+    """Within `BACK_OFF_US`, scattered by the request's own start: many do not come back at once."""
+    least, most = BACK_OFF_US
+    return least + walk.started_us * 0x9E3779B1 % (1 << 32) * (most - least) // (1 << 32)
+
+
 def _skip_small_contexts(walk: Walk, candidate: int) -> None:
     """A prompt too long for one model goes on to a larger one only; unknown sizes may be larger."""
     contexts = walk.rules.contexts
@@ -248,8 +266,13 @@ def _skip_small_contexts(walk: Walk, candidate: int) -> None:
 
 
 def _more_telling(old: Fault | None, new: Fault) -> Fault:
-    """What the caller is told when nothing worked: a context error outlives later faults, else the newest."""
-    if old is not None and old.code == "context_length_exceeded" and new.elsewhere:
+    """What the caller is told when nothing worked: the newest fault.
+
+    But a context error outlives later faults, and a refused prefill does not hide why its model was asked.
+    """
+    if old is None or not new.elsewhere:
+        return new
+    if old.code == "context_length_exceeded" or new.code == "prefill_unsupported":
         return old
     return new
 
@@ -293,7 +316,8 @@ def _tick(walk: Walk, event: Ticked) -> Sequence[Action]:
     if walk.wait is not None and now >= walk.wait[0]:
         candidate = walk.wait[1]
         walk.wait = None
-        actions.append(_send(walk, candidate, now))
+        was_reset = walk.fault is not None and walk.fault.code == "reset"
+        actions.append(_send(walk, candidate, now, is_fresh=was_reset))
     for attempt in list(walk.tries):
         if attempt.live and walk.state != State.OVER:
             actions.extend(_check(walk, attempt, now))
@@ -316,6 +340,10 @@ def _check(walk: Walk, attempt: Try, now: int) -> Sequence[Action]:
         cancel = Cancel(attempt.number, "")
         return (*_cancel_others(walk, attempt.number, "hedge_lost"), cancel, first, Finish(attempt.number),
                 _settle(walk, "ok"))  # fmt: skip
+    if attempt.refusal is not None:
+        if now - attempt.heard_us < REFUSAL_US:
+            return ()
+        return _abandon(walk, attempt, attempt.refusal, now)
     if attempt.spoke:
         if now - attempt.heard_us < rules.gap_us:
             return ()
@@ -369,6 +397,8 @@ def _deadline(walk: Walk, attempt: Try) -> int:
     rules = walk.rules
     if attempt.finished:
         return attempt.heard_us + SECOND_US
+    if attempt.refusal is not None:
+        return attempt.heard_us + REFUSAL_US
     if attempt.spoke:
         return attempt.heard_us + rules.gap_us
     if _may_hedge(walk):
@@ -439,6 +469,7 @@ Handler = Callable[[Walk, Any], Sequence[Action]]
 TABLE: dict[tuple[State, type], Handler] = {
     (State.PLANNED, Planned): _plan,
     (State.WAITING, Opened): _opened,
+    (State.WAITING, Refused): _refused,
     (State.WAITING, Spoke): _spoke,
     (State.WAITING, Heard): _held,
     (State.WAITING, Finished): _held,

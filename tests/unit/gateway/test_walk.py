@@ -18,6 +18,7 @@ from wicket.gateway.events import (
     Forward,
     Heard,
     Opened,
+    Refused,
     Send,
     Settle,
     Spoke,
@@ -87,7 +88,7 @@ def test_a_stale_connection_costs_no_retry() -> None:
     assert run.feed(Failed(0, 2, reset, True)) == (Send(1, 0, True),)
     run.feed(Failed(1, 3, reset))
     run.pass_time(SECOND)
-    assert run.sends[2] == Send(2, 0)
+    assert run.sends[2] == Send(2, 0, True), "another kept connection would be no better"
     run.feed(Failed(2, run.now, reset))
     assert run.settled == ["reset"]
     check(run)
@@ -162,6 +163,52 @@ def test_too_long_a_prompt_goes_to_a_larger_context_only() -> None:
     run.feed(Failed(0, 2, fault))
     assert run.failed == [fault] and len(run.sends) == 1
     check(run)
+
+
+def test_a_refused_prefill_does_not_hide_why_the_model_was_asked() -> None:
+    prefill = ProviderFault("prefill_unsupported", "must end with a user message", status=400)
+    run = started()
+    long = ProviderBusy("rate_limit_exceeded", "m", status=429, retry_after_ms=60_000)
+    assert run.feed(Failed(0, 2, long)) == (Send(1, 1),)
+    run.feed(Failed(1, 3, prefill))
+    assert run.failed == [long]
+    check(run)
+    run = started(changed(num_candidates=1))
+    run.feed(Failed(0, 2, prefill))
+    assert run.failed == [prefill]
+    check(run)
+
+
+def test_a_refused_prefill_is_tried_elsewhere() -> None:
+    run = started()
+    run.feed(Failed(0, 2, ProviderFault("prefill_unsupported", "m", status=400)))
+    assert run.sends[1:] == [Send(1, 1)]
+
+
+def test_an_errors_text_that_never_comes_is_not_waited_for() -> None:
+    busy = ProviderBusy("provider_unavailable", "down", status=503)
+    for num_candidates, sends in ((2, [Send(0, 0), Send(1, 0), Send(2, 1)]), (1, [Send(0, 0), Send(1, 0)])):
+        run = started(changed(num_candidates=num_candidates))
+        for attempt in (0, 1):
+            run.feed(Refused(attempt, run.now, busy))
+            run.pass_time(SECOND)
+            assert len(run.sends) == attempt + 1, "the text gets a moment"
+            run.pass_time(2 * SECOND)
+        assert run.sends == sends
+        assert run.failed == ([busy] if num_candidates == 1 else [])
+        assert Cancel(0, "provider_unavailable") in run.log
+
+
+def test_a_back_off_differs_from_request_to_request() -> None:
+    pauses = set()
+    for start in range(1, 200):
+        run = Simulation(RULES)
+        run.now = start
+        run.start()
+        run.feed(Failed(0, start, ProviderBusy("provider_unavailable", "m")))
+        pauses.add(run.walk.due_us - start)
+    assert len(pauses) > 150 and min(pauses) >= 50_000 and max(pauses) < 450_000
+    assert max(pauses) - min(pauses) > 350_000
 
 
 def test_a_hedge_races_and_the_first_to_speak_wins() -> None:
