@@ -29,6 +29,7 @@ from wicket.supervisor.messages import (
     RemoveCaller,
     SetCallers,
     ToWorker,
+    pack_record,
 )
 
 REFUSE = "refuse"  # with this file in its home, a stand-in ends before it is ready
@@ -128,11 +129,11 @@ class StandIn:
         ids = [self.ids.next(now_ms) for _ in range(number)]
         self.control.send_records(
             [
-                Record(
+                pack_record(Record(
                     id=id, started_ms=now_ms, key_id=0, api="chat.completions", model="m", deployment="d/m",
                     served_model="m", status=200, outcome="ok", is_stream=False, usage=Usage(3, 4),
                     cost_nanos=5, charge_nanos=6, first_token_us=7, total_us=8, attempts=[],
-                )
+                ))
                 for id in ids
             ]
         )  # fmt: skip

@@ -20,7 +20,16 @@ import msgspec
 from wicket.accounts.record import Record
 from wicket.errors import BusyFault, CallerFault, Fault, KeyFault, OperatorFault, PermissionFault
 from wicket.supervisor.channel import Channel, attach
-from wicket.supervisor.messages import Answer, Ask, Committed, Load, Ready, Records, ToWorker
+from wicket.supervisor.messages import (
+    Answer,
+    Ask,
+    Committed,
+    Load,
+    PackedRecords,
+    Ready,
+    ToWorker,
+    unpack_records,
+)
 
 MAX_RECORDS_PER_MESSAGE = 5_000
 MAX_UNCONFIRMED = 20_000  # records kept until the supervisor confirms them; the oldest are let go beyond it
@@ -50,7 +59,7 @@ class Control:
         self._last_id = 0
         self._last_sequence = 0
         self._num_unconfirmed = 0
-        self._unconfirmed: deque[tuple[int, list[Record]]] = deque()
+        self._unconfirmed: deque[tuple[int, list[msgspec.Raw]]] = deque()
 
     async def connect(self, control_fd: int) -> None:
         """Take over the inherited file descriptor; messages may come from now on."""
@@ -71,14 +80,14 @@ class Control:
         if not self._channel.is_congested:
             self._channel.send(load)
 
-    def send_records(self, records: Sequence[Record]) -> None:
-        """Hand over finished requests, oldest first. Does not raise and does not wait."""
+    def send_records(self, records: Sequence[msgspec.Raw]) -> None:
+        """Hand over finished requests, packed by `pack_record`, oldest first; neither raises nor waits."""
         for start in range(0, len(records), MAX_RECORDS_PER_MESSAGE):
             batch = list(records[start : start + MAX_RECORDS_PER_MESSAGE])
             self._last_sequence += 1
-            message = Records(batch, sequence=self._last_sequence)
+            message = PackedRecords(batch, sequence=self._last_sequence)
             if self._channel.is_congested or not self._channel.send(message):
-                self._spool(batch)
+                self._spool(unpack_records(batch))
             else:
                 self._keep(self._last_sequence, batch)
 
@@ -101,7 +110,7 @@ class Control:
         """Flush what was sent and close; `lost` follows."""
         self._channel.close()
 
-    def _keep(self, sequence: int, batch: list[Record]) -> None:
+    def _keep(self, sequence: int, batch: list[msgspec.Raw]) -> None:
         self._unconfirmed.append((sequence, batch))
         self._num_unconfirmed += len(batch)
         while self._num_unconfirmed > MAX_UNCONFIRMED:
@@ -131,7 +140,7 @@ class Control:
             if not waiting.done():
                 waiting.set_exception(_supervisor_gone())
         while self._unconfirmed:
-            self._spool(self._unconfirmed.popleft()[1])
+            self._spool(unpack_records(self._unconfirmed.popleft()[1]))
         self._num_unconfirmed = 0
         self._lost()
 

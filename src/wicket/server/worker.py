@@ -44,6 +44,7 @@ from wicket.supervisor.messages import (
     RemoveCaller,
     SetCallers,
     ToWorker,
+    pack_record,
 )
 from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.proxies import proxy_for
@@ -74,7 +75,7 @@ class Worker:
         self.configured = asyncio.Event()
         self.keyed = asyncio.Event()
         self.server: uvicorn.Server | None = None
-        self.records: list[Record] = []
+        self.records: list[msgspec.Raw] = []
         self.leaving: asyncio.Future[None] | None = None
 
     # what the cold routes ask (server.app_house.House)
@@ -194,7 +195,7 @@ class Worker:
     # records
 
     def _record(self, record: Record) -> None:
-        self.records.append(record)
+        self.records.append(pack_record(record))
         if len(self.records) >= MAX_BATCH:
             self._flush()
 

@@ -6,6 +6,7 @@ as `Records`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -102,6 +103,27 @@ class Records(msgspec.Struct, tag="records"):
 
     records: list[Record]
     sequence: int = 0
+
+
+class PackedRecords(msgspec.Struct, tag="records"):
+    """`Records` as a worker sends them: packed one by one as requests end, so that little stays in memory."""
+
+    records: list[msgspec.Raw]
+    sequence: int = 0
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(Record).decode
+
+
+def pack_record(record: Record) -> msgspec.Raw:
+    """A record in the form in which it crosses the channel."""
+    return msgspec.Raw(_pack(record))
+
+
+def unpack_records(packed: Sequence[msgspec.Raw]) -> list[Record]:
+    """The records again."""
+    return [_unpack(raw) for raw in packed]
 
 
 class Ask(msgspec.Struct, tag="ask"):

@@ -23,7 +23,12 @@ from wicket.supervisor.messages import (
     Records,
     ToSupervisor,
     ToWorker,
+    pack_record,
 )
+
+
+def packed(*records: Record) -> list[msgspec.Raw]:
+    return [pack_record(record) for record in records]
 
 
 class Pair:
@@ -78,8 +83,8 @@ def test_what_is_not_confirmed_is_spooled_when_the_supervisor_goes() -> None:
     async def scenario() -> None:
         async with Pair() as pair:
             pair.control.ready()
-            pair.control.send_records([record(1), record(2)])
-            pair.control.send_records([record(3)])
+            pair.control.send_records(packed(record(1), record(2)))
+            pair.control.send_records(packed(record(3)))
             assert isinstance(await pair.supervisor_heard.get(), Ready)
             for sequence in (1, 2):
                 message = await pair.supervisor_heard.get()
@@ -94,7 +99,7 @@ def test_what_is_not_confirmed_is_spooled_when_the_supervisor_goes() -> None:
             await pair.lost.wait()
             assert pair.worker_heard == [Drain(deadline_ms=5)]
             assert pair.spooled == [3]
-            pair.control.send_records([record(4)])
+            pair.control.send_records(packed(record(4)))
             assert pair.spooled == [3, 4]
             with pytest.raises(OperatorFault):
                 await pair.control.ask("status", {}, 0)
@@ -108,7 +113,7 @@ def test_large_batches_are_split_and_memory_is_bounded(monkeypatch: pytest.Monke
 
     async def scenario() -> None:
         async with Pair() as pair:
-            pair.control.send_records([record(n) for n in range(45)])
+            pair.control.send_records(packed(*[record(n) for n in range(45)]))
             sizes = [len((await pair.supervisor_heard.get()).records) for _ in range(5)]
             assert sizes == [10, 10, 10, 10, 5]
             pair.supervisor.close()
@@ -129,7 +134,7 @@ def test_a_supervisor_that_does_not_read_makes_records_go_to_the_spool() -> None
         await control.connect(there.detach())
         batch = [record(n, model="m" * 5_000) for n in range(1_000)]
         for _ in range(5):
-            control.send_records(batch)
+            control.send_records(packed(*batch))
         assert 0 < len(spooled) < 5_000
         sent = 5_000 - len(spooled)
         here.close()
