@@ -274,6 +274,8 @@ def test_a_client_that_does_not_read_bounds_what_is_read_for_it(open_gateway: An
                 while got < sent:  # it reads again: everything is there
                     got += len(client.recv(1 << 20))
                 assert flood(upstream, 1024) > 0
+                client.close()
+                assert drain(upstream) == b""  # our side of it is closed as well
         eventually(lambda: served.newest().get("outcome") == "client_gone")
 
 
