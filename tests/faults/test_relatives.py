@@ -22,6 +22,7 @@ def test_the_answer_is_whole_or_says_that_it_is_not(wall: Wall, scenario: Scenar
     outcome = wall.outcome(scenario, commit)
     order, reasons = scenario.expected(commit)
     assert (outcome.order, outcome.reasons) == (order, list(reasons))
+    assert outcome.seconds < 15
     if scenario.fields and commit == "first-token":
         assert json.loads(outcome.answer.frames[-1])["error"]["code"] == scenario.broken
     elif scenario.broken and commit == "first-token":
