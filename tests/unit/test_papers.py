@@ -94,6 +94,14 @@ def test_make_targets_exist(paper: Path) -> None:
 
 
 @ALL
+def test_code_stays_on_its_line(paper: Path) -> None:
+    """A command that is broken over two lines would escape these tests, and a reader's eye."""
+    prose = re.sub(r"```.*?```", "", paper.read_text(), flags=re.DOTALL)
+    broken = [line.rpartition("`")[2] for line in prose.splitlines() if line.count("`") % 2]
+    assert not [start for start in broken if re.match(r"wicket|make", start)]
+
+
+@ALL
 def test_no_paths_of_somebodys_machine(paper: Path) -> None:
     assert not FOREIGN_PATH.findall(paper.read_text())
 
