@@ -55,9 +55,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
     model = given.model or default_model()
+    from wicket.engines.checkpoints.tokenizer import tokenizer
     from wicket.engines.contract import Event, Generate, Piece, Sampling
     from wicket.engines.openvino_llama import OpenVinoLlama, load
-    from wicket.engines.tokenizer import tokenizer
 
     load_s = []
     with tempfile.TemporaryDirectory() as cache:

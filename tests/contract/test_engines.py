@@ -13,6 +13,7 @@ from tests.data.engine import engine_golden
 from tests.unit.engines import checkpoints
 
 from wicket.engines import minilm, openvino_llama
+from wicket.engines.checkpoints.opening import tokenizer
 from wicket.engines.contract import (
     Classify,
     Done,
@@ -27,7 +28,6 @@ from wicket.engines.contract import (
     Score,
     Scored,
 )
-from wicket.engines.tokenizer import tokenizer
 from wicket.errors import EngineFault
 
 GREEDY = Sampling(temperature=0)

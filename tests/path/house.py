@@ -244,13 +244,14 @@ class Gateway(Served):
         return found[0] if found else {}
 
     @contextmanager
-    def next_record(self) -> Iterator[dict[str, Any]]:
-        """Filled, at the end of the block, with the first new record since its beginning."""
-        before = self.newest().get("id")
+    def next_record(self, outcome: str) -> Iterator[dict[str, Any]]:
+        """Filled, at the end of the block, with the record of that outcome which was not there before."""
+        path = f"/admin/v1/logs?limit=1&outcome={outcome}"
+        before = self.admin("GET", path)["data"]
         record: dict[str, Any] = {}
         yield record
-        eventually(lambda: self.newest().get("id") != before)
-        record |= self.newest()
+        eventually(lambda: self.admin("GET", path)["data"] != before)
+        record |= self.admin("GET", path)["data"][0]
 
     @contextmanager
     def dial(self) -> Iterator[socket.socket]:

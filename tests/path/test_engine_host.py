@@ -208,7 +208,7 @@ def test_nothing_outlives_its_parent(tmp_path: Path) -> None:
     with Host(tmp_path, script(tmp_path)) as host:
         host.until("/readyz", 200)
         children = host.children()
-        assert set(children) == {"wicket.engines.core", "wicket.engines.template"}
+        assert set(children) == {"wicket.engines.core", "wicket.engines.host.template"}
         host.process.kill()
         assert all(ended(pid) for pid in children.values())
 

@@ -197,7 +197,7 @@ def test_a_client_that_leaves_ends_the_upstream_and_pays_for_what_came(
 ) -> None:
     provider.script(rule(stall_after=5))
     body = json.dumps({"model": "mine/plain", "messages": HELLO, "stream": True}).encode()
-    with gateway.next_record() as record:
+    with gateway.next_record("client_gone") as record:
         with gateway.dial() as connection:
             connection.sendall(gateway.head(body, f"content-length: {len(body)}"))
             got = b""
@@ -214,7 +214,7 @@ def test_a_client_that_leaves_before_the_first_token_ends_the_upstream(
 ) -> None:
     provider.script(rule(silent=True))
     body = json.dumps({"model": "mine/plain", "messages": HELLO}).encode()
-    with gateway.next_record() as record:
+    with gateway.next_record("client_gone") as record:
         with gateway.dial() as connection:
             connection.sendall(gateway.head(body, f"content-length: {len(body)}"))
             provider.until(bool)

@@ -80,7 +80,7 @@ class TimeoutTable(_Section, frozen=True):
     """Four separate limits, in seconds."""
 
     connect_s: Seconds = 5.0
-    first_token_s: Seconds = 15.0
+    first_token_s: Seconds = 10.0
     gap_s: Seconds = 15.0
     total_s: Seconds = 600.0
 

@@ -11,6 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from wicket.engines.checkpoints.gguf import broken
+from wicket.engines.checkpoints.safetensors_file import SafetensorsFile
+from wicket.engines.checkpoints.tokenizer_folder import MAX_FILE_BYTES, read_json
 from wicket.engines.contract import (
     Capabilities,
     Classify,
@@ -22,10 +25,7 @@ from wicket.engines.contract import (
     Refused,
     Score,
 )
-from wicket.engines.gguf import broken
-from wicket.engines.graph_bert import BertShape, build_encoder
-from wicket.engines.safetensors_file import SafetensorsFile
-from wicket.engines.tokenizer_folder import MAX_FILE_BYTES, read_json
+from wicket.engines.decoding.graph_bert import BertShape, build_encoder
 from wicket.errors import EngineFault
 
 MAX_BATCH_TEXTS = 32
@@ -158,8 +158,8 @@ def load(model_path: Path, *, threads: int | None, cache_dir: Path | None) -> Mi
     `cache_dir` is not used: the encoder compiles in well under a second.
     Raises `EngineFault` when the folder can't be read, or the encoder computes no unit vectors here.
     """
-    from wicket.engines.paged_decoder import compile_model
-    from wicket.engines.processor import usable_cores
+    from wicket.engines.decoding.paged_decoder import compile_model
+    from wicket.engines.decoding.processor import usable_cores
 
     shape = _shape(read_json(model_path / "config.json"))
     file = SafetensorsFile(model_path / "model.safetensors")

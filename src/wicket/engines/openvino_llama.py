@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
 
-from wicket.engines.blocks import BlockPool
-from wicket.engines.checkpoint_llama import LlamaShape
-from wicket.engines.constrain import Constrainer, Constraint, InvalidSchema
+from wicket.engines.checkpoints.llama import LlamaShape
+from wicket.engines.checkpoints.tokenizer import Tokenizer
 from wicket.engines.contract import (
     MAX_PREFILL_TOKENS,
     Capabilities,
@@ -23,11 +22,12 @@ from wicket.engines.contract import (
     Refused,
     Score,
 )
-from wicket.engines.generation import Generation, Scoring
-from wicket.engines.openvino_loading import Loaded, load_decoder
-from wicket.engines.paged_decoder import PagedDecoder, TokenSlice
-from wicket.engines.scheduler import Scheduler, Slice
-from wicket.engines.tokenizer import Tokenizer
+from wicket.engines.decoding.blocks import BlockPool
+from wicket.engines.decoding.constrain import Constrainer, Constraint, InvalidSchema
+from wicket.engines.decoding.generation import Generation, Scoring
+from wicket.engines.decoding.openvino_loading import Loaded, load_decoder
+from wicket.engines.decoding.paged_decoder import PagedDecoder, TokenSlice
+from wicket.engines.decoding.scheduler import Scheduler, Slice
 
 MAX_LOGPROBS = 20
 # How long a step waits for a schema that is being compiled when there is nothing else to do.
@@ -223,7 +223,7 @@ def load(
     of `weights_openvino.SCHEMES`, or "auto" for the fastest that passes the self-test.
     Raises `EngineFault` when the checkpoint can't be read, or no scheme computes it rightly.
     """
-    from wicket.engines.tokenizer import tokenizer
+    from wicket.engines.checkpoints.opening import tokenizer
 
     loaded = load_decoder(
         model_path, kv_tokens=kv_tokens, threads=threads, cache_dir=cache_dir, scheme=scheme

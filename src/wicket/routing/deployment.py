@@ -38,7 +38,7 @@ class Timeouts(msgspec.Struct, frozen=True):
     """Four separate limits, in milliseconds."""
 
     connect_ms: int = 5_000
-    first_token_ms: int = 15_000
+    first_token_ms: int = 10_000
     gap_ms: int = 15_000
     total_ms: int = 600_000
 

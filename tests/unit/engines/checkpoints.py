@@ -18,7 +18,7 @@ HIDDEN, HEADS, KV_HEADS, FFN, LAYERS = 64, 4, 2, 128, 2
 
 def letters() -> list[str]:
     """The 256 byte letters of GPT-2's alphabet, in byte order."""
-    from wicket.engines.vocabulary_bytes import byte_letters
+    from wicket.engines.checkpoints.vocabulary_bytes import byte_letters
 
     return [letter for letter, _ in sorted(byte_letters().items(), key=lambda item: item[1])]
 

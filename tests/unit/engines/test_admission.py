@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from wicket.engines.admission import Gate
+from wicket.engines.host.admission import Gate
 from wicket.errors import BusyFault
 
 

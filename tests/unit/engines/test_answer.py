@@ -6,9 +6,9 @@ import pytest
 from openai.types import Completion, CreateEmbeddingResponse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-from wicket.engines import answer
-from wicket.engines.calls import CallArguments, CallStart, Delta, Text
 from wicket.engines.contract import Done, TokenLogprob
+from wicket.engines.host import answer
+from wicket.engines.host.calls import CallArguments, CallStart, Delta, Text
 from wicket.errors import BusyFault
 from wicket.wire import json, sse
 

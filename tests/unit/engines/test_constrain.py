@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.unit.engines import checkpoints
-from wicket.engines.constrain import MAX_SCHEMA_BYTES, Constrainer, Constraint, InvalidSchema
-from wicket.engines.gguf import Value
-from wicket.engines.tokenizer import Tokenizer
-from wicket.engines.tokenizer_gguf import gguf_tokenizer
+from wicket.engines.checkpoints.gguf import Value
+from wicket.engines.checkpoints.tokenizer import Tokenizer
+from wicket.engines.checkpoints.tokenizer_gguf import gguf_tokenizer
+from wicket.engines.decoding.constrain import MAX_SCHEMA_BYTES, Constrainer, Constraint, InvalidSchema
 
 METADATA: dict[str, Value] = checkpoints.gguf_metadata()  # type: ignore[assignment]
 END = 261

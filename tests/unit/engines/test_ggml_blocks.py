@@ -7,8 +7,8 @@ import struct
 import numpy as np
 import pytest
 
-from wicket.engines import ggml_blocks
-from wicket.engines.ggml_blocks import BLOCKS, dequantise
+from wicket.engines.checkpoints import ggml_blocks
+from wicket.engines.checkpoints.ggml_blocks import BLOCKS, dequantise
 
 
 def half(raw: bytes, at: int) -> float:

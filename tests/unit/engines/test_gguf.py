@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.engines import checkpoints
-from wicket.engines.gguf import parse_gguf, read_gguf
-from wicket.engines.safetensors_file import SafetensorsFile
+from wicket.engines.checkpoints.gguf import parse_gguf, read_gguf
+from wicket.engines.checkpoints.safetensors_file import SafetensorsFile
 from wicket.errors import EngineFault
 
 MATRIX = np.arange(64, dtype=np.float32).reshape(2, 32)

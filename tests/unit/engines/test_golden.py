@@ -108,7 +108,7 @@ def test_the_capital_of_france_is_paris(answers: dict[int, list[Piece]]) -> None
 
 
 def test_the_tokenizer_gives_the_publishers_ids() -> None:
-    from wicket.engines.tokenizer import tokenizer
+    from wicket.engines.checkpoints.opening import tokenizer
 
     ours = tokenizer(packaged_model())
     wrong = [case.name for case in CASES if ours.encode(case.text) != case.ids]

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from wicket.engines import hub
-from wicket.engines.checkpoint import find
-from wicket.engines.hub import HubFile, PullOptions
+from wicket.engines.checkpoints import hub
+from wicket.engines.checkpoints.hub import HubFile, PullOptions
+from wicket.engines.checkpoints.locate import find
 from wicket.errors import EngineFault, OperatorFault
 from wicket.wire import json
 

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from wicket.engines import host, launch
-from wicket.engines.model import Settings
+from wicket.engines import launch
+from wicket.engines.host import main as host
+from wicket.engines.host.model import Settings
 from wicket.errors import EngineFault
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from wicket.engines.contract import Describe, Done, Piece
 from wicket.engines.core import CoreConfig, load
-from wicket.engines.process import MAX_DELAY_S, CoreProcess, Mailbox, delay_s
+from wicket.engines.host.process import MAX_DELAY_S, CoreProcess, Mailbox, delay_s
 from wicket.errors import EngineFault
 
 

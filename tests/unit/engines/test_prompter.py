@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wicket.engines.checkpoint import Checkpoint
-from wicket.engines.messages import Turn
-from wicket.engines.prompter import MAX_TEXT_CHARS, Disguise, Prompter, prepare
-from wicket.engines.tools import Shape
+from wicket.engines.checkpoints.locate import Checkpoint
+from wicket.engines.host.messages import Turn
+from wicket.engines.host.prompter import MAX_TEXT_CHARS, Disguise, Prompter, prepare
+from wicket.engines.host.tools import Shape
 from wicket.errors import CallerFault
 
 CONTROL = re.compile(re.escape("<bos>") + "|" + re.escape("<eos>"))

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wicket.engines import request, schema, verbs
-from wicket.engines.request import Limits
+from wicket.engines.host import request, schema, verbs
+from wicket.engines.host.request import Limits
 from wicket.errors import CallerFault
 from wicket.wire import json
 

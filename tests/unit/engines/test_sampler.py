@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from wicket.engines.contract import Sampling
-from wicket.engines.sampler import Sampler, logprob_of
+from wicket.engines.decoding.sampler import Sampler, logprob_of
 
 LOGITS = np.log(np.array([0.5, 0.25, 0.125, 0.0625, 0.0625], dtype=np.float32))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from wicket.engines.blocks import BlockPool, block_digest, root_digest
-from wicket.engines.scheduler import Scheduler, Sequence, Slice
+from wicket.engines.decoding.blocks import BlockPool, block_digest, root_digest
+from wicket.engines.decoding.scheduler import Scheduler, Sequence, Slice
 
 SIZE = 4
 
@@ -117,7 +117,8 @@ def test_what_never_fits_is_known_beforehand() -> None:
     assert not made.fits(13)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
+@example(4, [(4, 1, False, True), (10, 1, True, False), (10, 1, False, True)])
 @given(
     st.integers(4, 12),
     st.lists(st.tuples(st.integers(1, 12), st.integers(1, 4), st.booleans(), st.booleans()), max_size=8),

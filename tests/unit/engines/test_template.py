@@ -5,8 +5,8 @@ from typing import Any, TypeVar
 
 import pytest
 
-from wicket.engines.renderer import Renderer
-from wicket.engines.template import CHATML, MAX_TEMPLATE_CHARS
+from wicket.engines.host.renderer import Renderer
+from wicket.engines.host.template import CHATML, MAX_TEMPLATE_CHARS
 from wicket.errors import CallerFault, EngineFault
 
 MESSAGES = [{"role": "user", "content": "hi"}]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wicket.engines.text_stream import TextStream
+from wicket.engines.decoding.text_stream import TextStream
 
 
 def shown(pieces: list[bytes], stops: list[str]) -> tuple[list[str], bool]:

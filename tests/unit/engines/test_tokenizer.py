@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.unit.engines import checkpoints
-from wicket.engines.gguf import Value
-from wicket.engines.tokenizer import tokenizer
-from wicket.engines.tokenizer_gguf import gguf_tokenizer
+from wicket.engines.checkpoints.gguf import Value
+from wicket.engines.checkpoints.opening import tokenizer
+from wicket.engines.checkpoints.tokenizer_gguf import gguf_tokenizer
 from wicket.errors import EngineFault
 
 METADATA: dict[str, Value] = checkpoints.gguf_metadata()  # type: ignore[assignment]

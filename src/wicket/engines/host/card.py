@@ -1,0 +1,49 @@
+"""A model's card: what runs it, how, and what it can't do; shown at GET /v1/models/ID. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wicket.engines.checkpoints.locate import Checkpoint
+from wicket.engines.contract import Capabilities
+
+
+def card(
+    checkpoint: Checkpoint, capabilities: Capabilities, *, has_template: bool, has_template_tools: bool
+) -> dict[str, Any]:
+    """The card's fields, as JSON values."""
+    can_chat = "generate" in capabilities.verbs
+    fields: dict[str, Any] = {
+        "engine": capabilities.engine,
+        "scheme": capabilities.scheme,
+        "licence": checkpoint.licence,
+        "verbs": capabilities.verbs,
+        "context_tokens": context_tokens(capabilities) if can_chat else capabilities.context_tokens,
+        "max_batch": capabilities.max_batch,
+        "kv_tokens": capabilities.kv_tokens,
+        "weights_bytes": capabilities.weights_bytes,
+        "notes": list(capabilities.notes),
+    }
+    if can_chat:
+        fields["max_logprobs"] = capabilities.max_logprobs
+        fields["tool_calls"] = _tool_calls(has_template_tools)
+        if not has_template:
+            fields["notes"].append("The checkpoint has no chat template: messages are written as ChatML.")
+    return fields
+
+
+def context_tokens(capabilities: Capabilities) -> int:
+    """How long prompt and output may be together: the checkpoint's context, or all of the KV cache."""
+    if capabilities.kv_tokens <= 0:
+        return capabilities.context_tokens
+    return min(capabilities.context_tokens, capabilities.kv_tokens)
+
+
+def _tool_calls(has_template_tools: bool) -> str:
+    if has_template_tools:
+        return "by the model's chat template; 'required' or a named function by constrained JSON"
+    return (
+        "by constrained JSON, because the model's chat template knows no tools: one call per answer, none "
+        "after a function's result; with tool_choice 'auto' the model picks between answering and calling, "
+        "and small models pick badly: prefer 'required' or a named function"
+    )
