@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -106,6 +107,18 @@ def test_a_ci_step(provider: Provider, tmp_path: Path) -> None:
     )
     assert (ran.stdout, ran.returncode) == (f"{SAID}\n", 7), ran.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["wicket.toml"], "its data folder is gone"
+
+
+def test_the_readme(gateway: Gateway, provider: Provider) -> None:
+    """What a newcomer pastes: the curl line and the Python program, at this server's address."""
+    blocks = dict(re.findall(r"```(sh|python)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[:2])
+    here = {"http://127.0.0.1:4242": gateway.url, "wk-admin-…": gateway.key, "wk-…": gateway.key}
+    for old, new in (here | {'"mini"': '"mine/plain"'}).items():
+        blocks = {language: block.replace(old, new) for language, block in blocks.items()}
+    answer = json.loads(run(gateway, "sh", "-c", blocks["sh"]))
+    assert answer["choices"][0]["message"]["content"] == SAID
+    assert run(gateway, sys.executable, "-c", blocks["python"]) == f"{SAID}\n"
+    assert asked(provider) == {"What is the capital of France?"}
 
 
 def test_no_example_holds_a_key() -> None:
