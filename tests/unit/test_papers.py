@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from wicket.cli.main import COMMANDS
+from wicket.config.load import parse
 
 ROOT = Path(__file__).parents[2]
 NOT_OURS = {".venv", "node_modules", ".git", "dist", "build"}
@@ -104,6 +105,15 @@ def test_code_stays_on_its_line(paper: Path) -> None:
 @ALL
 def test_no_paths_of_somebodys_machine(paper: Path) -> None:
     assert not FOREIGN_PATH.findall(paper.read_text())
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/guide.md"])
+def test_configurations_load(name: str) -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
+    environ = {"OPENAI_API_KEY": "a-credential", "MINE_KEY": "a-credential"}
+    for block in blocks:
+        assert parse(block, environ, source="wicket.toml", base=ROOT).warnings == ()
+    assert blocks
 
 
 def test_the_changelog_knows_this_version() -> None:
