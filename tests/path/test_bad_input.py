@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.path.house import CANARY, HELLO, Gateway, Provider, answers, drain, rule
+from tests.path.served import eventually
 
 CHAT = "/v1/chat/completions"
 GOOD = {"model": "mine/plain", "messages": HELLO}
@@ -156,8 +157,12 @@ def test_revoked_and_expired_keys_are_refused(gateway: Gateway) -> None:
     key = gateway.admin("POST", "/admin/v1/keys", {"name": "gone"})
     assert gateway.chat(key=key["key"]).status == 200
     gateway.admin("DELETE", f"/admin/v1/keys/{key['id']}")
-    answers = iter(lambda: gateway.chat(key=key["key"]).status, 200)  # within a second, says the contract
-    assert next(answers, 401) == 401
+    eventually(lambda: gateway.chat(key=key["key"]).status == 401, limit_s=1)  # says the contract
+    brief = gateway.admin("POST", "/admin/v1/keys", {"name": "brief", "expires_in_s": 1})["key"]
+    assert gateway.chat(key=brief).status == 200
+    eventually(lambda: gateway.chat(key=brief).status == 401, limit_s=5)
+    answer = gateway.chat(key=brief)
+    assert answer.error["code"] == "expired_api_key" and "expired" in answer.error["message"]
 
 
 def test_a_key_for_some_models_opens_only_these(gateway: Gateway, provider: Provider) -> None:
@@ -286,3 +291,23 @@ def test_pipelined_cold_requests_end_the_connection_cleanly(gateway: Gateway) ->
         connection.sendall(one * 3)
         got = drain(connection)
     assert set(answers(got)) == {200}
+
+
+def test_cors_is_for_the_named_origins_and_nonsense_stays_nonsense(open_gateway: Any) -> None:
+    served = open_gateway(
+        '[server]\nport = 0\ncors_origins = ["https://a.example"]\n'
+        '[providers.mine]\nbase_url = "{url}"\napi_key = "{secret}"\n'
+    )
+    asked = {"access_control_request_method": "POST", "access_control_request_headers": "authorization"}
+    preflight = served.request("OPTIONS", CHAT, None, None, origin="https://a.example", **asked)
+    assert preflight.status == 200
+    assert preflight.headers["access-control-allow-origin"] == "https://a.example"
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    other = served.request("OPTIONS", CHAT, None, None, origin="https://b.example", **asked)
+    assert "access-control-allow-origin" not in other.headers
+    for key in ("", "wk-not-a-key-0123456789"):
+        answer = served.post(CHAT, GOOD, key, origin="https://a.example")
+        assert answer.headers["access-control-allow-origin"] == "https://a.example"
+        assert "x-request-id" in answer.headers["access-control-expose-headers"]
+    assert answers(served.raw(b"\x00nonsense\r\n\r\n")) == [400]
+    assert "Traceback" not in served.heard()

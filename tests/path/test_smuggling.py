@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.path.house import HELLO, Gateway, Provider, answers
+from tests.path.house import HELLO, Gateway, Provider, answers, drain, rule
 
 BODY = json.dumps({"model": "mine/plain", "messages": HELLO}).encode()
 LENGTH = f"content-length: {len(BODY)}"
@@ -61,7 +61,7 @@ def test_a_head_with_two_readings_is_refused_and_the_rest_is_not_read(
     got = gateway.raw(gateway.head(body, *lines) + SECOND)
     assert answers(got) == [400], got[:300]
     assert json.loads(got.split(b"\r\n\r\n", 1)[1])["error"]["type"] == "invalid_request_error"
-    assert b"connection: close" in got.lower() and provider.log == []
+    assert b"connection: close" in got.lower() and b"\r\nx-request-id: req_" in got and provider.log == []
 
 
 def test_bare_line_feeds_in_a_head_are_refused(gateway: Gateway, provider: Provider) -> None:
@@ -116,3 +116,19 @@ def test_every_cut_of_a_request_into_two_packets_is_the_same_request(
     data = gateway.head(BODY, LENGTH, "connection: close")
     for cut in range(1, len(data), 7):
         assert answers(gateway.raw(data[:cut], data[cut:])) == [200]
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"\x00\x01\x02", b"\xff" * 50, b"GARBAGE\r\n\r\n", b"\r\n\r\n \r\n", b"{}"]
+)
+def test_garbage_behind_a_running_stream_does_not_mix_into_it(
+    gateway: Gateway, provider: Provider, garbage: bytes
+) -> None:
+    provider.script(rule(gap_ms=20))
+    streamed = json.dumps({"model": "mine/plain", "messages": HELLO, "stream": True}).encode()
+    with gateway.dial() as connection:
+        connection.sendall(gateway.head(streamed, f"content-length: {len(streamed)}"))
+        got = connection.recv(65_536)
+        connection.sendall(garbage)
+        got += drain(connection)
+    assert answers(got) == [200] and got.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")

@@ -298,7 +298,7 @@ class InferenceProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _cors_headers(self) -> bytes:
-        if not self.serving.cors:
+        if not self.serving.cors or not self.headers:
             return b""
         for name, value in self.headers:
             if name == b"origin" and (value in self.serving.cors or b"*" in self.serving.cors):
@@ -314,6 +314,10 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.is_refused:
             return
         self.is_refused = True
+        if self.drive is not None:  # what comes behind a request under way must not spoil its answer
+            if self.reply is not None:
+                self.reply.keep_alive = False
+            return
         if self.is_cold:  # the app answers this one: it must not do so as well
             has_begun = self.cycle.response_started
             self.cycle.disconnected = True
@@ -321,7 +325,8 @@ class InferenceProtocol(HttpToolsProtocol):
             if has_begun:
                 self.transport.close()
                 return
-        HttpReply(self, False, self._cors_headers()).refuse(fault, b"")
+        number = self.serving.gate.ids.next(time.time_ns() // 1_000_000)
+        HttpReply(self, False, self._cors_headers()).refuse(fault, b"x-request-id: req_%016x\r\n" % number)
 
 
 def _head_bytes(protocol: InferenceProtocol) -> int:
