@@ -42,6 +42,10 @@ class CallerTable:
         """The caller behind a presented key."""
         return self._by_digest.get(hashlib.sha256(key).digest())
 
+    def find_digest(self, digest: bytes) -> Caller | None:
+        """The caller behind a key's digest."""
+        return self._by_digest.get(digest)
+
     def add(self, caller: Caller) -> None:
         """A new or changed key."""
         self._by_digest[caller.digest] = caller

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Protocol
+
+import msgspec
 
 from wicket.accounts.callers import Caller
 from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, wants_usage
@@ -13,6 +16,8 @@ from wicket.gateway.call import Arrival, Call
 from wicket.routing.deployment import Route
 from wicket.wire import fields as top
 
+MAX_MODEL_JSON = 2_048  # bytes, escapes included
+_COUNTS = ("max_tokens", "max_completion_tokens")
 MODEL_NAME = re.compile(r"[\x21-\x7e]{1,256}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _NEEDS = {CHAT.name: "messages", COMPLETIONS.name: "prompt", EMBEDDINGS.name: "input"}
@@ -32,17 +37,11 @@ Authenticate = Callable[[bytes | None, bytes | None, int], Caller]
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
     fields = top.peek(arrival.body)
-    model = top.text(fields, "model")
-    if model is None or not model:
-        raise CallerFault(
-            "missing_field", "'model' is required: GET /v1/models lists what there is.", param="model"
-        )
-    if MODEL_NAME.fullmatch(model) is None:
-        message = "'model' must be 1 to 256 printable ASCII characters without blanks."
-        raise CallerFault("invalid_value", message, param="model")
+    model = _model(bytes(fields.get("model", b"null")))
     _require(fields, _NEEDS.get(arrival.api.name))
-    top.at_least_one(fields, "max_tokens")
-    top.at_least_one(fields, "max_completion_tokens")
+    for name in _COUNTS:
+        if name in fields:
+            top.at_least_one(fields, name)
     is_streamed = top.flag(fields, "stream")
     if is_streamed and not arrival.api.can_stream:
         raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
@@ -62,6 +61,19 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         unix_ms=arrival.unix_ms,
         trace=_trace(arrival),
     )
+
+
+@lru_cache(maxsize=4096)
+def _model(raw: bytes) -> str:
+    model = top.text({"model": msgspec.Raw(raw)}, "model") if len(raw) < MAX_MODEL_JSON else "\0"
+    if not model:
+        raise CallerFault(
+            "missing_field", "'model' is required: GET /v1/models lists what there is.", param="model"
+        )
+    if MODEL_NAME.fullmatch(model) is None:
+        message = "'model' must be 1 to 256 printable ASCII characters without blanks."
+        raise CallerFault("invalid_value", message, param="model")
+    return model
 
 
 def check_live(caller: Caller | None, now_ms: int) -> Caller:

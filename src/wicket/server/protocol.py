@@ -18,6 +18,7 @@ import httptools
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from wicket.accounts.callers import Caller
 from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.admit import admit, check_live
@@ -25,6 +26,7 @@ from wicket.gateway.call import Arrival
 from wicket.gateway.drive import Drive
 from wicket.gateway.gate import Gate
 from wicket.server.bearer import read_bearer, unknown_key
+from wicket.server.heads import HeadMemo, KnownHead, Parts
 from wicket.server.reply import HttpReply, StatusLines
 
 _KEPT = frozenset({b"authorization", b"x-api-key", b"api-key", b"traceparent", b"content-length", b"expect"})
@@ -54,6 +56,7 @@ class Serving(msgspec.Struct):
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
+    heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
 
 
 class InferenceProtocol(HttpToolsProtocol):
@@ -76,6 +79,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.is_cold = False  # the request being read belongs to the ASGI app
         self.started_us = 0
         self.idle_since = 0.0
+        self.whole: Parts | None = None  # the bytes being read, if they are one request in one piece
 
     # connection
 
@@ -137,6 +141,12 @@ class InferenceProtocol(HttpToolsProtocol):
         """Bytes from the client; a head that outgrows its bound is refused before it is complete."""
         if self.is_refused:
             return
+        parts = None
+        if self.in_head and not self.num_bytes and self.drive is None:
+            parts = self.serving.heads.split(data)
+            if parts is not None and self._begin_known(parts):
+                return
+        self.whole = parts
         if self.in_head:
             self.num_bytes += len(data)
             if not self.reading_since:
@@ -246,26 +256,61 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         is_http11 = self.parser.get_http_version() == "1.1"
         reply = HttpReply(self, is_http11 and self._may_stay(), self._cors_headers(), is_chunked=is_http11)
-        self._begin(self.api, reply)
-
-    # answering
-
-    def _begin(self, api: Api, reply: HttpReply) -> None:
-        gate = self.serving.gate
-        unix_ms = time.time_ns() // 1_000_000
-        number = gate.ids.next(unix_ms)
-        self.reply = reply
         body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
         self.parts = []
         kept = self.kept
         try:
-            routes = gate.check_room()
             key = read_bearer(kept.get(b"authorization"), kept.get(b"x-api-key") or kept.get(b"api-key"))
-            caller = gate.callers.find(key)
-            if caller is None:
-                raise unknown_key(key)
+        except Fault as fault:
+            reply.refuse(fault, b"")
+            return
+        caller = self.serving.gate.callers.find(key)
+        if caller is None:
+            reply.refuse(unknown_key(key), b"")
+            return
+        if reply.keep_alive:
+            self._remember(self.api, caller.digest)
+        self._begin(self.api, caller, body, reply)
+
+    # heads known from before
+
+    def _begin_known(self, parts: Parts) -> bool:
+        """Answer a whole request whose head was checked before; False leaves it to the parser."""
+        serving = self.serving
+        head = serving.heads.find(parts.name)
+        if head is None or (self.cycle is not None and not self.cycle.response_complete):
+            return False
+        caller = serving.gate.callers.find_digest(head.key_digest)
+        bounds = serving.bounds
+        if caller is None or len(parts.body) > bounds.body.get(head.api.name, bounds.max_body):
+            return False
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
+        self.started_us = time.monotonic_ns() // 1_000
+        self.reading_since = self.idle_since = 0.0
+        self.headers = head.headers
+        self.kept = {}
+        self._begin(head.api, caller, parts.body, HttpReply(self, True, self._cors_headers()))
+        return True
+
+    def _remember(self, api: Api, digest: bytes) -> None:
+        whole = self.whole
+        if whole is None or self.expect_100_continue or b"traceparent" in self.kept:
+            return
+        origin = [pair for pair in self.headers if pair[0] == b"origin"]
+        self.serving.heads.remember(whole.name, KnownHead(api, digest, origin))
+
+    # answering
+
+    def _begin(self, api: Api, caller: Caller, body: bytes, reply: HttpReply) -> None:
+        gate = self.serving.gate
+        unix_ms = time.time_ns() // 1_000_000
+        number = gate.ids.next(unix_ms)
+        self.reply = reply
+        try:
+            routes = gate.check_room()
             check_live(caller, unix_ms)
-            arrival = Arrival(api, kept, body, number, self.started_us, unix_ms)
+            arrival = Arrival(api, self.kept, body, number, self.started_us, unix_ms)
             drive = Drive(gate, admit(arrival, caller, routes), reply)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)

@@ -1,0 +1,62 @@
+"""Request heads seen before: a client's next request on a path rarely differs in more than its length.
+
+The first request with a head goes through llhttp, is checked and remembered; one that is the same byte for
+byte but for the digits of its content-length need not be parsed again. What is remembered is a SHA-256 of the
+head, never the head itself, because it holds a key. Saves about a quarter of a request's Python.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+import msgspec
+
+from wicket.dialects.contract import Api
+
+MAX_HEADS = 1_024
+_MAX_HEAD_BYTES = 4_096
+_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,10})\r\n")
+
+
+class KnownHead(msgspec.Struct, frozen=True):
+    """What a checked head of an inference request said. `key_digest` is of the virtual key it carries."""
+
+    api: Api
+    key_digest: bytes
+    headers: list[tuple[bytes, bytes]]  # `origin` alone, for CORS
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """A request in one piece: its head's name in the memo, and its body."""
+
+    name: bytes
+    body: bytes
+
+
+class HeadMemo:
+    """Heads that passed every check once. Bounded; forgotten as a whole when full."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, KnownHead] = {}
+
+    def split(self, data: bytes) -> Parts | None:
+        """`data` as one whole request with a content-length; None if it is anything else."""
+        end = data.find(b"\r\n\r\n", 0, _MAX_HEAD_BYTES)
+        if end < 0:
+            return None
+        match = _LENGTH.search(data, 0, end + 2)
+        if match is None or int(match[1]) != len(data) - end - 4:
+            return None
+        start, stop = match.span(1)
+        return Parts(hashlib.sha256(data[:start] + data[stop:end]).digest(), data[end + 4 :])
+
+    def find(self, name: bytes) -> KnownHead | None:
+        """What a head said, if it was remembered."""
+        return self._known.get(name)
+
+    def remember(self, name: bytes, head: KnownHead) -> None:
+        """A head that passed."""
+        if len(self._known) >= MAX_HEADS:
+            self._known.clear()
+        self._known[name] = head
