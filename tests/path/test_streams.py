@@ -295,3 +295,25 @@ def flood(connection: socket.socket, limit: int) -> int:
 def resident_bytes(pid: int) -> int:
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * 4_096
+
+
+def test_two_choices_end_when_both_have(gateway: Gateway, provider: Provider) -> None:
+    def choice(index: int, text: str, reason: str | None = None) -> bytes:
+        found = {"index": index, "delta": {"content": text} if text else {}, "finish_reason": reason}
+        return json.dumps({"id": "c", "model": "up", "choices": [found]}).encode()
+
+    frames = [choice(0, "one"), choice(0, "", "stop"), choice(1, "two"), choice(1, "", "stop"), b"[DONE]"]
+    body = sse(*frames)
+    # Cut in three, with more than a second of silence after the first choice's end.
+    provider.script(stream_rule(body, split_every=-(-len(body) // 3), piece_gap_ms=1_300))
+    answer = gateway.chat(stream=True, n=2)
+    assert answer.frames == frames
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_choices_that_end_in_one_frame_all_count(gateway: Gateway, provider: Provider, n: int) -> None:
+    ends = [{"index": i, "delta": {}, "finish_reason": "stop"} for i in range(n)]
+    last = json.dumps({"id": "c", "model": "up", "choices": ends}).encode()
+    provider.script(stream_rule(sse(delta("x"), last)))  # neither usage nor [DONE]
+    answer = gateway.chat(stream=True, n=n)
+    assert answer.frames[-1] == b"[DONE]"

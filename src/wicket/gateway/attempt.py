@@ -280,7 +280,7 @@ class Attempt:
             self._read_frames(rest + b"\n\n")
         if self.done:
             return
-        if self.finished:
+        if self.num_finished:  # the body is whole, and a provider may not have given as many choices as asked
             self._over()
             self.report(Ended(self.number, self.ended_us))
         else:
