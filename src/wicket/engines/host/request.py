@@ -20,6 +20,7 @@ MAX_CHOICES = 8
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 20
 DEFAULT_COMPLETION_TOKENS = 16
+DEFAULT_OUTPUT_TOKENS = 1_024  # of a chat without a limit: a small model that rambles would fill its context
 _SEED_MASK = (1 << 63) - 1
 
 _Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -84,6 +85,7 @@ class Options(msgspec.Struct, frozen=True):
     is_stream: bool
     has_usage: bool
     dropped: tuple[str, ...]
+    is_usual_sampling: bool = False  # neither temperature nor top_p was asked for
 
 
 class ChatCall(msgspec.Struct, frozen=True):
@@ -107,11 +109,16 @@ class CompletionCall(msgspec.Struct, frozen=True):
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What the loaded engine takes: tokens of context, ids below `vocab_size`, alternatives per token."""
+    """What the loaded engine takes: tokens of context, ids below `vocab_size`, alternatives per token.
+
+    `temperature` and `top_p` are the checkpoint's own, for requests that name neither.
+    """
 
     context_tokens: int
     vocab_size: int
     max_logprobs: int
+    temperature: float = 1.0
+    top_p: float = 1.0
 
 
 class _StreamOptions(msgspec.Struct, frozen=True):
@@ -197,6 +204,7 @@ def _options(fields: Body, known: frozenset[str], limit: int | None, logprobs: i
         n=fields.read("n", Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)], 1),
         max_tokens=limit,
         sampling=_sampling(fields),
+        is_usual_sampling=not (fields.has("temperature") or fields.has("top_p")),
         stop=[stop] if isinstance(stop, str) else stop,
         logprobs=logprobs,
         ignore_eos=fields.read("ignore_eos", bool, False),
@@ -264,7 +272,7 @@ def output_tokens(options: Options, prompt_tokens: int, limits: Limits) -> int:
     """How many tokens may be generated; raises `CallerFault` with the numbers if they don't fit."""
     context, wanted = limits.context_tokens, options.max_tokens
     if prompt_tokens + (1 if wanted is None else wanted) <= context:
-        return context - prompt_tokens if wanted is None else wanted
+        return min(context - prompt_tokens, DEFAULT_OUTPUT_TOKENS) if wanted is None else wanted
     if wanted is None or prompt_tokens >= context:
         detail = f"your prompt has {prompt_tokens} tokens. Please shorten it"
     else:
@@ -290,6 +298,8 @@ def generations(
     check(options, limits)
     max_tokens = output_tokens(options, len(prompt), limits)
     sampling = options.sampling
+    if options.is_usual_sampling:
+        sampling = msgspec.structs.replace(sampling, temperature=limits.temperature, top_p=limits.top_p)
     commands = []
     for index, command_id in enumerate(ids):
         seed = None if sampling.seed is None else (sampling.seed + index) & _SEED_MASK
