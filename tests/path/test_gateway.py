@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from tests.path.house import HELLO, SECRET, Gateway, Provider, rule
+from tests.path.house import HELLO, SECRET, Gateway, Provider, delta, rule, sse, stream_rule
 
 
 def test_a_whole_chat_answer_is_the_providers_own_bytes(gateway: Gateway, provider: Provider) -> None:
@@ -229,3 +229,48 @@ def test_cors_is_off_and_then_only_for_the_named_origins(gateway: Gateway) -> No
         "/v1/chat/completions", {"model": "mine/plain", "messages": HELLO}, origin="https://a.example"
     )
     assert not [name for name in plain.headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"usage": {"prompt_tokens": 10**30, "completion_tokens": 1}},
+        {"usage": {"prompt_tokens": 2**63, "completion_tokens": 2**64}},
+        {"usage": {"prompt_tokens": 2**62, "completion_tokens": 2**62, "total_tokens": 1}},
+        {"usage": {"prompt_tokens": -5, "completion_tokens": -7}},
+        {
+            "usage": {
+                "prompt_tokens": 1,
+                "completion_tokens": 1,
+                "prompt_tokens_details": {"cached_tokens": 10**25},
+            }
+        },
+        {"usage": {"prompt_tokens": 1e300, "completion_tokens": 0.5}},
+        {"usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 10**40, "new": [10**30]}},
+        {"usage": {"prompt_tokens": "7"}},
+        {"usage": []},
+        {"model": "m" * 1_000_000},
+        {"model": 'two\nlines" of \\ {nonsense} \x00'},
+        {"model": 7},
+    ],
+)
+def test_absurd_facts_from_a_provider_do_not_stop_the_records(
+    gateway: Gateway, provider: Provider, said: dict[str, object], stream: bool
+) -> None:
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "model": "up", **said}
+    if stream:
+        usage = {"choices": [], "usage": end.pop("usage", None)}
+        frames = [delta("x"), json.dumps(end).encode(), json.dumps(usage).encode()]
+        provider.script(stream_rule(sse(*frames, b"[DONE]")))
+    else:
+        provider.script(rule(body=end))
+    more = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    answer = gateway.chat("mine/dear", **more)
+    assert answer.status in (200, 502) and b"internal_error" not in answer.body
+    record = gateway.record(answer.headers["x-request-id"])
+    assert record["cost_usd"] >= 0 and len(record["served_model"]) < 1_000
+    provider.script()
+    after = gateway.chat()
+    assert gateway.record(after.headers["x-request-id"])["output_tokens"] == 6
+    assert gateway.request("GET", "/metrics").status == 200

@@ -95,6 +95,8 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _T = TypeVar("_T")
+MAX_TOKENS = 1 << 40
+MAX_MODEL = 256  # characters of the upstream's own name for itself that are kept
 
 _SPOKE = Frame(spoke=True)
 _SILENT = Frame()
@@ -156,7 +158,10 @@ def _counts(usage: _Usage | None) -> Counts | None:
     reasoning = (thinking.reasoning_tokens if thinking else None) or 0
     if reasoning > output:  # some providers report reasoning beside the output, not inside it
         output += reasoning
-    return Counts(prompt, output, min(cached, prompt), written, reasoning)
+    counts = Counts(prompt, output, min(cached, prompt), written, reasoning)
+    if min(prompt, output, cached, written, reasoning) < 0 or prompt + output + written > MAX_TOKENS:
+        return None  # beyond belief is as good as not reported
+    return counts
 
 
 def _read(decode: Callable[[bytes], _T], data: bytes) -> _T:
@@ -186,7 +191,7 @@ def whole(data: bytes, api: Api) -> Whole:
     for choice in answer.choices or ():
         if choice.finish_reason in _FAILED_FINISHES:
             raise UpstreamBroken("failed_finish", f"The provider ended with '{choice.finish_reason}'.")
-    return Whole(answer.model or "", _counts(answer.usage))
+    return Whole((answer.model or "")[:MAX_MODEL], _counts(answer.usage))
 
 
 def frame(data: bytes) -> Frame:
@@ -205,7 +210,9 @@ def frame(data: bytes) -> Frame:
     if not choices:
         counts = _counts(usage)
         return (
-            Frame(is_usage=counts is not None, counts=counts, model=chunk.model or "") if counts else _SILENT
+            Frame(is_usage=counts is not None, counts=counts, model=(chunk.model or "")[:MAX_MODEL])
+            if counts
+            else _SILENT
         )
     spoke = finished = False
     for choice in choices:
@@ -218,7 +225,7 @@ def frame(data: bytes) -> Frame:
         spoke = spoke or bool(choice.text) or _has_output(choice.delta)
     if not finished and usage is None:
         return _SPOKE if spoke else _SILENT
-    return Frame(spoke=spoke, finished=finished, counts=_counts(usage), model=chunk.model or "")
+    return Frame(spoke=spoke, finished=finished, counts=_counts(usage), model=(chunk.model or "")[:MAX_MODEL])
 
 
 def _has_output(delta: _Delta | None) -> bool:

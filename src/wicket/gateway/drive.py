@@ -7,6 +7,7 @@ One `Drive` per request; everything happens in callbacks, so that a request cost
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -33,10 +34,12 @@ from wicket.gateway.events import (
 from wicket.gateway.gate import Gate
 from wicket.gateway.request import request_bytes
 from wicket.gateway.settle import charge_of, settle
-from wicket.gateway.walk import Walk, step
+from wicket.gateway.walk import NEVER, State, Walk, step
 from wicket.routing.deployment import Deployment
 from wicket.routing.plan import Facts, plan
 from wicket.wire import json
+
+_log = logging.getLogger("wicket.gateway")
 
 KEEP_ALIVE = b": wicket is waiting for the provider\n\n"
 
@@ -108,8 +111,11 @@ class Drive:
 
     def feed(self, event: Event) -> None:
         """Let the walk decide about an event, and do it."""
-        for action in step(self.walk, event):
-            PERFORM[type(action)](self, action)
+        try:
+            for action in step(self.walk, event):
+                PERFORM[type(action)](self, action)
+        except Exception:
+            self._collapse()
 
     def tick(self, now_us: int) -> None:
         """A limit may have passed."""
@@ -130,6 +136,21 @@ class Drive:
         self.is_paused = False
         if self.answer is not None and self.answer.exchange is not None:
             self.answer.exchange.resume()
+
+    def _collapse(self) -> None:
+        """A mistake of our own: the log has it, the caller hears of it and the record is written."""
+        _log.exception("%s failed inside", format_id(self.call.id))
+        if self not in self.gate.active:
+            return
+        self.walk.state = State.OVER
+        self.walk.due_us = NEVER
+        for attempt in self.attempts:
+            attempt.cancel("internal_error")
+        fault = Fault("internal_error", f"Something failed inside ({format_id(self.call.id)}).")
+        try:
+            self._fail(Fail(fault))
+        finally:
+            self._settle(Settle(fault.code))
 
     # actions
 
@@ -229,11 +250,17 @@ class Drive:
     def _usage_frame(self, attempt: Attempt) -> bytes:
         """The provider's usage frame with our cost in it, or an estimate where it reported none."""
         if attempt.usage_frame:
-            frame = json.decode(attempt.usage_frame)
-        else:
-            frame = {"id": format_id(self.call.id), "object": "chat.completion.chunk", "choices": []}
-            frame["created"] = self.call.unix_ms // 1_000
-            frame["model"] = attempt.model or attempt.deployment.model
+            try:
+                return self._with_cost(attempt, json.decode(attempt.usage_frame))
+            except (json.DecodeError, OverflowError):  # it holds a number that we can't write
+                pass
+        frame: dict[str, Any] = {"id": format_id(self.call.id), "object": "chat.completion.chunk"}
+        frame["choices"] = []
+        frame["created"] = self.call.unix_ms // 1_000
+        frame["model"] = attempt.model or attempt.deployment.model
+        return self._with_cost(attempt, frame)
+
+    def _with_cost(self, attempt: Attempt, frame: dict[str, Any]) -> bytes:
         usage, _ = attempt.bill()
         reported = frame.get("usage") or {
             "prompt_tokens": usage.input_tokens,

@@ -197,3 +197,19 @@ def test_cors_is_there_for_named_origins_only() -> None:
         made.data_received(request(b"origin: " + origin))
         upstreams(made).exchanges[-1].answer(ANSWER)
         assert (b"access-control-allow-origin: " + origin in transport.writes[-1]) is is_named
+
+
+def test_a_mistake_of_our_own_is_answered_recorded_and_logged(caplog: pytest.LogCaptureFixture) -> None:
+    made, transport = protocol()
+    upstreams(made).is_broken = True
+    made.data_received(request())
+    assert error(transport.writes[0]) == (500, "internal_error")
+    [record] = records(made.serving.gate)
+    assert (record.status, record.outcome) == (500, "internal_error") and not made.serving.gate.active
+    assert (
+        "failed inside" in caplog.text and KEY.decode() not in caplog.text and '"content"' not in caplog.text
+    )
+    upstreams(made).is_broken = False
+    made.data_received(request())  # the connection serves on
+    upstreams(made).exchanges[0].answer(ANSWER)
+    assert transport.writes[1].endswith(ANSWER)

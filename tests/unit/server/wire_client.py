@@ -82,10 +82,13 @@ class Upstreams:
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
+        self.is_broken = False
 
     def send(
         self, origin: Origin, request: bytes, sink: Any, *, connect_ms: int, fresh: bool = False
     ) -> Exchange:
+        if self.is_broken:
+            raise RuntimeError("a mistake of our own")
         self.exchanges.append(Exchange(request, sink))
         return self.exchanges[-1]
 
