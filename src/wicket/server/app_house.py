@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wicket.accounts.callers import Caller
-from wicket.routing.deployment import Route
+from wicket.routing.deployment import Deployment, Route
 from wicket.supervisor.messages import EngineState
 
 
@@ -66,6 +66,10 @@ class House(Protocol):
 
     def engine_states(self) -> Mapping[str, EngineState]:
         """Every local engine by its name."""
+        ...
+
+    async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
+        """What a local engine says of its model (scheme, context, tool calls); None if it can't now."""
         ...
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:

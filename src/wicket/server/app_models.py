@@ -80,6 +80,9 @@ async def show_model(call: Call) -> Response:
     card = named_card(call.house.snapshot, name, call.house.engine_states())
     if not allows_model(call.caller, name):
         raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
+    first = next(iter(call.house.snapshot.resolve(name).deployments), None)
+    if first is not None and first.engine:
+        card["card"] = await call.house.engine_card(first)
     return Response(encode(card), media_type=_JSON)
 
 

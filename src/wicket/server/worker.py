@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import uvicorn
@@ -28,9 +29,10 @@ from wicket.config.schema import Config
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
 from wicket.dialects.contract import Api
-from wicket.errors import StoreFault
+from wicket.errors import ProviderFault, StoreFault
 from wicket.gateway.admit import check_live
 from wicket.gateway.gate import Gate
+from wicket.routing.deployment import Deployment
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
@@ -46,8 +48,11 @@ from wicket.supervisor.messages import (
     ToWorker,
     pack_record,
 )
+from wicket.upstream.fetch import fetch
 from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.proxies import proxy_for
+from wicket.upstream.request_head import head, without_body
+from wicket.wire import json
 
 FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
@@ -112,6 +117,18 @@ class Worker:
     def engine_states(self) -> Mapping[str, EngineState]:
         """Every local engine."""
         return self.engines
+
+    async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
+        """What a local engine says of its model."""
+        target = f"/v1/models/{quote(deployment.model)}"
+        request = without_body(head("GET", target, deployment.origin, ()))
+        try:
+            answer = await fetch(
+                self.pool, deployment.origin, request, connect_ms=500, total_ms=2_000, max_bytes=64 * 1024
+            )
+        except ProviderFault:
+            return None
+        return json.decode(answer.body, type=dict[str, Any]) if answer.status == 200 else None
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
         """What only the supervisor knows."""

@@ -21,6 +21,7 @@ from wicket.cli.on_disk import Desk
 from wicket.config.load import parse
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.gateway.admit import check_live
+from wicket.routing.deployment import Deployment
 from wicket.server.app import build_app
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import fault_of
@@ -86,6 +87,9 @@ class StoreHouse(Desk):
 
     def engine_states(self) -> Mapping[str, EngineState]:
         return self.engines
+
+    async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
+        return {"engine": deployment.engine, "scheme": "none"}
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
         """As over the control channel: everything goes through msgpack both ways."""
