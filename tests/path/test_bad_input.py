@@ -311,3 +311,22 @@ def test_cors_is_for_the_named_origins_and_nonsense_stays_nonsense(open_gateway:
         assert "x-request-id" in answer.headers["access-control-expose-headers"]
     assert answers(served.raw(b"\x00nonsense\r\n\r\n")) == [400]
     assert "Traceback" not in served.heard()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "status", "code"),
+    [
+        ("host: x\r\n", "", 400, "missing_host"),
+        ("host: x\r\n", "host: x\r\nhost: y\r\n", 400, "repeated_header"),
+        ("host: x\r\n", "host: x\r\ncontent-encoding: gzip\r\n", 415, "unsupported_encoding"),
+        ("host: x\r\n", "host: x\r\ncontent-encoding: identity\r\n", 200, ""),
+        ("content-length: 100\r\n", "transfer-encoding: gzip, chunked\r\n", 501, "unsupported_coding"),
+    ],
+)
+def test_a_head_that_the_standard_refuses(
+    gateway: Gateway, old: str, new: str, status: int, code: str
+) -> None:
+    body = json.dumps(GOOD).encode().ljust(100)
+    head = gateway.head(b"", "content-length: 100", "connection: close")
+    got = gateway.raw(head.replace(old.encode(), new.encode()) + body)
+    assert answers(got) == [status] and code.encode() in got

@@ -1,6 +1,8 @@
 """Bounds on what one connection may use: sizes, counts and times, each with its answer."""
 
 import json
+import os
+import resource
 import socket
 from typing import Any
 
@@ -195,3 +197,26 @@ def test_more_requests_than_fit_are_told_when_to_come_back(open_gateway: Any, pr
         assert answer.headers["retry-after"] == "1" and answer.headers["x-should-retry"] == "true"
         assert served.request("GET", "/readyz").status in (200, 503)
     eventually(lambda: served.chat().status == 200)
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="only Linux can change another process's limits")
+def test_a_worker_without_file_descriptors_serves_again_when_it_has_some(open_gateway: Any) -> None:
+    served = open_gateway()
+    [pid] = served.worker_pids()
+    few = len(os.listdir(f"/proc/{pid}/fd")) + 10
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (few, few))
+    held = [socket.create_connection(served.address, timeout=10) for _ in range(60)]
+    body = json.dumps({"model": "mine/plain", "messages": HELLO}).encode()
+    held[0].sendall(served.head(body, f"content-length: {len(body)}"))
+    assert answers(held[0].recv(65_536)) == [502]  # nothing is left for the provider
+    for connection in held:
+        connection.close()
+    eventually(lambda: is_served(served))
+    assert served.worker_pids() == [pid] and "Traceback" not in served.heard()
+
+
+def is_served(served: Gateway) -> bool:
+    try:
+        return served.chat().status == 200
+    except ConnectionResetError:
+        return False

@@ -59,7 +59,7 @@ def test_a_head_with_two_readings_is_refused_and_the_rest_is_not_read(
     gateway: Gateway, provider: Provider, lines: list[str], body: bytes
 ) -> None:
     got = gateway.raw(gateway.head(body, *lines) + SECOND)
-    assert answers(got) == [400], got[:300]
+    assert answers(got) in ([400], [501]), got[:300]
     assert json.loads(got.split(b"\r\n\r\n", 1)[1])["error"]["type"] == "invalid_request_error"
     assert b"connection: close" in got.lower() and b"\r\nx-request-id: req_" in got and provider.log == []
 

@@ -29,7 +29,10 @@ from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.heads import HeadMemo, KnownHead, Parts
 from wicket.server.reply import HttpReply, StatusLines
 
-_KEPT = frozenset({b"authorization", b"x-api-key", b"api-key", b"traceparent", b"content-length", b"expect"})
+_KEPT = frozenset(
+    b"authorization x-api-key api-key traceparent content-length expect "
+    b"host transfer-encoding content-encoding".split()
+)
 
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
@@ -199,6 +202,11 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.num_bytes > bounds.max_header_bytes and _head_bytes(self) > bounds.max_header_bytes:
             self._refuse(_head_too_large())
             return
+        if b"host" not in self.kept or b"transfer-encoding" in self.kept or b"content-encoding" in self.kept:
+            fault = _odd_head(self.kept, self.parser.get_http_version())
+            if fault is not None:
+                self._refuse(fault)
+                return
         self.expect_100_continue = self.kept.get(b"expect", b"").lower() == b"100-continue"
         self.num_bytes = 0
         self.idle_since = 0.0
@@ -372,6 +380,17 @@ class InferenceProtocol(HttpToolsProtocol):
                 return
         number = self.serving.gate.ids.next(time.time_ns() // 1_000_000)
         HttpReply(self, False, self._cors_headers()).refuse(fault, b"x-request-id: req_%016x\r\n" % number)
+
+
+def _odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
+    """What RFC 9112 §3.2 and §6.1 and RFC 9110 §15.5.16 have refused."""
+    if b"host" not in kept and version == "1.1":
+        return CallerFault("missing_host", "An HTTP/1.1 request must have a Host header.")
+    if kept.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+        return CallerFault("unsupported_coding", "The only transfer coding taken is 'chunked'.", status=501)
+    if kept.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        return CallerFault("unsupported_encoding", "Send the body without Content-Encoding.", status=415)
+    return None
 
 
 def _head_bytes(protocol: InferenceProtocol) -> int:
