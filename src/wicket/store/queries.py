@@ -22,7 +22,9 @@ _SUMS = (
 _MAX_ID = (1 << 63) - 1
 
 # ON CONFLICT and not OR IGNORE: the latter would drop a row with a NULL in silence as well
-INSERT_RECORD = f"INSERT INTO records VALUES ({','.join('?' * 25)}) ON CONFLICT (id) DO NOTHING"  # noqa: S608
+_INSERT = "INSERT INTO records VALUES ({}) ON CONFLICT (id) DO NOTHING"
+INSERT_RECORD = _INSERT.format(",".join("?" * 25))
+INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL")  # neither attempts nor dropped
 HAS_RECORD = "SELECT 1 FROM records WHERE id = ?"
 ONE_RECORD = "SELECT * FROM records WHERE id = ?"
 ADD_USAGE = (

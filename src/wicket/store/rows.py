@@ -20,10 +20,14 @@ _decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
 
 Row = tuple[Any, ...]
+NUM_PLAIN = 23  # columns that every row has; `attempts` and `dropped` come after them
 
 
 def record_row(record: Record) -> Row:
-    """In the order of the table's columns."""
+    """In the order of the table's columns; only the first `NUM_PLAIN` if the others would be NULL.
+
+    Whole numbers stand for booleans, and NULLs are left out, since the driver is slow to bind either.
+    """
     usage = record.usage
     sent_us = answered_us = told = None
     attempts = record.attempts
@@ -31,7 +35,7 @@ def record_row(record: Record) -> Row:
         sent_us, answered_us = attempts[0].started_us, attempts[0].ended_us
     elif attempts:
         told = _encode(attempts).decode()
-    return (
+    row = (
         record.id,
         record.started_ms,
         record.key_id,
@@ -41,13 +45,13 @@ def record_row(record: Record) -> Row:
         record.served_model,
         record.status,
         record.outcome,
-        record.is_stream,
+        1 if record.is_stream else 0,
         usage.input_tokens,
         usage.output_tokens,
         usage.cached_tokens,
         usage.cache_write_tokens,
         usage.reasoning_tokens,
-        usage.is_estimated,
+        1 if usage.is_estimated else 0,
         record.cost_nanos,
         record.charge_nanos,
         record.first_token_us,
@@ -55,9 +59,10 @@ def record_row(record: Record) -> Row:
         record.price_row,
         sent_us,
         answered_us,
-        told,
-        _encode(record.dropped).decode() if record.dropped else None,
     )
+    if told is None and not record.dropped:
+        return row
+    return (*row, told, _encode(record.dropped).decode() if record.dropped else None)
 
 
 def _repeats(attempt: Attempt, record: Record) -> bool:
@@ -72,7 +77,7 @@ def _repeats(attempt: Attempt, record: Record) -> bool:
 
 
 def row_record(row: Sequence[Any]) -> Record:
-    """The record of a row as `record_row` made it."""
+    """The record of a row that has all the table's columns."""
     usage = Usage(row[10], row[11], row[12], row[13], row[14], bool(row[15]))
     attempts: list[Attempt] = []
     if row[23] is not None:

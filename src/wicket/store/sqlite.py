@@ -22,7 +22,7 @@ from wicket.store.contract import Inserted, RecordFilter
 from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
 from wicket.store.opening import open_reader, open_writer
-from wicket.store.rows import key_row, record_row, row_key, row_record
+from wicket.store.rows import NUM_PLAIN, Row, key_row, record_row, row_key, row_record
 
 _PRUNED_AT_ONCE = 5_000  # records per transaction, so that pruning never holds the writer for long
 
@@ -47,14 +47,14 @@ class SqliteStore:
         with mapped(self.path):
             rows = [record_row(record) for record in fresh]
             with self._writing() as connection:
-                if connection.executemany(queries.INSERT_RECORD, rows).rowcount == len(rows):
+                if _insert(connection, rows) == len(rows):
                     self._add_usage(connection, fresh)
                     return Inserted(len(rows), len(batch) - len(rows))
                 # Some are known. Begin again with the others, or the sums would count those twice.
                 connection.execute("ROLLBACK")
                 connection.execute("BEGIN IMMEDIATE")
                 fresh = _unknown(connection, fresh)
-                connection.executemany(queries.INSERT_RECORD, [record_row(record) for record in fresh])
+                _insert(connection, [record_row(record) for record in fresh])
                 self._add_usage(connection, fresh)
         return Inserted(len(fresh), len(batch) - len(fresh))
 
@@ -172,6 +172,16 @@ class SqliteStore:
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with mapped(self.path), closing(open_reader(self.path)) as connection:
             return connection.execute(query, values).fetchall()
+
+
+def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
+    """How many of the rows are new and now there."""
+    plain = [row for row in rows if len(row) == NUM_PLAIN]
+    num_new = connection.executemany(queries.INSERT_PLAIN_RECORD, plain).rowcount if plain else 0
+    if len(plain) < len(rows):
+        others = [row for row in rows if len(row) != NUM_PLAIN]
+        num_new += connection.executemany(queries.INSERT_RECORD, others).rowcount
+    return num_new
 
 
 def _unknown(connection: sqlite3.Connection, batch: Sequence[Record]) -> list[Record]:

@@ -19,3 +19,15 @@ def test_the_oldest_are_forgotten() -> None:
     assert recent.last == 5
     assert [r.id for r in recent.after(0)] == [2, 3, 4]
     assert [r.id for r in recent.after(99)] == []
+
+
+def test_marks_and_the_bound_reach_across_batches() -> None:
+    recent = Recent(max_kept=4)
+    for batch in ([1, 2], [], [3], [4, 5, 6]):
+        recent.add([record(n) for n in batch])
+    assert recent.last == 6
+    assert recent.after(0) == [record(n) for n in (3, 4, 5, 6)]
+    assert [r.id for r in recent.after(3)] == [4, 5, 6]
+    assert [r.id for r in recent.after(5)] == [6]
+    recent.add([record(7)])
+    assert [r.id for r in recent.after(2)] == [4, 5, 6, 7]
