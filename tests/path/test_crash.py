@@ -72,6 +72,7 @@ def test_a_killed_worker_loses_only_what_is_younger_than_the_bound(open_gateway:
     served = open_gateway(TWO)
     clients = under_load(served)
     victim = served.worker_pids()[0]
+    eventually(lambda: sum(at < now_ms() - BOUND_MS for c in clients for _, at in list(c.ids)) > 100)
     killed_ms = now_ms()
     os.kill(victim, signal.SIGKILL)
     answered = [len(client.ids) for client in clients]
