@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+import msgspec
+
 from wicket.errors import ProviderFault, UpstreamBroken
 from wicket.upstream.contract import Sink
 from wicket.upstream.dial import Dialled, place
@@ -28,17 +30,14 @@ class Owner(Protocol):
         ...
 
 
-class PooledExchange:
+class PooledExchange(msgspec.Struct, eq=False):
     """One request under way, from before its connection exists until its end."""
 
-    __slots__ = ("connection", "is_paused", "request", "reused", "sink")
-
-    def __init__(self, sink: Sink, request: bytes) -> None:
-        self.sink: Sink | None = sink
-        self.request = request
-        self.connection: Connection | None = None
-        self.reused = False
-        self.is_paused = False
+    sink: Sink | None
+    request: bytes
+    connection: Connection | None = None
+    reused: bool = False
+    is_paused: bool = False
 
     def cancel(self) -> None:
         """See `Exchange`. A connection still being made is kept for the next request."""
@@ -71,45 +70,47 @@ class PooledExchange:
 
 
 class Connection(Dialled):
-    """An open connection. `idle_until` is when, on the loop's clock, it is no longer worth keeping."""
+    """An open connection. `idle_until` is when, on the loop's clock, it is no longer worth keeping.
 
-    __slots__ = ("_exchange", "_is_paused", "_owner", "_reader", "_transport", "idle_until", "origin")
+    `reader.idle_s` is for how long the upstream keeps it, if it said so. `shelf` is the owner's: where it
+    keeps this connection while it is idle.
+    """
+
+    __slots__ = ("_exchange", "_is_paused", "_owner", "_transport", "idle_until", "origin", "reader", "shelf")
 
     def __init__(self, origin: Origin, owner: Owner) -> None:
         self.origin = origin
         self.idle_until = 0.0
         self._owner = owner
-        self._reader = ResponseReader()
+        self.reader = ResponseReader()
+        self.shelf: list[Connection] | None = None
         self._exchange: PooledExchange | None = None
         self._transport: asyncio.Transport | None = None
         self._is_paused = False
-
-    @property
-    def idle_s(self) -> int | None:
-        """For how long the upstream keeps it, if it said so."""
-        return self._reader.idle_s
-
-    @property
-    def is_open(self) -> bool:
-        """Neither closed nor closing."""
-        return self._transport is not None and not self._transport.is_closing()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio."""
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it
         self._owner.made(self)
 
-    def start(self, exchange: PooledExchange) -> None:
-        """Send the exchange's request and read its answer. The connection must be open and free."""
-        request = exchange.request
+    def start(self, exchange: PooledExchange) -> bool:
+        """Send the exchange's request and read its answer; the connection must be free.
+
+        False, with nothing done, where it is not open any more.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return False
+        sink, request = exchange.sink, exchange.request
+        assert sink is not None
         exchange.request = b""
         exchange.connection = self
         self._exchange = exchange
-        assert exchange.sink is not None and self._transport is not None
-        self._reader.begin(exchange.sink, bodiless=request.startswith(b"HEAD "))
-        self._transport.write(request)
+        self.reader.begin(sink, request.startswith(b"HEAD "))
+        transport.write(request)
         if exchange.is_paused:
             self.pause()
+        return True
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
@@ -117,8 +118,9 @@ class Connection(Dialled):
         if exchange is None:  # nobody asked: the connection can't be trusted any more
             self.abort()
             return
+        reader = self.reader
         try:
-            if not self._reader.feed(data):
+            if not (reader.feed_plain(data) or reader.feed(data)):
                 return
         except ProviderFault as fault:
             self._fail(fault)
@@ -153,7 +155,7 @@ class Connection(Dialled):
     def abandon(self) -> None:
         """Forget the exchange and close."""
         self._exchange = None
-        self._reader.silence()
+        self.reader.silence()
         self.abort()
 
     def abort(self) -> None:
@@ -166,8 +168,10 @@ class Connection(Dialled):
         exchange.connection = None
         transport = self._transport
         assert transport is not None
-        if self._reader.reusable and not transport.get_write_buffer_size() and not transport.is_closing():
-            self.resume()
+        # A closing transport isn't looked for: `start` does, when the connection is to be used again.
+        if self.reader.reusable and not transport.get_write_buffer_size():
+            if self._is_paused:
+                self.resume()
             self._owner.freed(self)
         else:
             transport.abort()
@@ -181,14 +185,14 @@ class Connection(Dialled):
         if exchange is None:
             return
         try:
-            if exc is None and self._reader.close():
+            if exc is None and self.reader.close():
                 self._finish(exchange)
                 return
         except ProviderFault as fault:
             self._fail(fault)
             return
         where = place(self.origin)
-        if self._reader.untouched:
+        if self.reader.untouched:
             self._fail(UpstreamBroken("reset", f"{where} closed the connection without an answer."))
         else:
             self._fail(
@@ -198,7 +202,7 @@ class Connection(Dialled):
     def _fail(self, fault: ProviderFault) -> None:
         exchange = self._exchange
         self._exchange = None
-        headers_seen = self._reader.headers_seen
+        headers_seen = self.reader.headers_seen
         self.abort()
         if exchange is not None:
             exchange.fail(fault, headers_seen=headers_seen)

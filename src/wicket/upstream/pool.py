@@ -65,9 +65,8 @@ class KeepAlivePool:
             now = loop.time()
             while idle:
                 connection = idle.pop()
-                if connection.idle_until > now and connection.is_open:
+                if connection.idle_until > now and connection.start(exchange):
                     exchange.reused = True
-                    connection.start(exchange)
                     return exchange
                 connection.abort()
         if self._closed:
@@ -104,17 +103,18 @@ class KeepAlivePool:
 
     def freed(self, connection: Connection) -> None:
         """A connection may carry another request."""
-        idle = self._idle.get(connection.origin)
+        idle = connection.shelf
         if idle is None:
-            idle = self._idle[connection.origin] = []
+            idle = connection.shelf = self._idle.setdefault(connection.origin, [])
         if self._closed or len(idle) >= self._max_idle:
             connection.abort()
             return
         assert self._loop is not None
         idle_s = self._idle_s
-        if connection.idle_s is not None:
+        theirs_s = connection.reader.idle_s
+        if theirs_s is not None:
             # One second early, because the upstream's clock started before ours.
-            idle_s = min(idle_s, connection.idle_s - 1.0)
+            idle_s = min(idle_s, theirs_s - 1.0)
         connection.idle_until = self._loop.time() + idle_s
         idle.append(connection)
         if self._timer is None:
@@ -123,7 +123,7 @@ class KeepAlivePool:
     def lost(self, connection: Connection) -> None:
         """A connection is closed."""
         self._connections.discard(connection)
-        idle = self._idle.get(connection.origin)
+        idle = connection.shelf
         if idle and connection in idle:
             idle.remove(connection)
         if self._emptied is not None and not self._connections:
@@ -141,9 +141,7 @@ class KeepAlivePool:
             return
         if exchange.sink is None:
             self.freed(connection)
-        elif connection.is_open:
-            connection.start(exchange)
-        else:
+        elif not connection.start(exchange):
             exchange.fail(ProviderFault("connect_failed", "The upstream closed the connection at once."))
 
     def sweep(self) -> None:
@@ -153,14 +151,13 @@ class KeepAlivePool:
             self._timer.cancel()
             self._timer = None
         now = self._loop.time()
+        shelves = {id(connection.shelf) for connection in self._connections}
         for origin, idle in list(self._idle.items()):
-            keep = [connection for connection in idle if connection.idle_until > now]
             for connection in idle:
                 if connection.idle_until <= now:
                     connection.abort()
-            if keep:
-                self._idle[origin] = keep
-            else:
+            idle[:] = [connection for connection in idle if connection.idle_until > now]
+            if id(idle) not in shelves:
                 del self._idle[origin]
         if self._idle:
             self._timer = self._loop.call_later(SWEEP_S, self.sweep)

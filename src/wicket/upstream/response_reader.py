@@ -7,7 +7,7 @@ import re
 from wicket.errors import ProviderFault
 from wicket.upstream.chunked_body import ChunkedBody
 from wicket.upstream.content_coding import Decoding, Listener
-from wicket.upstream.response_head import MAX_HEAD_BYTES, Field, Framing, Malformed, parse_head
+from wicket.upstream.response_head import MAX_HEAD_BYTES, Field, Framing, Malformed, parse_head, parse_plain
 
 MAX_INTERIM_ANSWERS = 32
 
@@ -15,7 +15,7 @@ _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 
 # What the next byte belongs to. Plain integers: an enum member costs a lookup on every read.
-_HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE = range(4)
+_HEAD, _LENGTH, _CHUNKED, _UNTIL_CLOSE = range(4)  # `_HEAD` is the false one
 
 
 class ResponseReader:
@@ -56,7 +56,7 @@ class ResponseReader:
         if self._decoding is not None:
             self._decoding.silence()
 
-    def begin(self, listener: Listener, *, bodiless: bool) -> None:
+    def begin(self, listener: Listener, bodiless: bool) -> None:
         """Expect the answer to a request; `bodiless` for HEAD."""
         self.listener = listener
         self.bodiless = bodiless
@@ -74,13 +74,35 @@ class ResponseReader:
         """The final head has been told."""
         return self._body != _HEAD
 
+    def feed_plain(self, data: bytes) -> bool:
+        """Take a whole plain answer at once and say True; else do nothing and say False: then `feed` it.
+
+        A shortcut through `feed` that tells exactly the same, for most answers that aren't streamed. Raises
+        `Malformed` only before anything was told.
+        """
+        if self._body or self._buffer or self.bodiless:
+            return False
+        plain = parse_plain(data)
+        if plain is None:
+            return False
+        self._body = _LENGTH
+        self._left = 0
+        self.reusable = True
+        self.idle_s = None
+        listener = self.listener
+        if listener is not None:
+            listener.on_headers(200, plain[0])
+            if self.listener is listener:
+                listener.on_data(plain[1])
+        return True
+
     def feed(self, data: bytes) -> bool:
         """Take what the socket gave; True when the answer is complete. Raises `Malformed`."""
         body = self._body
-        if body == _HEAD:
-            return self._feed_head(data)
         if body == _CHUNKED:
             return self._feed_chunks(data)
+        if body == _HEAD:
+            return self._feed_head(data)
         if body == _LENGTH:
             return self._feed_length(data)
         self._tell(data)
@@ -150,9 +172,6 @@ class ResponseReader:
         listener = self.listener
         if listener is not None:
             listener.on_headers(status, fields)
-            if length == len(rest) and length and self._decoding is None and self.listener is listener:
-                listener.on_data(rest)  # the common case, without further calls
-                return True
         if rest:
             return self.feed(rest)
         return length == 0
@@ -174,8 +193,9 @@ class ResponseReader:
         chunks = self._chunks
         assert chunks is not None
         payload = chunks.feed(data)
-        if payload:
-            self._tell(payload)
+        listener = self.listener
+        if payload and listener is not None:
+            listener.on_data(payload)
         if not chunks.done:
             return False
         if chunks.surplus:

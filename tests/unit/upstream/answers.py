@@ -25,7 +25,7 @@ class Heard:
 def read(parts: list[bytes], *, bodiless: bool = False) -> tuple[Heard, ResponseReader, bool]:
     """Feed parts until the answer is complete."""
     heard, reader = Heard(), ResponseReader()
-    reader.begin(heard, bodiless=bodiless)
+    reader.begin(heard, bodiless)
     done = False
     for part in parts:
         assert not done

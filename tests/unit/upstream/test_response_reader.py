@@ -60,7 +60,7 @@ def test_damaged_chunks_are_read_as_h11_reads_them_or_refused(
     at = start + at % (len(data) - start)
     data = data[:at] + put + data[at + (0 if insert else len(put)) :]
     heard, reader = Heard(), ResponseReader()
-    reader.begin(heard, bodiless=False)
+    reader.begin(heard, False)
     try:
         done = reader.feed(data)
     except Malformed:
@@ -250,7 +250,7 @@ def test_silence_stops_a_running_feed() -> None:
             reader.silence()
 
     quitter = Quitter()
-    reader.begin(quitter, bodiless=False)
+    reader.begin(quitter, False)
     assert reader.feed(OK + b"Content-Length: 2\r\n\r\nhi")
     assert quitter.heads and not quitter.parts
 
@@ -258,8 +258,107 @@ def test_silence_stops_a_running_feed() -> None:
 def test_one_reader_reads_answer_after_answer() -> None:
     heard, reader = Heard(), ResponseReader()
     for body in (b"one", b"three"):
-        reader.begin(heard, bodiless=False)
+        reader.begin(heard, False)
         assert reader.untouched and not reader.headers_seen
         assert reader.feed(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
         assert reader.headers_seen
     assert heard.body == b"onethree"
+
+
+line = st.one_of(
+    st.sampled_from(
+        [
+            b"Content-Length: 5", b"content-length:5", b"Content-Length: 05", b"Content-Length: 0",
+            b"Content-Length: 6", b"Content-Length: x", b"Connection: keep-alive", b"Connection: Keep-Alive",
+            b"Connection: close", b"Connection: keep-alive, close", b"Keep-Alive: timeout=7", b"A: b",
+            b" folded", b"A : b", b"A: b\nc", b"Transfer-Encoding: chunked", b"Content-Encoding: gzip",
+            b"Content-Encoding: identity", b"Content-Encoding: br", b"Set-Cookie: a=1", b"Set-Cookie: b=2",
+            b"",
+        ]
+    ),
+    st.from_regex(rb"[A-Za-z-]{1,9}:[ -~]{0,9}", fullmatch=True),
+)  # fmt: skip
+status_line = st.sampled_from(
+    [b"HTTP/1.1 200 OK"] * 6
+    + [b"HTTP/1.0 200 OK", b"HTTP/1.1 200", b"HTTP/1.1 204 No", b"HTTP/1.1 400 Bad", b"HTTP/1.1 407 No"]
+    + [b"HTTP/1.1 103 Early", b"HTTP/2 200 OK"]
+)
+
+
+def outcome(parts: list[bytes], *, bodiless: bool, shortcut: bool) -> tuple[object, ...]:
+    """All that a reader says of one answer, however it was cut."""
+    heard, reader = Heard(), ResponseReader()
+    reader.begin(heard, bodiless)
+    done, failure = False, ""
+    try:
+        for part in parts:
+            if done:  # as a connection does with what comes when nobody asked
+                reader.reusable = False
+                break
+            done = (shortcut and reader.feed_plain(part)) or reader.feed(part)
+    except ProviderFault as fault:
+        failure = fault.code
+    kept = (reader.reusable, reader.idle_s) if done else ()
+    return heard.heads, heard.body if done else b"", done, kept, failure, reader.headers_seen
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    status_line,
+    st.lists(line, max_size=5),
+    st.sampled_from([b"hello", b"hello", b"", b"hell", b"hello!", b"0\r\n\r\n"]),
+    st.lists(st.integers(0, 200), max_size=4),
+    st.booleans(),
+)
+def test_an_answer_in_one_read_is_told_as_in_many(
+    status: bytes, lines: list[bytes], body: bytes, at: list[int], bodiless: bool
+) -> None:
+    data = b"\r\n".join([status, *lines]) + b"\r\n\r\n" + body
+    whole = outcome([data], bodiless=bodiless, shortcut=True)
+    assert whole == outcome([data], bodiless=bodiless, shortcut=False)
+    assert whole == outcome([data], bodiless=bodiless, shortcut=True), "lines are known the second time"
+    several = outcome(cut(data, at), bodiless=bodiless, shortcut=True)
+    assert several == outcome(cut(data, at), bodiless=bodiless, shortcut=False)
+    if not whole[4] and not several[4]:
+        assert several == whole
+
+
+PLAIN = b"X-Id: %d\r\nContent-Length: 5\r\nConnection: keep-alive\r\n"
+
+
+def test_a_plain_answer_is_taken_at_once_and_told_once() -> None:
+    read([OK + b"Content-Length: 1\r\n\r\na"])  # from here on the status line is known
+    heard, reader = Heard(), ResponseReader()
+    reader.begin(heard, False)
+    assert reader.feed_plain(OK + PLAIN % 7 + b"\r\nhello")
+    fields = [(b"x-id", b"7"), (b"content-length", b"5"), (b"connection", b"keep-alive")]
+    assert heard.heads == [(200, fields)] and heard.parts == [b"hello"]
+    assert reader.reusable and reader.idle_s is None and reader.headers_seen
+
+
+@pytest.mark.parametrize("more", [b"Transfer-Encoding: chunked\r\n", b"Content-Length: 6\r\n"])
+def test_what_decides_the_framing_is_seen_however_much_is_remembered(more: bytes) -> None:
+    reader = ResponseReader()
+    for number in range(3_000):  # the memory of lines fills up and is emptied meanwhile
+        heard = Heard()
+        reader.begin(heard, False)
+        assert not reader.feed_plain(OK + PLAIN % number + more + b"\r\nhello")
+        with pytest.raises(Malformed):
+            reader.feed(OK + PLAIN % -number + more + b"\r\nhello")
+        assert not heard.heads
+        assert reader.feed_plain(OK + PLAIN % number + b"\r\nhello")
+
+
+def test_a_listener_silenced_at_the_head_hears_no_plain_body() -> None:
+    read([OK + b"Content-Length: 1\r\n\r\na"])
+    reader = ResponseReader()
+
+    class Quitter(Heard):
+        def on_headers(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+            super().on_headers(status, headers)
+            reader.silence()
+
+    quitter = Quitter()
+    reader.begin(quitter, False)
+    assert reader.feed_plain(OK + b"Content-Length: 2\r\n\r\nhi")
+    assert quitter.heads and not quitter.parts
