@@ -91,7 +91,7 @@ def show_model(args: argparse.Namespace) -> None:
 
 def pull_model(args: argparse.Namespace) -> None:
     """Fetch a model into the data folder."""
-    from wicket.engines.hub import PullOptions, pull
+    from wicket.engines.checkpoints.hub import PullOptions, pull
     from wicket.supervisor.home import default_home, prepare
 
     home = default_home(os.environ)
