@@ -57,6 +57,7 @@ from wicket.wire import json
 FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
 SWEEP_S = 1.0
+MAX_FILES = 65_536
 PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
 
@@ -320,8 +321,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     async def run() -> None:
         await Worker(options.index, options.home).run(options.listen_fd, options.control_fd)
 
+    _raise_file_limit()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run())
+
+
+def _raise_file_limit() -> None:
+    """Each request holds two sockets; the usual soft limit of 1,024 files is for programs that use select."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
