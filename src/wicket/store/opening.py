@@ -61,6 +61,7 @@ def _connect(uri: str) -> sqlite3.Connection:
 
 
 def _refuse_foreign(reader: sqlite3.Connection, path: Path, known: int) -> None:
+    reader.execute("BEGIN")  # one snapshot: another first start may commit between two of these questions
     version = reader.execute("PRAGMA user_version").fetchone()[0]
     application = reader.execute("PRAGMA application_id").fetchone()[0]
     if application == APPLICATION_ID:
