@@ -6,7 +6,8 @@ Money stays in whole nano-USD and times in whole microseconds until the text is 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
@@ -64,6 +65,9 @@ class _Series:
 
 
 SeriesKey = tuple[str, str, str]  # api, model, deployment
+_Kind = tuple[
+    str, str, str, str, int, bool
+]  # as the record has it: api, model, deployment, outcome, status, stream
 RequestKey = tuple[str, str, str, str, int, bool]  # … outcome, status class, is_stream
 
 
@@ -88,8 +92,8 @@ class Metrics:
     def observe(self, records: Sequence[Record]) -> None:
         """Count a batch of finished requests."""
         with self._lock:
-            for record in records:
-                self._count(record)
+            for kind, alike in _alike(records).items():
+                self._count(kind, alike)
 
     def render(self, gauges: Gauges) -> str:
         """The whole page, in `exposition.CONTENT_TYPE`."""
@@ -97,29 +101,26 @@ class Metrics:
             families = [*self._request_families(), *self._series_families()]
         return "".join(families + _gauge_families(gauges))
 
-    def _count(self, record: Record) -> None:
-        is_ok = record.outcome == "ok"
-        model = deployment = ""
-        if record.deployment:
-            if is_ok:
-                model = self._models.proven(record.model)
-                deployment = self._deployments.proven(record.deployment)
-            else:
-                model = self._models.claimed(record.model)
-                deployment = self._deployments.claimed(record.deployment)
-        outcome = self._outcomes.proven(record.outcome)
-        request = (record.api, model, deployment, outcome, record.status // 100, record.is_stream)
-        self._requests[request] = self._requests.get(request, 0) + 1
-        key = (record.api, model, deployment)
+    def _count(self, kind: _Kind, records: Sequence[Record]) -> None:
+        api, model, deployment, outcome, status, is_stream = kind
+        if not deployment:
+            model = ""
+        elif outcome == "ok":
+            model, deployment = self._models.proven(model), self._deployments.proven(deployment)
+        else:
+            model, deployment = self._models.claimed(model), self._deployments.claimed(deployment)
+        key = (api, model, deployment)
+        request = (*key, self._outcomes.proven(outcome), status // 100, is_stream)
+        self._requests[request] = self._requests.get(request, 0) + len(records)
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = _Series()
-        _add(series, record)
-        for attempt in record.attempts:
-            name = attempt.deployment
-            tried = self._deployments.claimed(name) if attempt.reason else self._deployments.proven(name)
-            attempted = (tried, self._outcomes.proven(attempt.reason or "ok"))
-            self._attempts[attempted] = self._attempts.get(attempted, 0) + 1
+        _add(series, records)
+        tries = [(tried.deployment, tried.reason) for record in records for tried in record.attempts]
+        for (name, reason), number in Counter(tries).items():
+            label = self._deployments.claimed(name) if reason else self._deployments.proven(name)
+            attempted = (label, self._outcomes.proven(reason or "ok"))
+            self._attempts[attempted] = self._attempts.get(attempted, 0) + number
 
     def _request_families(self) -> list[str]:
         requests: list[Sample] = [
@@ -169,22 +170,56 @@ class Metrics:
         ]
 
 
-def _add(series: _Series, record: Record) -> None:
-    total_us, first_us, usage, tokens = record.total_us, record.first_token_us, record.usage, series.tokens
-    series.total_counts[bisect_left(TOTAL_BOUNDS_US, total_us)] += 1
-    series.total_us += total_us
-    if first_us >= 0:
-        series.first_counts[bisect_left(FIRST_TOKEN_BOUNDS_US, first_us)] += 1
-        series.first_us += first_us
-    tokens[0] += usage.input_tokens
-    tokens[1] += usage.output_tokens
-    tokens[2] += usage.cached_tokens
-    tokens[3] += usage.cache_write_tokens
-    tokens[4] += usage.reasoning_tokens
-    if usage.is_estimated:
-        series.estimated += 1
-    series.cost += record.cost_nanos
-    series.charge += record.charge_nanos
+def _alike(records: Iterable[Record]) -> dict[_Kind, list[Record]]:
+    """The records by their kind: a busy batch has few, so that labels are looked up once for many records."""
+    kinds: dict[_Kind, list[Record]] = {}
+    for record in records:
+        kind = (
+            record.api,
+            record.model,
+            record.deployment,
+            record.outcome,
+            record.status,
+            record.is_stream,
+        )
+        alike = kinds.get(kind)
+        if alike is None:
+            kinds[kind] = [record]
+        else:
+            alike.append(record)
+    return kinds
+
+
+def _add(series: _Series, records: Sequence[Record]) -> None:
+    totals = [record.total_us for record in records]
+    firsts = [first_us for record in records if (first_us := record.first_token_us) >= 0]
+    series.total_us += _counted(series.total_counts, TOTAL_BOUNDS_US, totals)
+    series.first_us += _counted(series.first_counts, FIRST_TOKEN_BOUNDS_US, firsts)
+    usages, tokens = [record.usage for record in records], series.tokens
+    tokens[0] += sum([usage.input_tokens for usage in usages])
+    tokens[1] += sum([usage.output_tokens for usage in usages])
+    tokens[2] += sum([usage.cached_tokens for usage in usages])
+    tokens[3] += sum([usage.cache_write_tokens for usage in usages])
+    tokens[4] += sum([usage.reasoning_tokens for usage in usages])
+    series.estimated += sum([usage.is_estimated for usage in usages])
+    series.cost += sum([record.cost_nanos for record in records])
+    series.charge += sum([record.charge_nanos for record in records])
+
+
+def _counted(counts: list[int], bounds: tuple[int, ...], times_us: list[int]) -> int:
+    """Their sum, after each was counted in its bucket: a time equal to a bound is within it."""
+    if len(times_us) <= len(bounds):
+        for time_us in times_us:
+            counts[bisect_left(bounds, time_us)] += 1
+        return sum(times_us)
+    times_us.sort()
+    passed = 0
+    for place, bound in enumerate(bounds):
+        within = bisect_right(times_us, bound, passed)
+        counts[place] += within - passed
+        passed = within
+    counts[-1] += len(times_us) - passed
+    return sum(times_us)
 
 
 def _gauge_families(gauges: Gauges) -> list[str]:

@@ -32,6 +32,7 @@ PLAIN = Record(
     total_us=250_000,
     attempts=[Attempt("mine/small", 200, usage=USAGE)],
 )
+TIMES_US = st.integers(0, 1_000_000) | st.sampled_from([5_000, 10_000, 250_000, 600_000_000, 600_000_001])
 LINE = re.compile(r"([a-z_:]+)(?:\{(.*)\})? (-?[0-9.]+)")
 LABEL = re.compile(r'([a-z_]+)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)')
 UNESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
@@ -190,3 +191,28 @@ def test_decimals(number: int, scale: int, text: str) -> None:
 def test_a_family_without_samples_is_left_out() -> None:
     assert family("wicket_x", "counter", "Nothing.", []) == ""
     assert family("wicket_x", "counter", "a\nb\\", [("", (), "1")]).startswith("# HELP wicket_x a\\nb\\\\\n")
+
+
+@given(
+    st.lists(
+        st.builds(
+            changed,
+            key_id=st.integers(0, 2),
+            status=st.sampled_from([200, 201]),
+            is_stream=st.booleans(),
+            usage=st.builds(Usage, st.integers(0, 9), st.integers(0, 9), is_estimated=st.booleans()),
+            total_us=TIMES_US,
+            first_token_us=TIMES_US | st.just(-1),
+            attempts=st.just([]) | st.just([Attempt("mine/small", 500, "upstream_5xx"), *PLAIN.attempts]),
+        ),
+        max_size=60,
+    )
+)
+def test_a_batch_counts_like_its_records_one_by_one(records: list[Record]) -> None:
+    at_once, one_by_one = Metrics(), Metrics()
+    for metrics in (at_once, one_by_one):
+        metrics.declare(["small"], ["mine/small"])
+    at_once.observe(records)
+    for one in records:
+        one_by_one.observe([one])
+    assert at_once.render(Gauges()) == one_by_one.render(Gauges())
