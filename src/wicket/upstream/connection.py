@@ -118,9 +118,8 @@ class Connection(Dialled):
         if exchange is None:  # nobody asked: the connection can't be trusted any more
             self.abort()
             return
-        reader = self.reader
         try:
-            if not (reader.feed_plain(data) or reader.feed(data)):
+            if not self.reader.feed(data):
                 return
         except ProviderFault as fault:
             self._fail(fault)

@@ -25,7 +25,8 @@ _FRAMING_NAMES = frozenset(
 _KEEP_ALIVE_TIMEOUT = re.compile(rb"(?:^|[,; \t])timeout=([0-9]{1,9})", re.IGNORECASE)
 _REMEMBERED_LINES = 1_024
 _REMEMBERED_HEAD_BYTES = 8_192
-_PLAIN_STATUS = (1, 200)
+_PLAIN_START = b"HTTP/1.1 200 OK\r\n"
+_START = len(_PLAIN_START)
 
 _known_status: dict[bytes, tuple[int, int]] = {}
 
@@ -64,12 +65,11 @@ class _KnownFields(dict[bytes, Field]):
         self.lengths: dict[bytes, int] = {}
 
     def __missing__(self, line: bytes) -> Field:
-        field = name, value = _read_field(line)
+        self[line] = field = name, value = _read_field(line)
         if name in _FRAMING_NAMES and not (name == b"connection" and value.lower() == b"keep-alive"):
             self.deciding.add(line)
             if name == b"content-length" and _is_length(value):
                 self.lengths[line] = int(value)
-        self[line] = field
         return field
 
     def make_room(self) -> None:
@@ -89,28 +89,23 @@ _length_of = _known_fields.lengths.get
 def parse_plain(data: bytes) -> tuple[list[Field], bytes] | None:
     """The fields and the body, if `data` is one whole plain answer; None says nothing about why not.
 
-    Plain is an HTTP/1.1 200 whose only framing field is a length, and exactly that many bytes, not none.
+    Plain is `HTTP/1.1 200 OK` with a length as its only framing field and exactly that many bytes, not none.
     Whatever else there is, is left to `parse_head`, which reads the same fields. Raises `Malformed` where
     that would.
     """
-    end = data.find(b"\r\n\r\n")
-    if not 0 < end <= _REMEMBERED_HEAD_BYTES:
+    head, _, body = data.partition(b"\r\n\r\n")
+    if not body or len(head) > _REMEMBERED_HEAD_BYTES or not head.startswith(_PLAIN_START):
         return None
-    lines = data[:end].split(b"\r\n")
-    if _known_status.get(lines[0]) != _PLAIN_STATUS or len(lines) > MAX_FIELDS:
+    lines = head[_START:].split(b"\r\n")
+    if len(lines) > MAX_FIELDS:
         return None
-    del lines[0]
     if len(_known_fields) >= _REMEMBERED_LINES:
         _known_fields.make_room()
     fields = list(map(_field_of, lines))
     deciding = _deciding_of(lines)
     if len(deciding) != 1:
         return None
-    length = _length_of(deciding.pop())
-    end += 4
-    if not length or len(data) - end != length:
-        return None
-    return fields, data[end:]
+    return (fields, body) if _length_of(deciding.pop()) == len(body) else None
 
 
 def parse_head(head: bytes) -> tuple[int, list[Field], Framing]:

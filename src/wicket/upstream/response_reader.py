@@ -74,35 +74,31 @@ class ResponseReader:
         """The final head has been told."""
         return self._body != _HEAD
 
-    def feed_plain(self, data: bytes) -> bool:
-        """Take a whole plain answer at once and say True; else do nothing and say False: then `feed` it.
-
-        A shortcut through `feed` that tells exactly the same, for most answers that aren't streamed. Raises
-        `Malformed` only before anything was told.
-        """
-        if self._body or self._buffer or self.bodiless:
-            return False
-        plain = parse_plain(data)
-        if plain is None:
-            return False
-        self._body = _LENGTH
-        self._left = 0
-        self.reusable = True
-        self.idle_s = None
-        listener = self.listener
-        if listener is not None:
-            listener.on_headers(200, plain[0])
-            if self.listener is listener:
-                listener.on_data(plain[1])
-        return True
-
     def feed(self, data: bytes) -> bool:
         """Take what the socket gave; True when the answer is complete. Raises `Malformed`."""
         body = self._body
         if body == _CHUNKED:
-            return self._feed_chunks(data)
+            chunks = self._chunks
+            assert chunks is not None
+            payload = chunks.feed(data)
+            if payload and self.listener is not None:
+                self.listener.on_data(payload)
+            return chunks.done and self._end_chunks(chunks)
         if body == _HEAD:
-            return self._feed_head(data)
+            # A shortcut for most answers that aren't streamed; `_feed_head` would tell exactly the same.
+            plain = None if self._buffer or self.bodiless else parse_plain(data)
+            if plain is None:
+                return self._feed_head(data)
+            self._body = _LENGTH
+            self._left = 0
+            self.reusable = True
+            self.idle_s = None
+            listener = self.listener
+            if listener is not None:
+                listener.on_headers(200, plain[0])
+                if self.listener is listener:
+                    listener.on_data(plain[1])
+            return True
         if body == _LENGTH:
             return self._feed_length(data)
         self._tell(data)
@@ -189,15 +185,7 @@ class ResponseReader:
             self._tell(data)
         return self._complete()
 
-    def _feed_chunks(self, data: bytes) -> bool:
-        chunks = self._chunks
-        assert chunks is not None
-        payload = chunks.feed(data)
-        listener = self.listener
-        if payload and listener is not None:
-            listener.on_data(payload)
-        if not chunks.done:
-            return False
+    def _end_chunks(self, chunks: ChunkedBody) -> bool:
         if chunks.surplus:
             self.reusable = False
         return self._complete()
