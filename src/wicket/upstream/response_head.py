@@ -57,16 +57,27 @@ class _KnownFields(dict[bytes, Field]):
 
     Most lines of an origin's answers repeat byte for byte: looking one up costs 0.05 µs, reading it 0.5 µs.
     `deciding` holds those of them that have to do with the framing, `lengths` what the lengths among these
-    say. `Connection: keep-alive` decides nothing in HTTP/1.1 and isn't among them.
+    say. `Connection: keep-alive` decides nothing in HTTP/1.1 and isn't among them. `names` are the other
+    fields' names as they were written: with one of them, a new line is read in half the time.
     """
 
     def __init__(self) -> None:
         self.deciding: set[bytes] = set()
         self.lengths: dict[bytes, int] = {}
+        self.names: dict[bytes, bytes] = {}
 
     def __missing__(self, line: bytes) -> Field:
+        written, _, text = line.partition(b": ")
+        known_name = self.names.get(written)
+        # Text says that there was a colon. What Python calls printable is less than what a value may hold:
+        # the rest is looked at in full.
+        if known_name is not None and text and text.decode("latin-1").isprintable():
+            self[line] = field = (known_name, text.strip(b" "))
+            return field
         self[line] = field = name, value = _read_field(line)
-        if name in _FRAMING_NAMES and not (name == b"connection" and value.lower() == b"keep-alive"):
+        if name not in _FRAMING_NAMES:
+            self.names[line[: len(name)]] = name
+        elif name != b"connection" or value.lower() != b"keep-alive":
             self.deciding.add(line)
             if name == b"content-length" and _is_length(value):
                 self.lengths[line] = int(value)
@@ -78,6 +89,7 @@ class _KnownFields(dict[bytes, Field]):
             self.clear()
             self.deciding.clear()
             self.lengths.clear()
+            self.names.clear()
 
 
 _known_fields = _KnownFields()

@@ -341,3 +341,21 @@ def test_what_decides_the_framing_is_seen_however_much_is_remembered(more: bytes
         assert parse_plain(OK + PLAIN % -number + b"\r\nhello") is not None
         with pytest.raises(Malformed):
             parse_head((OK + more + PLAIN % number).removesuffix(b"\r\n"))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.binary(max_size=8), st.sampled_from([b": ", b":", b" : ", b":  ", b""]), st.booleans())
+def test_a_known_name_reads_a_new_line_as_an_unknown_one_does(text: bytes, colon: bytes, again: bool) -> None:
+    """Behind 8 KiB of head nothing is remembered, so that is the slow reference."""
+    text = text.replace(b"\r\n", b"")
+    parse_head(OK + b"X-Known: " + b"%d" % again)
+    long = b"\r\nX-Long: " + b"x" * 9_000
+
+    def fields(head: bytes) -> object:
+        try:
+            return parse_head(head)[1][0]
+        except Malformed as fault:
+            return fault.message
+
+    head = OK + b"X-Known" + colon + text
+    assert fields(head) == fields(head + long)
