@@ -16,7 +16,7 @@ from wicket.accounts.record import Record
 from wicket.config.schema import Records as RecordsTable
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.ledger import LedgerWriter, spool_import
-from wicket.supervisor.recent import Recent
+from wicket.supervisor.recent import Recent, packed
 from wicket.telemetry.metrics import Metrics
 
 DATABASE_FILE = "wicket.db"
@@ -38,7 +38,7 @@ class Books:
         self.num_imported = spool_import(self.spool, self.store)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_state = on_state
-        self._offered: deque[tuple[Sequence[Record], Confirm]] = deque()
+        self._offered: deque[tuple[Record, int, Confirm]] = deque()  # the first one, how many
         self.writer = LedgerWriter(
             self.store,
             self.spool,
@@ -57,7 +57,7 @@ class Books:
     def offer(self, records: Sequence[Record], confirm: Confirm) -> None:
         """Take records; `confirm` is called on the loop once they are committed."""
         if records:
-            self._offered.append((records, confirm))
+            self._offered.append((records[0], len(records), confirm))
             self.writer.offer(records)
 
     def live_callers(self, now_ms: int) -> list[Caller]:
@@ -70,28 +70,28 @@ class Books:
         self.store.close()
 
     def _on_commit(self, batch: Sequence[Record]) -> None:
-        """In the writer's thread."""
+        """In the writer's thread, which also lets go of the records while the processor still has them."""
         self.metrics.observe(batch)
-        self._call(self._committed, batch)
+        if batch:
+            self._call(self._committed, batch[0], len(batch), packed(batch))
 
     def _on_turn(self, is_open: bool) -> None:
         """In the writer's thread, or in ours."""
         self._call(self._on_state, is_open)
 
-    def _call(self, function: Callable[..., None], argument: object) -> None:
+    def _call(self, function: Callable[..., None], *arguments: object) -> None:
         assert self._loop is not None
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, argument)
+            self._loop.call_soon_threadsafe(function, *arguments)
 
-    def _committed(self, batch: Sequence[Record]) -> None:
+    def _committed(self, first: Record, left: int, batch: bytes) -> None:
         """A batch is made of whole offers in their order, or else comes from the spool."""
-        self.recent.add(batch)
-        if not (batch and self._offered and self._offered[0][0][0] is batch[0]):
+        self.recent.add_packed(left, batch)
+        if not (self._offered and self._offered[0][0] is first):
             return
-        left = len(batch)
         while left > 0:
-            records, confirm = self._offered.popleft()
-            left -= len(records)
+            _, number, confirm = self._offered.popleft()
+            left -= number
             confirm()
 
 

@@ -139,6 +139,7 @@ class LedgerWriter:
                     if not self._is_stopping:
                         self._changed.wait(pause_s)
                 pause_s = min(2 * pause_s, _LAST_RETRY_S)
+            del batch  # or its records would stay until the next one comes
 
     def _wait(self) -> list[Record]:
         """The oldest records, once they are many or old enough; they stay queued until committed."""
@@ -166,9 +167,9 @@ class LedgerWriter:
         except Exception as error:  # whatever it is, the records stay and the thread lives
             fault = error if isinstance(error, Fault) else StoreFault("ledger_failed", f"{error!r}")
             self.counters.num_faults += 1
-            if self.last_fault is None:
+            is_first, self.last_fault = self.last_fault is None, fault
+            if is_first:
                 _log.error("Records wait, the ledger can't take them: %s", fault.message)
-            self.last_fault = fault
             return fault
         if self.last_fault is not None:
             _log.warning("The ledger takes records again.")

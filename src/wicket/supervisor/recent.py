@@ -33,22 +33,30 @@ class Recent:
 
     def add(self, records: Sequence[Record]) -> None:
         """Records that are in the database now."""
-        if not records:
-            return
-        self._batches.append((len(records), _encode(records)))
-        self._num_held += len(records)
-        self.last += len(records)
+        if records:
+            self.add_packed(len(records), packed(records))
+
+    def add_packed(self, number: int, batch: bytes) -> None:
+        """So many records, at least one, that another thread has `packed`."""
+        self._batches.append((number, batch))
+        self._num_held += number
+        self.last += number
         while self._num_held - self._batches[0][0] >= self._max_kept:
             self._num_held -= self._batches.popleft()[0]
 
     def after(self, mark: int) -> list[Record]:
         """What came after `mark`, oldest first; less, if the ring has forgotten some."""
         new = min(max(0, self.last - mark), self._num_held, self._max_kept)
-        num_found, packed = 0, []
+        num_found, batches = 0, []
         for number, batch in reversed(self._batches):
             if num_found >= new:
                 break
             num_found += number
-            packed.append(batch)
-        found = [record for batch in reversed(packed) for record in _decode(batch)]
+            batches.append(batch)
+        found = [record for batch in reversed(batches) for record in _decode(batch)]
         return found[num_found - new :]
+
+
+def packed(records: Sequence[Record]) -> bytes:
+    """Records as the ring keeps them."""
+    return _encode(records)
