@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = {"gateway": "gateway.py", "ledger": "ledger.py", "engine": "engine_speed.py"}
+PARTS = {"gateway": "gateway.py", "ledger": "ledger.py", "engine": "engines/embedded.py"}
 
 
 def main() -> int:
