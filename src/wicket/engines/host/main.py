@@ -126,7 +126,7 @@ def _say(state: str, message: str) -> None:
     if state == "failed" or message:
         _log.error("%s", message)
     else:
-        _log.info("The engine is %s.", state)
+        _log.debug("The engine is %s.", state)  # the supervisor announces it
 
 
 def settings(arguments: Sequence[str] | None = None) -> tuple[Settings, Path]:
