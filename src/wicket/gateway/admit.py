@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.keys import allows_model
 from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, wants_usage
 from wicket.errors import CallerFault, KeyFault, PermissionFault
 from wicket.gateway.call import Arrival, Call
@@ -31,9 +31,6 @@ class Routes(Protocol):
         ...
 
 
-Authenticate = Callable[[bytes | None, bytes | None, int], Caller]
-
-
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
     fields = top.peek(arrival.body)
@@ -45,7 +42,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     is_streamed = top.flag(fields, "stream")
     if is_streamed and not arrival.api.can_stream:
         raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
-    if caller.models and model not in caller.models:
+    if not allows_model(caller, model):
         raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
     return Call(
         id=arrival.id,

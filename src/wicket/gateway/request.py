@@ -9,8 +9,9 @@ from wicket.accounts.token_rates import TokenRates
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.gateway.call import Call
 from wicket.routing.deployment import Deployment
+from wicket.upstream.request_head import complete, head
 
-_USER_AGENT = b"user-agent: wicket\r\n"
+_MAX_CACHED = 4_096  # callers can name any model of a provider: what is remembered of them is bounded
 
 
 class Rates:
@@ -44,6 +45,8 @@ class RequestHeads:
         key = (id(deployment), api.name, streamed)
         found = self._heads.get(key)
         if found is None:  # the entry keeps the deployment alive, so its id stays its own
+            if len(self._heads) >= _MAX_CACHED:
+                self._heads.clear()
             dialect = module(deployment.dialect)
             found = self._heads[key] = Prepared(
                 deployment=deployment,
@@ -58,18 +61,19 @@ class RequestHeads:
 
 def request_bytes(prepared: Prepared, call: Call, body: Body) -> bytes:
     """The whole request. Nothing of the caller's headers goes out but its trace."""
-    data, head, deployment = body.data, prepared.head, prepared.deployment
-    if deployment.engine or call.trace:
-        salt = b"x-wicket-salt: %b\r\n" % call.caller.salt.encode() if deployment.engine else b""
-        return b"%b%b%bcontent-length: %d\r\n\r\n%b" % (head, salt, call.trace, len(data), data)
-    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(data), data)
+    lines = prepared.head
+    if prepared.deployment.engine:
+        lines += b"x-wicket-salt: %b\r\n" % call.caller.salt.encode()
+    if call.trace:
+        lines += call.trace
+    return complete(lines, body.data)
 
 
 def _head(deployment: Deployment, api: Api, dialect: Dialect, streamed: bool) -> bytes:
-    lines = [f"POST {dialect.target(deployment, api)} HTTP/1.1", f"host: {deployment.origin.authority}"]
-    lines += [f"{name}: {value}" for name, value in deployment.headers]
-    accept = "text/event-stream" if streamed else "application/json"
-    lines += [f"accept: {accept}", "accept-encoding: identity", "content-type: application/json"]
-    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
-        raise ValueError("A header of this deployment has a line break in it.")
-    return "\r\n".join(lines).encode("latin-1") + b"\r\n" + _USER_AGENT
+    headers = [
+        *deployment.headers,
+        ("accept", "text/event-stream" if streamed else "application/json"),
+        ("content-type", "application/json"),
+        ("user-agent", "wicket"),
+    ]
+    return head("POST", dialect.target(deployment, api), deployment.origin, headers)

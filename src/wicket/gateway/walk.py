@@ -94,7 +94,6 @@ class Try:
     """One attempt as the walk sees it."""
 
     live = True
-    opened = False
     refusal: Fault | None = None
     spoke = False
     finished = False
@@ -173,7 +172,6 @@ def _next(walk: Walk, now_us: int) -> Send | None:
 
 def _opened(walk: Walk, event: Opened) -> Sequence[Action]:
     attempt = walk.tries[event.attempt]
-    attempt.opened = True
     attempt.heard_us = event.now_us
     return ()
 

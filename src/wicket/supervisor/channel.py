@@ -102,13 +102,6 @@ class Channel(asyncio.Protocol):
             self._transport.write(data)
         return True
 
-    @property
-    def waiting_bytes(self) -> int:
-        """What was sent and is not in the kernel yet."""
-        if self._transport is None:
-            return sum(map(len, self._early))
-        return self._transport.get_write_buffer_size()
-
     def close(self) -> None:
         """Flush what is queued, then close; `lost` follows."""
         if self._transport is None:

@@ -31,11 +31,6 @@ class Sampler:
         self._prompt = np.unique(np.asarray(prompt, dtype=np.int64))
         self._drawn: Counter[int] = Counter()
 
-    @property
-    def is_plain_greedy(self) -> bool:
-        """Whether the draw is the largest logit and nothing else."""
-        return self.sampling.temperature == 0 and not self._changes_logits()
-
     def draw(self, logits: Row, allowed: NDArray[np.bool_] | None = None) -> int:
         """The next token; `allowed` marks the tokens a constraint admits. `logits` stays as it is."""
         row = logits

@@ -10,11 +10,10 @@ from wicket.engines import contract
 from wicket.engines.host import answer, calls, request, tools
 from wicket.engines.host.exchange import Exchange
 from wicket.engines.host.model import Model
-from wicket.engines.host.posting import dropped, posted, refusal, stamp
+from wicket.engines.host.posting import another_verb, dropped, posted, refusal, stamp
 from wicket.engines.host.process import Mailbox
 from wicket.engines.host.prompter import Prompter
 from wicket.engines.host.request import Options
-from wicket.errors import EngineFault
 
 
 async def chat(model: Model, exchange: Exchange) -> None:
@@ -114,7 +113,7 @@ class _Chat:
             return self.readers[event.id].finish()
         if isinstance(event, contract.Refused):
             raise refusal(event, self.schema_param)
-        raise EngineFault("internal", "The engine answered with an event of another verb.")
+        raise another_verb()
 
     def _frames(self, event: contract.Event, chunks: answer.Chunks) -> list[bytes]:
         index = self._index[event.id]

@@ -11,10 +11,9 @@ from wicket.engines.host import answer, request
 from wicket.engines.host.exchange import Exchange
 from wicket.engines.host.fields import bad_value
 from wicket.engines.host.model import Model
-from wicket.engines.host.posting import dropped, posted, refusal, stamp
+from wicket.engines.host.posting import another_verb, dropped, posted, refusal, stamp
 from wicket.engines.host.prompter import Prompter
 from wicket.engines.host.request import CompletionCall, Options
-from wicket.errors import EngineFault
 
 
 class _Choice(msgspec.Struct):
@@ -154,7 +153,7 @@ def scored(event: contract.Event) -> list[contract.TokenLogprob]:
     if isinstance(event, contract.Refused):
         raise refusal(event)
     if not isinstance(event, contract.Scored):
-        raise EngineFault("internal", "The engine answered with an event of another verb.")
+        raise another_verb()
     return event.logprobs
 
 
@@ -167,4 +166,4 @@ def _take(event: contract.Event, choice: _Choice) -> None:
     elif isinstance(event, contract.Done):
         choice.done = event
     else:
-        raise EngineFault("internal", "The engine answered with an event of another verb.")
+        raise another_verb()

@@ -45,3 +45,8 @@ async def posted(model: Model, commands: Sequence[Work]) -> AsyncIterator[Mailbo
             yield mailbox
         finally:
             model.core.release(mailbox)
+
+
+def another_verb() -> EngineFault:
+    """An engine that answered something else than it was asked."""
+    return EngineFault("internal", "The engine answered with an event of another verb.")

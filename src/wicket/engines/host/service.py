@@ -11,7 +11,7 @@ from wicket.engines.host.chat import chat
 from wicket.engines.host.completion import complete, scored
 from wicket.engines.host.exchange import Endpoint, Exchange
 from wicket.engines.host.model import Model
-from wicket.engines.host.posting import dropped, posted, refusal
+from wicket.engines.host.posting import another_verb, dropped, posted, refusal
 from wicket.errors import CallerFault, EngineFault, UnknownModelFault
 from wicket.wire import json
 
@@ -21,19 +21,27 @@ if TYPE_CHECKING:
 Handler = Callable[[Model, Exchange], Awaitable[None]]
 
 
+async def _asked(
+    model: Model, verb: str, command: type[contract.Embed | contract.Classify], texts: list[str]
+) -> contract.Event:
+    """The one event that answers a command about texts. Raises the refusal, if it is one."""
+    with model.gate.entered():
+        await model.loaded(verb)
+        [command_id] = model.core.new_ids(1)
+        async with posted(model, [command(command_id, texts)]) as mailbox:
+            event = await mailbox.next()
+    if isinstance(event, contract.Refused):
+        raise refusal(event)
+    return event
+
+
 async def embed(model: Model, exchange: Exchange) -> None:
     """POST /v1/embeddings."""
     call = verbs.texts(await exchange.body())
     model.named(call.model)
-    with model.gate.entered():
-        await model.loaded("embed")
-        [command_id] = model.core.new_ids(1)
-        async with posted(model, [contract.Embed(command_id, call.texts)]) as mailbox:
-            event = await mailbox.next()
-    if isinstance(event, contract.Refused):
-        raise refusal(event)
+    event = await _asked(model, "embed", contract.Embed, call.texts)
     if not isinstance(event, contract.Embedded):
-        raise EngineFault("internal", "The engine answered with an event of another verb.")
+        raise another_verb()
     verbs.check_dimensions(call.dimensions, len(event.vectors[0]) if event.vectors else 0)
     body = answer.embeddings(event.vectors, model.id, event.prompt_tokens, is_base64=call.is_base64)
     await exchange.reply(200, body, dropped(call.dropped))
@@ -70,15 +78,9 @@ async def classify(model: Model, exchange: Exchange) -> None:
     """POST /v1/classify: labels with probabilities for each text of `input`, best first."""
     call = verbs.texts(await exchange.body())
     model.named(call.model)
-    with model.gate.entered():
-        await model.loaded("classify")
-        [command_id] = model.core.new_ids(1)
-        async with posted(model, [contract.Classify(command_id, call.texts)]) as mailbox:
-            event = await mailbox.next()
-    if isinstance(event, contract.Refused):
-        raise refusal(event)
+    event = await _asked(model, "classify", contract.Classify, call.texts)
     if not isinstance(event, contract.Classified):
-        raise EngineFault("internal", "The engine answered with an event of another verb.")
+        raise another_verb()
     data = [
         {"index": index, "labels": [{"label": label, "probability": chance} for label, chance in labels]}
         for index, labels in enumerate(event.labels)
