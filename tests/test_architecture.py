@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "wire": {"errors"},
     "dialects": {"wire", "errors", "routing.deployment"},  # the values, none of the decisions
     "providers": {"wire", "errors"},
+    "minis": {"wire", "errors"},
     "guardrails": {"wire", "errors"},
     "routing": {"wire", "errors", "providers"},
     "accounts": {"wire", "errors", "providers"},
@@ -30,19 +31,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"wire", "errors", "providers", "routing", "accounts", "guardrails", "dialects"},
     "state": {"errors", "store"},
     "gateway": {
-        "wire", "errors", "providers", "guardrails", "routing", "accounts", "upstream", "store", "config",
-        "state", "dialects",
+        "wire", "errors", "providers", "minis", "guardrails", "routing", "accounts", "upstream", "store",
+        "config", "state", "dialects",
     },
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
-    "engines": {"wire", "errors"},
-    "lab": {"engines", "errors"},
+    "engines": {"wire", "errors", "minis"},
+    "lab": {"engines", "minis", "wire", "errors"},
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:
 BUILDERS_NEVER = {"lab"}
 DIALECT_DOORS = {"dialects.contract", "dialects.openai_chat", "dialects.openai_errors"}
 
 # Modules of other people that a folder never touches: decisions do no I/O.
-PURE = {"errors", "wire", "dialects", "routing", "accounts", "providers"}
+PURE = {"errors", "wire", "dialects", "routing", "accounts", "providers", "minis", "guardrails"}
 IMPURE_MODULES = {
     "asyncio",
     "socket",
@@ -57,10 +58,11 @@ IMPURE_MODULES = {
 ONE_DOOR = {
     "sqlite3": {"store"},
     "torch": {"lab"},
+    "transformers": {"lab"},
     "starlette": {"server", "engines"},  # an engine's process has a small server of its own
     "uvicorn": {"server", "engines"},
     "openvino": {"engines"},
-    "tokenizers": {"engines"},
+    "tokenizers": {"engines", "lab"},
 }
 
 MAX_MODULE_LINES = 500

@@ -88,6 +88,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
         records=file.records,
         providers=providers,
         models=_without_absent(file, providers, warnings),
+        tasks=file.tasks,
         engines={n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()},
         warnings=tuple(warnings),
     )

@@ -21,6 +21,8 @@ Bytes = Annotated[int, Meta(ge=1024, le=1 << 32)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]  # USD per million tokens
 Ratio = Annotated[float, Meta(ge=0, le=1_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Days = Annotated[float, Meta(gt=0, le=36_500)]
 
 
 class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +88,12 @@ class TimeoutTable(_Section, frozen=True):
 
 
 class Model(_Section, frozen=True):
-    """The rule for one model name. The caller pays cost * (1 + `markup`)."""
+    """The rule for one model name. The caller pays cost * (1 + `markup`).
+
+    `collect` names the task that requests and answers are kept for. With the policy "cascade" the first
+    deployment is a mini: `quality` is the precision its answers must have, or `budget_usd_per_day` what the
+    others may cost; `check_share` of its answers are checked, for at most `check_usd_per_day`.
+    """
 
     deployments: tuple[str, ...] = ()
     policy: str = "ordered"
@@ -94,6 +101,23 @@ class Model(_Section, frozen=True):
     timeouts: TimeoutTable = TimeoutTable()
     price: PriceTable | None = None  # instead of the catalogue's
     markup: Ratio = 0.0
+    collect: str = ""
+    quality: Share | None = None
+    budget_usd_per_day: Dollars | None = None
+    check_share: Share = 0.02
+    check_usd_per_day: Dollars = 1.0
+
+
+class TaskTable(_Section, frozen=True):
+    """How a task's examples are kept: which share of the requests, how long, and what is taken out first.
+
+    `by_header`: callers may ask for it with `x-wicket-collect`, also where the route does not collect.
+    """
+
+    sample: Share = 1.0
+    retention_days: Days = 30.0
+    scrub: tuple[str, ...] = ("pii",)  # guardrails that rewrite texts before they touch the disk
+    by_header: bool = False
 
 
 class EngineTable(_Section, frozen=True):
@@ -145,6 +169,7 @@ class File(_Section, frozen=True):
     records: Records = Records()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, Model] = {}
+    tasks: dict[str, TaskTable] = {}
     engines: dict[str, EngineTable] = {}
 
 
@@ -176,7 +201,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
-    """A local model ready for use: `model` is what to load, `label` what callers name it by."""
+    """A local model ready for use: `model` is what to load, `label` what callers name it by.
+
+    A mini's engine is named "mini", its label is the task and its model "mini:TASK@RUN".
+    """
 
     name: str
     model: str
@@ -203,6 +231,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     records: Records = Records()
     providers: dict[str, Provider] = {}
     models: dict[str, Model] = {}
+    tasks: dict[str, TaskTable] = {}
     engines: dict[str, Engine] = {}
     warnings: tuple[str, ...] = ()
     unusable: dict[str, str] = {}  # provider name → why its variable was not taken

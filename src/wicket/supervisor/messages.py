@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.example import Example
 from wicket.accounts.record import Record
 
 # supervisor → worker
@@ -60,6 +61,23 @@ class LedgerState(msgspec.Struct, tag="ledger"):
     is_open: bool
 
 
+class CascadeTerms(msgspec.Struct, array_like=True):
+    """One cascade now: the least confidence at which the mini's answer is taken, and how many are checked.
+
+    `floor` above 1: the mini is not asked. `check_share` (0 to 1) of the answers taken are asked of the next
+    deployment as well, behind the caller's back, to see whether it says the same.
+    """
+
+    floor: float
+    check_share: float = 0.0
+
+
+class Cascades(msgspec.Struct, tag="cascades"):
+    """The terms of every route with the policy `cascade`, by the route's name; sent whole at each change."""
+
+    terms: dict[str, CascadeTerms] = {}
+
+
 class Answer(msgspec.Struct, tag="answer"):
     """The answer to an `Ask`: `value`, or a fault as (code, message, status)."""
 
@@ -81,7 +99,16 @@ class Drain(msgspec.Struct, tag="drain"):
 
 
 ToWorker = (
-    Configure | SetCallers | AddCaller | RemoveCaller | EngineState | LedgerState | Answer | Committed | Drain
+    Configure
+    | SetCallers
+    | AddCaller
+    | RemoveCaller
+    | EngineState
+    | LedgerState
+    | Cascades
+    | Answer
+    | Committed
+    | Drain
 )
 
 
@@ -135,6 +162,22 @@ class Ask(msgspec.Struct, tag="ask"):
     key_id: int = 0
 
 
+class Examples(msgspec.Struct, tag="examples"):
+    """Requests and answers of routes that collect. Not confirmed: what is lost is material, not money."""
+
+    examples: list[Example]
+
+
+class Checked(msgspec.Struct, tag="checked"):
+    """A mini's answer was compared with the large model's. `confidence` is what the mini had claimed."""
+
+    route: str
+    request_id: int
+    agreed: bool
+    confidence: float
+    cost_nanos: int
+
+
 class Load(msgspec.Struct, tag="load"):
     """Once a second: what the worker is doing now (gauges for metrics and status)."""
 
@@ -143,4 +186,4 @@ class Load(msgspec.Struct, tag="load"):
     rss_bytes: int = 0
 
 
-ToSupervisor = Ready | Records | Ask | Load
+ToSupervisor = Ready | Records | Examples | Checked | Ask | Load

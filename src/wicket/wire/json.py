@@ -11,6 +11,7 @@ ValidationError = msgspec.ValidationError
 
 _encoder = msgspec.json.Encoder()
 encode = _encoder.encode
+encode_sorted = msgspec.json.Encoder(order="sorted").encode  # equal values give equal bytes
 decode = msgspec.json.decode
 
 
