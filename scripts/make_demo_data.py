@@ -3,8 +3,8 @@
     python scripts/make_demo_data.py FOLDER
 
 FOLDER holds `restaurant8k/{train_0,test}.json` (https://github.com/PolyAI-LDN/task-specific-datasets,
-CC-BY-4.0) and `clinc150/data_full.json` (https://github.com/clinc/oos-eval, CC-BY-3.0). Requests to learn from
-come from the training files only; the test files stay whole.
+CC-BY-4.0) and `clinc150/data_full.json` (https://github.com/clinc/oos-eval, CC-BY-3.0). Requests to learn
+from come from the training files only; the test files stay whole.
 """
 
 import gzip
@@ -19,8 +19,8 @@ SEED = 0
 
 SLOTS = (
     "You read what guests write to a restaurant and pass on what they said as one JSON object. Its keys are "
-    "people, date, time, first_name and last_name; leave out what the guest does not say. Copy the guest's own "
-    "words. Answer with the JSON object only; with {} if the guest says none of these."
+    "people, date, time, first_name and last_name; leave out what the guest does not say. Copy the guest's "
+    "own words. Answer with the JSON object only; with {} if the guest says none of these."
 )
 INTENTS = (
     "You sort requests to a personal assistant. Answer with the name of the intent and nothing else. "

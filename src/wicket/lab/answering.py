@@ -1,4 +1,4 @@
-"""Answers of an exported checkpoint in the engine that will serve it, with what it says of its own certainty."""
+"""Answers of an exported checkpoint in the engine that will serve it, and how sure of them it is."""
 
 from __future__ import annotations
 
@@ -68,6 +68,8 @@ def _take(event: Event, found: list[Answered]) -> bool:
         return False
     if isinstance(event, Done):
         answer.is_complete = event.finish_reason == "stop"
+        if event.end is not None:
+            answer.logprobs = [*answer.logprobs, event.end.logprob]
         return True
     if isinstance(event, Refused):
         if event.code == "internal":

@@ -1,7 +1,7 @@
 """A run: a folder in which stages leave their results, so that an interrupted one goes on where it was.
 
-Each stage is a function of what is in the folder; its result is a small JSON document, kept in `run.json` once
-the stage is over. A finished stage is not done again.
+Each stage is a function of what is in the folder; its result is a small JSON document, kept in `run.json`
+once the stage is over. A finished stage is not done again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where an interrupted training goes on: weights, moments and counters in safetensors and JSON, never pickle."""
+"""Where an interrupted training goes on: weights, moments and counters in safetensors, never pickle."""
 
 from __future__ import annotations
 

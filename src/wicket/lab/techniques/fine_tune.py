@@ -49,18 +49,26 @@ class Trained(msgspec.Struct, frozen=True):
 
 
 class Losses:
-    """Each sample's mean loss when it was last seen, for whoever looks for wrong answers."""
+    """Each sample's mean loss when it was last seen, for whoever looks for wrong answers.
+
+    It is told in parts of what was usual at that moment: the first samples are seen by a model that knows
+    nothing yet.
+    """
 
     def __init__(self, num: int) -> None:
         self.of = [float("nan")] * num
+        self._usual = float("nan")
 
     def note(self, chosen: Sequence[int], per_token: Tensor, targets: Tensor) -> None:
         """`per_token` are the losses of the learned positions of `targets`, in row order."""
         rows = (targets != IGNORED).nonzero()[:, 0]
-        sums = torch.zeros(len(chosen)).index_add_(0, rows, per_token)
-        counts = torch.bincount(rows, minlength=len(chosen)).clamp(min=1)
-        for index, loss in zip(chosen, (sums / counts).tolist(), strict=True):
-            self.of[index] = loss
+        sums = torch.zeros(len(chosen)).index_add_(0, rows, per_token.cpu())
+        counts = torch.bincount(rows.cpu(), minlength=len(chosen)).clamp(min=1)
+        losses = sums / counts
+        now = float(losses.median())
+        self._usual = now if self._usual != self._usual else 0.8 * self._usual + 0.2 * now
+        for index, loss in zip(chosen, losses.tolist(), strict=True):
+            self.of[index] = loss / max(self._usual, 1e-3)
 
 
 class Training:
