@@ -10,15 +10,13 @@ asked). OUT gets `report.json`, `report.html` and the data folder of the server.
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from demo_parts import (  # noqa: E402
+from demo_parts import (
     BEFORE,
     LARGE,
     MINI,
@@ -26,11 +24,10 @@ from demo_parts import (  # noqa: E402
     Asker,
     Stage,
     Wicket,
-    exact,
     gold_script,
     read_lines,
 )
-from demo_report import write_report  # noqa: E402
+from demo_report import write_report
 
 NUM_BEFORE = 200
 CONFIG = """\
