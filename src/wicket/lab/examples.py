@@ -80,6 +80,7 @@ class _Meta(msgspec.Struct):
 class _Line(msgspec.Struct):
     messages: list[dict[str, Any]]
     meta: _Meta = msgspec.field(default_factory=_Meta)
+    tools: list[Any] | None = None
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -166,7 +167,8 @@ def _sample(number: int, data: bytes | None, is_evaluation: bool) -> Sample | No
         raise _Unreadable("the last message is not the assistant's")
     request = asked(messages[:-1] if has_answer else messages)
     answer = text_of(messages[-1].get("content")) if has_answer else ""
-    if request is None or answer is None or (has_answer and messages[-1].get("tool_calls")):
+    uses_tools = bool(line.tools) or (has_answer and bool(messages[-1].get("tool_calls")))
+    if request is None or answer is None or uses_tools:
         return None
     meta = line.meta
     correction = meta.corrected if isinstance(meta.corrected, str) else ""

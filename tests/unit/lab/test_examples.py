@@ -104,8 +104,9 @@ def test_conversations_and_images_and_tool_calls_are_of_another_form() -> None:
     calling = {"role": "assistant", "content": "b", "tool_calls": [{"id": "1"}]}
     silent = {"role": "assistant", "content": None}
     lines = [[user, answer, user, answer], [picture, answer], [user, calling], [user, silent]]
-    found = of(*(json.dumps({"messages": messages}) for messages in lines), conversation())
-    assert found.num_other_form == 4 and found.num_broken == 0 and len(found.samples) == 1
+    tools = json.dumps({"messages": [user, answer], "tools": [{"type": "function"}]})
+    found = of(*(json.dumps({"messages": messages}) for messages in lines), tools, conversation())
+    assert found.num_other_form == 5 and found.num_broken == 0 and len(found.samples) == 1
 
 
 def test_evaluation_lines_need_no_answer() -> None:
