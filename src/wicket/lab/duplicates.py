@@ -113,12 +113,6 @@ def evaluation_twins(
     return split_by(samples, reasons)
 
 
-def request_clusters(samples: Sequence[Sample], groups: Sequence[Group], threshold: float) -> list[int]:
-    """For each sample the place of the first one whose request is nearly the same (single linkage)."""
-    pairs = near_requests(samples, groups, threshold)
-    return clusters(len(samples), ((one, other) for one, other, _ in pairs))
-
-
 def _rivals(samples: Sequence[Sample], learned: Sequence[Learned], pairs: Iterable[Near]) -> list[list[int]]:
     """Places of requests that are the same and have more than one answer between them."""
     same: list[tuple[int, int]] = []

@@ -1,11 +1,10 @@
+import json
 import random
 
-from tests.unit.lab.logged import intents, poisoned, samples_of, slots, small_talk
+from tests.unit.lab.logged import examples_of, intents, poisoned, samples_of, slots, small_talk
 from wicket.lab.curate import curate
 from wicket.lab.groups import find_groups
 from wicket.lab.split import split
-
-from tests.unit.lab.logged import examples_of  # isort: skip
 
 
 def test_two_tasks_and_small_talk_in_one_route_are_told_apart() -> None:
@@ -59,3 +58,29 @@ def test_the_same_samples_in_another_order_give_the_same_groups() -> None:
     shuffled = find_groups(random.Random(4).sample(samples, len(samples)))
     assert shuffled.groups == grouped.groups
     assert {s.id: s.group for s in shuffled.samples} == {s.id: s.group for s in grouped.samples}
+
+
+def test_objects_with_other_keys_are_another_task() -> None:
+    draw = random.Random(8)
+    forms = [
+        (text, json.dumps({"intent": label, "urgent": draw.random() < 0.5})) for text, label in intents()
+    ]
+    rows = slots() + forms
+    draw.shuffle(rows)
+    for mixed in (rows, poisoned(rows, "other")[0]):
+        grouped = find_groups(samples_of(mixed))
+        assert [group.keys for group in grouped.groups] == [
+            ("intent", "urgent"),
+            ("date", "first_name", "last_name", "people", "time"),
+        ]
+    assert find_groups(samples_of(slots())).groups[0].keys == ()
+
+
+def test_one_request_with_two_kinds_of_answers_is_on_one_side() -> None:
+    texts = [text for text, _ in intents()[:600]]
+    rows = [(text, json.dumps({"intent": "a"})) for text in texts] + [(text, "b") for text in texts]
+    random.Random(9).shuffle(rows)
+    grouped = find_groups(samples_of(rows))
+    assert len(grouped.groups) == 2
+    parts = split(grouped.samples, grouped.groups)
+    assert not {sample.text for sample in parts.train} & {sample.text for sample in parts.test}
