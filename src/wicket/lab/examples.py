@@ -28,9 +28,9 @@ OnBroken = Literal["skip", "refuse"]
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One request with the answer it got. `at_ms` is Unix time, 0 if unknown; `score` -1 if nobody gave one.
 
-    `cost_usd` and the tokens come from the request's record, -1 if there was none at hand. `weight` counts how
-    many equal ones this one stands for; `group` is the number of its group of requests (see `groups.py`), -1
-    until it was found.
+    `cost_usd` and the tokens come from the request's record, -1 if there was none at hand. `weight` counts
+    how many equal ones this one stands for; `group` is the number of its group of requests (see `groups.py`),
+    -1 until it was found.
     """
 
     system: str

@@ -20,7 +20,7 @@ TEMPLATE_SHARE = 0.05
 TEMPLATE_REQUESTS = 10
 GROUP_SHARE = 0.15  # what fewer answers look like is no task of its own but broken answers of one
 GROUP_REQUESTS = 10
-RARE_KEYS = 0.01  # objects with a set of keys that fewer have bring no families together
+RARE_KEYS = 0.002  # objects with a set of keys that fewer have bring no families together
 LABEL_CHARACTERS = 60
 LABEL_SEEN = 3
 
@@ -118,7 +118,7 @@ def key_families(answers: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
     least = max(GROUP_REQUESTS, GROUP_SHARE * len(answers))
     families: list[tuple[set[str], int]] = []
     for keys, number in sorted(sets.items(), key=lambda item: (-item[1], item[0])):
-        if not keys or number < RARE_KEYS * len(answers):
+        if not keys or number < max(2, RARE_KEYS * len(answers)):
             continue
         joined, count = set(keys), number
         for family in [family for family in families if family[0] & joined]:
