@@ -18,6 +18,7 @@ from wicket.lab.duplicates import (
     evaluation_twins,
     exact_duplicates,
     near_duplicates,
+    near_requests,
     outranked,
 )
 from wicket.lab.examples import Examples, Sample, digest
@@ -98,8 +99,11 @@ def curate(
     learned = tuple(learn_shape([s for s in samples if s.group == group.number]) for group in groups)
     step("broken_answers", _removal(samples, lambda sample: wrong(learned[sample.group], sample)))
     step("duplicates", exact_duplicates(samples, learned))
-    step("contradictions", contradictions(samples, learned, groups, options.nearly_same, options.majority))
-    step("near_duplicates", near_duplicates(samples, learned, groups, options.near))
+    pairs, compared = near_requests(samples, groups, min(options.near, options.nearly_same)), samples
+    same = [pair for pair in pairs if pair[2] >= options.nearly_same]
+    step("contradictions", contradictions(samples, learned, same, options.majority))
+    pairs = [pair for pair in pairs if pair[2] >= options.near]
+    step("near_duplicates", near_duplicates(samples, compared, pairs))
     step("length", _removal(samples, _longer_than_usual(samples)))
     if options.quality is not None:
         step("quality", _removal(samples, options.quality))

@@ -19,6 +19,7 @@ from wicket.lab.shingles import clusters, near_pairs, shingles, words
 from wicket.minis.answers import canonical
 
 Key = tuple[int, str]
+Near = tuple[int, int, float]  # two places, and how similar the requests there are
 
 
 def outranked(samples: Sequence[Sample]) -> Removal:
@@ -47,22 +48,23 @@ def exact_duplicates(samples: Sequence[Sample], learned: Sequence[Learned]) -> R
     return _merged(spelled, places.values(), "same")
 
 
-def near_duplicates(
-    samples: Sequence[Sample], learned: Sequence[Learned], groups: Sequence[Group], threshold: float
-) -> Removal:
-    """One of each cluster of nearly equal requests that have the same answer."""
+def near_duplicates(samples: Sequence[Sample], compared: Sequence[Sample], pairs: Iterable[Near]) -> Removal:
+    """One of each cluster of nearly equal requests that have the same answer.
+
+    `pairs` are of places in `compared`, of which `samples` are what is left, in the same order.
+    """
+    joined = clusters(len(compared), ((one, other) for one, other, _ in pairs))
     places: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for place, cluster in enumerate(request_clusters(samples, groups, threshold)):
-        places[cluster, samples[place].answer].append(place)
+    place = 0
+    for sample, cluster in zip(compared, joined, strict=True):
+        if place < len(samples) and sample is samples[place]:
+            places[cluster, sample.answer].append(place)
+            place += 1
     return _merged(samples, places.values(), "nearly_same")
 
 
 def contradictions(
-    samples: Sequence[Sample],
-    learned: Sequence[Learned],
-    groups: Sequence[Group],
-    threshold: float,
-    majority: float,
+    samples: Sequence[Sample], learned: Sequence[Learned], pairs: Iterable[Near], majority: float
 ) -> Removal:
     """Different answers to the same request: a clear majority stands, else none; a correction always does.
 
@@ -71,12 +73,19 @@ def contradictions(
     many ways: of equal requests the newest stands there.
     """
     reasons: dict[int, str] = {}
-    for rivals in _rivals(samples, learned, _pairs(samples, groups, threshold)):
+    for rivals in _rivals(samples, learned, pairs):
         is_text = learned[samples[rivals[0]].group].shape.kind == "text"
         stand = _standing(samples, rivals, majority, is_text=is_text)
         reason = "rephrased" if is_text else "outvoted" if stand else "undecided"
         reasons |= {place: reason for place in rivals if place not in stand}
     return split_by(samples, reasons)
+
+
+def near_requests(samples: Sequence[Sample], groups: Sequence[Group], threshold: float) -> list[Near]:
+    """Nearly equal requests of the same group: two places and the similarity."""
+    found = near_pairs(shingles([groups[sample.group].bare(sample.text) for sample in samples]), threshold)
+    each = zip(found.first.tolist(), found.second.tolist(), found.similarity.tolist(), strict=True)
+    return [pair for pair in each if samples[pair[0]].group == samples[pair[1]].group]
 
 
 def evaluation_twins(
@@ -104,21 +113,7 @@ def evaluation_twins(
     return split_by(samples, reasons)
 
 
-def request_clusters(samples: Sequence[Sample], groups: Sequence[Group], threshold: float) -> list[int]:
-    """For each sample the place of the first one whose request is nearly the same (single linkage)."""
-    return clusters(len(samples), _pairs(samples, groups, threshold))
-
-
-def _pairs(samples: Sequence[Sample], groups: Sequence[Group], threshold: float) -> list[tuple[int, int]]:
-    """Places of nearly equal requests of the same group."""
-    found = near_pairs(shingles([groups[sample.group].bare(sample.text) for sample in samples]), threshold)
-    pairs = zip(found.first.tolist(), found.second.tolist(), strict=True)
-    return [(one, other) for one, other in pairs if samples[one].group == samples[other].group]
-
-
-def _rivals(
-    samples: Sequence[Sample], learned: Sequence[Learned], pairs: Iterable[tuple[int, int]]
-) -> list[list[int]]:
+def _rivals(samples: Sequence[Sample], learned: Sequence[Learned], pairs: Iterable[Near]) -> list[list[int]]:
     """Places of requests that are the same and have more than one answer between them."""
     same: list[tuple[int, int]] = []
     newest: dict[Key, int] = {}
@@ -126,7 +121,7 @@ def _rivals(
         same.append((newest.setdefault((sample.group, _squeezed(sample.text)), place), place))
     same += [
         (one, other)
-        for one, other in pairs
+        for one, other, _ in pairs
         if learned[samples[one].group].shape.kind != "text" and not _explained(samples[one], samples[other])
     ]
     members: dict[int, list[int]] = defaultdict(list)

@@ -28,8 +28,9 @@ OnBroken = Literal["skip", "refuse"]
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One request with the answer it got. `at_ms` is Unix time, 0 if unknown; `score` -1 if nobody gave one.
 
-    `weight` counts how many equal ones this one stands for; `group` is the number of its group of requests
-    (see `groups.py`), -1 until it was found.
+    `cost_usd` and the tokens come from the request's record, -1 if there was none at hand. `weight` counts
+    how many equal ones this one stands for; `group` is the number of its group of requests (see `groups.py`),
+    -1 until it was found.
     """
 
     system: str
@@ -42,6 +43,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     corrected: bool = False
     score: float = -1.0
     source: str = ""
+    task: str = ""
+    model: str = ""
+    cost_usd: float = -1.0
+    input_tokens: int = -1
+    output_tokens: int = -1
     weight: int = 1
     group: int = -1
 
@@ -75,11 +81,17 @@ class _Meta(msgspec.Struct):
     corrected: bool | str | None = False
     score: float | None = None
     source: str | None = ""
+    task: str | None = ""
+    model: str | None = ""
+    cost_usd: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
 
 
 class _Line(msgspec.Struct):
     messages: list[dict[str, Any]]
     meta: _Meta = msgspec.field(default_factory=_Meta)
+    tools: list[Any] | None = None
 
 
 _decode = msgspec.json.Decoder(_Line).decode
@@ -166,7 +178,8 @@ def _sample(number: int, data: bytes | None, is_evaluation: bool) -> Sample | No
         raise _Unreadable("the last message is not the assistant's")
     request = asked(messages[:-1] if has_answer else messages)
     answer = text_of(messages[-1].get("content")) if has_answer else ""
-    if request is None or answer is None or (has_answer and messages[-1].get("tool_calls")):
+    uses_tools = bool(line.tools) or (has_answer and bool(messages[-1].get("tool_calls")))
+    if request is None or answer is None or uses_tools:
         return None
     meta = line.meta
     correction = meta.corrected if isinstance(meta.corrected, str) else ""
@@ -181,6 +194,11 @@ def _sample(number: int, data: bytes | None, is_evaluation: bool) -> Sample | No
         corrected=bool(meta.corrected),
         score=-1.0 if meta.score is None else meta.score,
         source=meta.source or "",
+        task=meta.task or "",
+        model=meta.model or "",
+        cost_usd=-1.0 if meta.cost_usd is None else meta.cost_usd,
+        input_tokens=-1 if meta.input_tokens is None else meta.input_tokens,
+        output_tokens=-1 if meta.output_tokens is None else meta.output_tokens,
     )
 
 

@@ -7,7 +7,7 @@ so that training can number their system prompts, take one of them, or refuse.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -20,6 +20,7 @@ TEMPLATE_SHARE = 0.05
 TEMPLATE_REQUESTS = 10
 GROUP_SHARE = 0.15  # what fewer answers look like is no task of its own but broken answers of one
 GROUP_REQUESTS = 10
+RARE_KEYS = 0.002  # objects with a set of keys that fewer have bring no families together
 LABEL_CHARACTERS = 60
 LABEL_SEEN = 3
 
@@ -34,6 +35,7 @@ class Group(msgspec.Struct, frozen=True):
     prefix: str
     suffix: str
     kind: str
+    keys: tuple[str, ...]  # of the objects of a "json" group that is not the only one
     num_requests: int
 
     def bare(self, text: str) -> str:
@@ -55,11 +57,14 @@ def find_groups(samples: Sequence[Sample]) -> Grouped:
         texts = [samples[place].text for place in places]
         for place, (prefix, suffix) in zip(places, templates(texts), strict=True):
             by_template[system, prefix, suffix].append(place)
-    found: dict[tuple[str, str, str, str], list[int]] = {}
+    found: dict[tuple[str, str, str, str, tuple[str, ...]], list[int]] = {}
     for key, places in by_template.items():
-        kinds = answer_kinds([samples[place].answer for place in places])
-        for place, kind in zip(places, kinds, strict=True):
-            found.setdefault((*key, kind), []).append(place)
+        answers = [samples[place].answer for place in places]
+        kinds = answer_kinds(answers)
+        families = key_families([a for a, kind in zip(answers, kinds, strict=True) if kind == JSON])
+        for place, answer, kind in zip(places, answers, kinds, strict=True):
+            keys = families(answer) if kind == JSON else ()
+            found.setdefault((*key, kind, keys), []).append(place)
     ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     numbers = [-1] * len(samples)
     for number, (_, places) in enumerate(ordered):
@@ -102,6 +107,33 @@ def answer_kinds(answers: Sequence[str]) -> list[str]:
     least = max(GROUP_REQUESTS, GROUP_SHARE * len(kinds))
     main = max(sorted(numbers), key=lambda kind: numbers[kind], default=TEXT)
     return [kind if numbers[kind] >= least else main for kind in kinds]
+
+
+def key_families(answers: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """Sorts objects by their keys: keys that are seen together are one family; () where there is one only.
+
+    Rare keys make no family, and objects of none (or with no keys) join the most frequent one.
+    """
+    sets = Counter(tuple(sorted(as_object(answer) or ())) for answer in answers)
+    least = max(GROUP_REQUESTS, GROUP_SHARE * len(answers))
+    families: list[tuple[set[str], int]] = []
+    for keys, number in sorted(sets.items(), key=lambda item: (-item[1], item[0])):
+        if not keys or number < max(2, RARE_KEYS * len(answers)):
+            continue
+        joined, count = set(keys), number
+        for family in [family for family in families if family[0] & joined]:
+            joined |= family[0]
+            count += family[1]
+            families.remove(family)
+        families.append((joined, count))
+    main = sorted(families, key=lambda family: (-family[1], sorted(family[0])))
+    large = [tuple(sorted(keys)) for keys, number in main if number >= least]
+
+    def family_of(answer: str) -> tuple[str, ...]:
+        keys = set(as_object(answer) or ())
+        return next((family for family in large if keys & set(family)), large[0])
+
+    return family_of if len(large) > 1 else lambda answer: ()
 
 
 def _by_system(samples: Iterable[Sample]) -> dict[str, list[int]]:

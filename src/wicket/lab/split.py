@@ -15,10 +15,9 @@ from typing import Any
 import msgspec
 
 from wicket.errors import CallerFault
-from wicket.lab.duplicates import request_clusters
 from wicket.lab.examples import Sample, digest
 from wicket.lab.groups import Group
-from wicket.lab.shingles import clusters, words
+from wicket.lab.shingles import clusters, near_pairs, shingles, words
 
 LEAST_TEMPLATE_WORDS = 5  # shorter texts that are equal but for numbers have nothing else in common
 NEAR = 0.8
@@ -92,13 +91,14 @@ def split(
 
 def split_clusters(samples: Sequence[Sample], groups: Sequence[Group], near: float = NEAR) -> list[int]:
     """For each sample the place of the first of those that must stay on its side."""
-    first: dict[tuple[int, str], int] = {}
-    pairs = list(enumerate(request_clusters(samples, groups, near)))
-    for place, sample in enumerate(samples):
-        found = words(groups[sample.group].bare(sample.text))
-        if len(found) >= LEAST_TEMPLATE_WORDS:
-            key = sample.group, _NUMBER.sub("0", " ".join(found))
-            pairs.append((first.setdefault(key, place), place))
+    bare = [groups[sample.group].bare(sample.text) for sample in samples]
+    found = near_pairs(shingles(bare), near)  # of all groups: a request may have had two kinds of answers
+    pairs = list(zip(found.first.tolist(), found.second.tolist(), strict=True))
+    first: dict[str, int] = {}
+    for place, text in enumerate(bare):
+        each = words(text)
+        if len(each) >= LEAST_TEMPLATE_WORDS:
+            pairs.append((first.setdefault(_NUMBER.sub("0", " ".join(each)), place), place))
     return clusters(len(samples), pairs)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import numpy as np
@@ -93,7 +94,7 @@ def by_words(samples: Sequence[Sample], kind: str) -> Suspects:
 
 
 def _two_heaps(logs: Floats) -> float | None:
-    """Where the upper of two normal heaps begins (EM); None if there are no two, or the upper is too large."""
+    """Where the upper of two normal heaps begins (EM); None where the upper is none, or too large."""
     means = np.quantile(logs, [0.25, 0.97])
     deviations = np.full(2, max(float(logs.std()), 1e-3))
     shares = np.array([0.9, 0.1])
@@ -119,8 +120,9 @@ def _two_heaps(logs: Floats) -> float | None:
 def _belongs(logs: Floats, means: Floats, deviations: Floats, shares: Floats) -> Floats:
     scores = -0.5 * ((logs[:, None] - means) / deviations) ** 2 + np.log(shares / deviations)
     scores -= scores.max(axis=1, keepdims=True)
-    weights: Floats = np.exp(scores)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights = np.exp(scores)
+    shared: Floats = weights / weights.sum(axis=1, keepdims=True)
+    return shared
 
 
 def _far_out(logs: Floats) -> float:
@@ -159,7 +161,7 @@ def _out_of_fold(samples: Sequence[Sample], given: NDArray[np.int64], num_classe
 
 def _features(text: str) -> set[str]:
     found = words(text)
-    return {*found, *(f"{one} {other}" for one, other in zip(found, found[1:], strict=False))}
+    return {*found, *(f"{one} {other}" for one, other in pairwise(found))}
 
 
 def _fold(sample: Sample) -> int:
