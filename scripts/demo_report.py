@@ -45,7 +45,7 @@ def document(facts: dict, before, logged, cascade) -> dict:
     found_after = score(right_taken + exact(alone, went_up), len(test))
     report = {
         "task": facts["task"],
-        "large_model": "a stand-in that answers with the data set's gold answers, at gpt-4o's catalogue price",
+        "large_model": "a stand-in that answers with the data set's gold answers, at gpt-4o's price",
         "seconds": facts["seconds"],
         "stages": facts["stages"],
         "logged": {"requests": len(logged[1]), "errors": sum(bool(answer.error) for answer in logged[0])},
@@ -127,7 +127,8 @@ def says(report: dict) -> str:
     return (
         f"The mini takes {cascade['mini_share']:.1%} of {cascade['requests']} untouched requests, "
         f"{cascade['precision']:.1%} of them right (95 % interval {low:.1%} to {high:.1%}). "
-        f"Spent ${savings['spent_usd']:.4f}; the large model alone would have cost ${savings['large_only_usd']:.4f}."
+        f"Spent ${savings['spent_usd']:.4f}; the large model alone would have cost "
+        f"${savings['large_only_usd']:.4f}."
     )
 
 

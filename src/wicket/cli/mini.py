@@ -178,7 +178,7 @@ def run_withdraw(args: argparse.Namespace) -> int:
 
 def _run_nicely(words: list[str]) -> int:
     """The process's exit code; it gives way to others, and ends when we are interrupted."""
-    with subprocess.Popen(words, preexec_fn=lambda: os.nice(NICENESS) and None) as process:  # noqa: PLW1509
+    with subprocess.Popen(words, preexec_fn=lambda: os.nice(NICENESS) and None) as process:  # noqa: PLW1509, S603 - our own module
         try:
             return process.wait()
         except KeyboardInterrupt:

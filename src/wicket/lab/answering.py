@@ -25,10 +25,10 @@ class Answered(msgspec.Struct):
 
 
 @contextmanager
-def loaded(path: Path, *, threads: int | None = None) -> Iterator[Engine]:
+def loaded(path: Path, *, scheme: str = "auto") -> Iterator[Engine]:
     """The engine with a checkpoint in it, in this process. Raises `EngineFault` as loading does."""
     engine = openvino_llama.load(
-        path, kv_tokens=KV_TOKENS, max_batch=MAX_BATCH, threads=threads, cache_dir=None, scheme="auto"
+        path, kv_tokens=KV_TOKENS, max_batch=MAX_BATCH, threads=None, cache_dir=None, scheme=scheme
     )
     try:
         yield engine

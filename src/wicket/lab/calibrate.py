@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +16,7 @@ from wicket.errors import CallerFault
 from wicket.minis.confidence import Calibration, confidence, interval, points_of
 
 RIDGE = 1.0
+NUM_FOLDS = 10
 _STEPS = 50
 _BINS = 10
 
@@ -24,29 +26,31 @@ Floats = NDArray[np.float64]
 def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool], num: int) -> Calibration:
     """The calibration that maps evidence to the probability of being right.
 
-    `num` is the size of the slice, answers included that are broken and so never taken. Raises `CallerFault`
-    if nothing is left to learn from.
+    `num` is the size of the slice, answers included that are broken and so never taken. The curve is made of
+    confidences that each come from a fit to the other folds: a fit flatters the data that it was made of.
+    Raises `CallerFault` if nothing is left to learn from.
     """
     if not evidence:
         message = "Not one answer of the validation slice could be given: the mini has learned nothing."
         raise CallerFault("nothing_learned", message)
     rows = np.asarray(evidence, dtype=np.float64)
-    right = np.asarray(is_right, dtype=np.float64)
+    right = np.asarray(is_right, dtype=np.bool_)
+    found = _fit(rows, right, num)
+    confidences = np.zeros(len(rows))
+    for fold in range(NUM_FOLDS):
+        held = np.arange(len(rows)) % NUM_FOLDS == fold
+        fitted = _fit(rows[~held], right[~held], num) if 0 < held.sum() < len(rows) else found
+        confidences[held] = [confidence(fitted, row) for row in rows[held].tolist()]
+    return msgspec.structs.replace(found, points=points_of(confidences.tolist(), is_right))
+
+
+def _fit(rows: Floats, right: NDArray[np.bool_], num: int) -> Calibration:
     means, deviations = rows.mean(axis=0), rows.std(axis=0)
     deviations[deviations < 1e-9] = 1.0
     num_right = float(right.sum())
-    smoothed = np.where(right > 0, (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2))
+    smoothed = np.where(right, (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2))
     weights = _logistic((rows - means) / deviations, smoothed)
-    bare = Calibration(means.tolist(), deviations.tolist(), weights[1:].tolist(), float(weights[0]), num, [])
-    confidences = [confidence(bare, row) for row in evidence]
-    return Calibration(
-        bare.means,
-        bare.deviations,
-        bare.weights,
-        bare.bias,
-        num,
-        points_of(confidences, is_right),
-    )
+    return Calibration(means.tolist(), deviations.tolist(), weights[1:].tolist(), float(weights[0]), num)
 
 
 def _logistic(rows: Floats, targets: Floats) -> Floats:

@@ -98,7 +98,7 @@ def test_wilsons_interval(right: int, num: int, low: float, high: float) -> None
 
 
 def test_the_floor_keeps_its_promise_nearly_always() -> None:
-    """Of many validation slices from one world, few give a floor whose true precision is below the quality."""
+    """Of many slices of one world, few give a floor whose true precision is below the quality."""
     chance = random.Random(5)
     broken_promises = 0
     for _ in range(300):

@@ -6,7 +6,7 @@ from wicket.minis.watch import LEVELS, Watched, check_share, checked, quality_at
 
 
 def run(precision: float, quality: float, num: int, seed: int) -> tuple[Watched, int]:
-    """The state after checks of a mini of this precision, and at which check the first alarm came (0: none)."""
+    """The state after checks of a mini of this precision, and the first alarm's check (0: none)."""
     chance, state, first = random.Random(seed), Watched(), 0
     for number in range(1, num + 1):
         state = checked(state, chance.random() < precision, quality)
