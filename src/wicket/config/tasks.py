@@ -9,8 +9,9 @@ from importlib import import_module
 import wicket.guardrails
 from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes, did_you_mean, printable
-from wicket.config.schema import File
+from wicket.config.schema import Config, File, TaskTable
 
+_DEFAULT = TaskTable().scrub  # known to be there, and loading them all costs a start a while
 OFF = "off"  # what a caller sends instead of a task's name to refuse
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -26,6 +27,12 @@ def known_guardrails() -> list[str]:
     return found
 
 
+def tasks_of(config: Config) -> dict[str, TaskTable]:
+    """Every task of a configuration: those with a table, and those that a model collects for."""
+    collected = {model.collect: TaskTable() for model in config.models.values() if model.collect}
+    return {**collected, **config.tasks}
+
+
 def task_fault(name: str) -> str:
     """What is wrong with a task's name, or ""."""
     if not _NAME.fullmatch(name) or ".." in name:
@@ -38,7 +45,7 @@ def check_tasks(file: File, mistakes: Mistakes) -> None:
     for name, task in file.tasks.items():
         _check_name(("tasks", name), name, mistakes)
         for index, guardrail in enumerate(task.scrub):
-            if guardrail not in (known := known_guardrails()):
+            if guardrail not in _DEFAULT and guardrail not in (known := known_guardrails()):
                 near = did_you_mean(guardrail, known)
                 what = f'unknown guardrail "{printable(guardrail)}"{near}; known: {", ".join(known)}'
                 mistakes.add(("tasks", name, "scrub", index), what)

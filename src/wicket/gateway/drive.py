@@ -227,7 +227,9 @@ class Drive:
         status = self.status or 499  # nobody was there to see one
         record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
         if self.call.collected is not None and action.outcome == "ok":
-            gate.keep(example_of(self.call, self.answer))  # before its record: who sees that may speak of this
+            gate.keep(
+                example_of(self.call, self.answer)
+            )  # before its record: who sees that may speak of this
         gate.record(record)
         for attempt in self.attempts:  # ends the cycle between drive and attempts, so no collector is needed
             attempt.forget()

@@ -1,9 +1,9 @@
 """A request and its answer as texts, and back: what guardrails rewrite, and what of a request is kept at all.
 
-Rewritten are all texts inside messages, tool arguments and descriptions: what people or models wrote. Kept as it
-is: structure (roles, types, the ids that tie a tool's answer to its call, names of fields). JSON inside a text
-is rewritten string by string, so that it stays JSON with the same spacing. Pictures, sounds and files can't be
-read, hence not scrubbed, hence not kept.
+Rewritten are all texts inside messages, tool arguments and descriptions: what people or models wrote. Kept as
+it is: structure (roles, types, the ids that tie a tool's answer to its call, names of fields). JSON inside a
+text is rewritten string by string, so that it stays JSON with the same spacing. Pictures, sounds and files
+can't be read, hence not scrubbed, hence not kept.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Numbers that states and banks give to people, told from other numbers by their check digits.
 
-Sources: ISO 13616 (IBAN; lengths by country from SWIFT's IBAN registry), ISO/IEC 7812-1 (payment cards, Luhn),
-ISO 7064 (MOD 97-10, MOD 11-2), and the published rules of each country's number.
+Sources: ISO 13616 (IBAN; lengths by country from SWIFT's IBAN registry), ISO/IEC 7812-1 (payment cards,
+Luhn), ISO 7064 (MOD 97-10, MOD 11-2), and the published rules of each country's number.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def digits_of(text: str) -> list[int]:
 
 def is_luhn(digits: Sequence[int]) -> bool:
     """Luhn's check (ISO/IEC 7812-1, annex B)."""
-    doubled = [d if place % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for place, d in enumerate(digits[::-1])]
+    doubled = [
+        d if place % 2 == 0 else (2 * d - 9 if d > 4 else 2 * d) for place, d in enumerate(digits[::-1])
+    ]
     return sum(doubled) % 10 == 0
 
 

@@ -1,9 +1,9 @@
 """Personal data and secrets in texts become typed, numbered placeholders: `[EMAIL_1]`, `[PHONE_2]`.
 
-Within one call the same value has the same number in all texts, however it is spelled (blanks, case), and a value
-that was recognised in one text is taken out of the others too, where it may stand without the words that gave
-it away. What has no form of its own can't be found by patterns: names, postal addresses, places, employers,
-dates of birth. Measured in docs/tasks.md.
+Within one call the same value has the same number in all texts, however it is spelled (blanks, case), and a
+value that was recognised in one text is taken out of the others too, where it may stand without the words
+that gave it away. What has no form of its own can't be found by patterns: names, postal addresses, places,
+employers, dates of birth. Measured in docs/tasks.md.
 """
 
 from __future__ import annotations
@@ -27,18 +27,22 @@ _OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
 _IPV4 = re.compile(rf"(?<![\w.-])(?:{_OCTET}\.){{3}}{_OCTET}(?![\w-]|\.\d)", re.ASCII)
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _VERSION = re.compile(r"(?:version|release|v\.?)\s*$", re.I)
-_MAC = re.compile(r"(?<![\w:-])(?:[0-9A-F]{2}([:-]))(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}(?![\w:-])", re.I | re.ASCII)
+_MAC = re.compile(
+    r"(?<![\w:-])(?:[0-9A-F]{2}([:-]))(?:[0-9A-F]{2}\1){4}[0-9A-F]{2}(?![\w:-])", re.I | re.ASCII
+)
 _WALLET = re.compile(
     r"(?<!\w)(?:0x[0-9a-fA-F]{40}|bc1[02-9ac-hj-np-z]{25,60}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?!\w)", re.ASCII
 )
 _NAMED_ID = re.compile(
-    r"(?:driv(?:er|ing)[’']?s?[’']? licen[cs]e|passport|social security|\bssn\b|national id|identity card|"
-    r"\btax id|\bitin\b|\bbsn\b|steuer-?id\w{0,16}|\bnhs\b|insurance number)(?:\s+(?:number|no\.?|nr\.?|num|#))?"
+    r"(?:driv(?:er|ing)['\u2019]?s?['\u2019]? licen[cs]e|passport|social security|\bssn\b|national id|"
+    r"identity card|\btax id|\bitin\b|\bbsn\b|steuer-?id\w{0,16}|\bnhs\b|insurance number)"
+    r"(?:\s+(?:number|no\.?|nr\.?|num|#))?"
     r"\s*(?:\bis\b|[:=#])?\s*([A-Z0-9](?:[ -]?[A-Z0-9]){4,17})(?![A-Z0-9])",
     re.I | re.ASCII,
 )
 _PHONE = re.compile(
-    r"(?<![\w.:/#$€£-])(?<!\d,)(?:\+ ?|00)?\(?\d(?:[ ().\-/]{0,2}\d){5,16}(?: ?(?:x|ext\.?) ?\d{1,6})?(?![\w%])",
+    r"(?<![\w.:/#$€£-])(?<!\d,)(?:\+ ?|00)?\(?\d(?:[ ().\-/]{0,2}\d){5,16}"
+    r"(?: ?(?:x|ext\.?) ?\d{1,6})?(?![\w%])",
     re.I | re.ASCII,
 )
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or a month
@@ -134,7 +138,10 @@ class Parameters(msgspec.Struct, frozen=True):
     kinds: tuple[str, ...] = tuple(FINDERS)
 
 
-def scrub(texts: Sequence[str], parameters: Parameters = Parameters()) -> list[str]:
+_EVERYTHING = Parameters()
+
+
+def scrub(texts: Sequence[str], parameters: Parameters = _EVERYTHING) -> list[str]:
     """The texts of one example with placeholders in place of values. Scrubbing twice changes nothing more."""
     names = _Names()
     found = [_replaced(text, names, parameters.kinds) for text in texts]

@@ -16,7 +16,9 @@ _PRIVATE_KEY = re.compile(
     r"-----BEGIN (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----[\w+/=\s\\:,.-]*?"
     r"(?:-----END (?:[A-Z0-9]+ ){0,4}PRIVATE KEY(?: BLOCK)?-----|\Z)"
 )
-_URL = re.compile(r"(?<![\w.+-])[A-Za-z][A-Za-z0-9.+-]{0,20}://[^\s/?#@:\"'<>]{0,256}:[^\s/?#@\"'<>]{1,256}@[^\s\"'<>]+")
+_URL = re.compile(
+    r"(?<![\w.+-])[A-Za-z][A-Za-z0-9.+-]{0,20}://[^\s/?#@:\"'<>]{0,256}:[^\s/?#@\"'<>]{1,256}@[^\s\"'<>]+"
+)
 _JWT = re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*){0,3}", re.ASCII)
 _SCHEME = re.compile(r"\b(?:bearer|basic|digest|token)\s+([A-Za-z0-9._~+/-]{16,}={0,2})", re.I | re.ASCII)
 _ISSUED = re.compile(
@@ -32,14 +34,16 @@ _ISSUED = re.compile(
     r"|SG\.[\w-]{16,}\.[\w-]{16,}|key-[0-9a-f]{32}"  # SendGrid, Mailgun
     r"|npm_[A-Za-z0-9]{36}|pypi-[\w-]{30,}|do[opr]_v1_[0-9a-f]{64}|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"
     r"|(?:AC|SK)[0-9a-f]{32}|\d{8,10}:AA[\w-]{32,}"  # Twilio, Telegram
-    r"|wk-[0-9a-hjkmnp-tv-z]{32}|wka-[\w-]{20,}"  # Wicket
+    r"|wk-[0-9a-hjkmnp-tv-z]{32}|wk-admin-[\w-]{20,}"  # Wicket
     r")(?![A-Za-z0-9])",
     re.ASCII,
 )
-_HOOK = re.compile(r"https://hooks\.slack\.com/[\w/]+|https://discord(?:app)?\.com/api/webhooks/[\w/-]+", re.ASCII)
+_HOOK = re.compile(
+    r"https://hooks\.slack\.com/[\w/]+|https://discord(?:app)?\.com/api/webhooks/[\w/-]+", re.ASCII
+)
 _ASSIGNED = re.compile(
     r"(?<![A-Za-z])(?:pass(?:word|wd|phrase)?|pwd|passcode)[\"']?\s*[=:]\s*[\"']?([^\s\"'<>,;\[]{4,256})"
-    r"|(?:secret|api[_ -]?key|access[_ -]?key|account[_ -]?key|auth[_ -]?key|private[_ -]?key|client[_ -]?secret"
+    r"|(?:secret|(?:api|access|account|auth|private)[_ -]?key|client[_ -]?secret"
     r"|[a-z]{0,12}[_-]?token|sig|signature)[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9._~+/%-]{8,512}={0,2})",
     re.I | re.ASCII,
 )

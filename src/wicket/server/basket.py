@@ -1,4 +1,4 @@
-"""Examples on their way from a worker to the supervisor: few, for a moment, and rather lost than in the way."""
+"""Examples on their way from a worker to the supervisor: few, and rather lost than in the way."""
 
 from __future__ import annotations
 

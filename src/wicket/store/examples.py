@@ -1,7 +1,7 @@
 """Examples in a SQLite file of their own, so that prompts and answers can be erased and are in no backup.
 
-WAL as the ledger's; `secure_delete` overwrites what is deleted, and after every deletion the write-ahead log is
-emptied into the file and cut to nothing, so that no older copy of a page stays in it either.
+WAL as the ledger's; `secure_delete` overwrites what is deleted, and after every deletion the write-ahead log
+is emptied into the file and cut to nothing, so that no older copy of a page stays in it either.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _PAGE = (
 )
 _COUNTS = (
     "SELECT task, count(*), sum(substr(deployment, 1, ?) = ?), sum(ifnull(f.score >= 0, 0)),"
-    " sum(ifnull(f.corrected <> '', 0)), sum(length(request) + length(answer)), min(started_ms), max(started_ms)"
+    " sum(ifnull(f.corrected <> '', 0)), sum(length(request) + length(answer)),"
+    " min(started_ms), max(started_ms)"
     " FROM examples e LEFT JOIN feedback f ON f.request_id = e.id GROUP BY task ORDER BY task"
 )
 _SAY = (
@@ -60,13 +61,14 @@ _DELETE = "DELETE FROM examples WHERE id = ?"
 
 
 class SqliteExamples:
-    """See `store.examples_contract.ExampleStore`. Safe to call from any thread; every call blocks on the disk."""
+    """See `store.examples_contract.ExampleStore`. Safe to call from any thread; every call blocks."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make the database (0600); raises `StoreFault` for a file that can't be used, left as it is."""
+        """Open or make the database (0600); raises `StoreFault` for a file that can't be used."""
         self.path = path
         self._lock = threading.Lock()
         self._writer: sqlite3.Connection | None = open_writer(path, EXAMPLES)
+        self._has_old_pages = True  # the write-ahead log may: a process that was killed left it as it was
 
     def insert(self, batch: Sequence[Example]) -> int:
         """See `ExampleStore.insert`."""
@@ -98,20 +100,23 @@ class SqliteExamples:
         if not chosen.task:
             with mapped(self.path), self._writing() as connection:
                 connection.execute(_UNSAY, (chosen.key_id, chosen.request_id))
+        self._has_old_pages = True
         self._empty_log()
         return gone
 
     def expire(self, task: str, before_ms: int) -> int:
         """See `ExampleStore.expire`."""
         gone = self._delete(task, None, None, first_id(before_ms))
-        if gone:
-            self._empty_log()
+        self._empty_log()
         return gone
 
     def expire_feedback(self, before_ms: int) -> int:
         """See `ExampleStore.expire_feedback`."""
         with mapped(self.path), self._writing() as connection:
-            return connection.execute(_UNSAY_OLD, (before_ms,)).rowcount
+            gone = connection.execute(_UNSAY_OLD, (before_ms,)).rowcount
+        self._has_old_pages |= gone > 0
+        self._empty_log()
+        return gone
 
     def say(self, feedback: Feedback) -> None:
         """See `ExampleStore.say`."""
@@ -145,6 +150,7 @@ class SqliteExamples:
             while True:
                 with self._writing() as connection:
                     ids = connection.execute(_CHOSEN, (*choice, _AT_ONCE)).fetchall()
+                    self._has_old_pages |= bool(ids)
                     connection.executemany(_DELETE_FEEDBACK, ids)
                     connection.executemany(_DELETE, ids)
                 num_gone += len(ids)
@@ -153,15 +159,18 @@ class SqliteExamples:
 
     def _empty_log(self) -> None:
         """Raises `StoreFault` while a reader (an export, say) still looks at the older pages."""
+        if not self._has_old_pages:
+            return
         with mapped(self.path), self._lock:
             if self._writer is None:
                 return
             is_busy = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            self._has_old_pages = bool(is_busy)
         if is_busy:
             raise StoreFault(
                 "store_busy",
-                f"The examples are deleted, but {self.path}-wal still holds older pages because something reads"
-                " them (an export?). Erase once more when that has ended.",
+                f"The examples are deleted, but {self.path}-wal still holds older pages because something"
+                " reads them (an export?). Erase once more when that has ended.",
             )
 
     @contextmanager

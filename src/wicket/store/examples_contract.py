@@ -1,4 +1,4 @@
-"""What a store of examples can do. One writer, any number of readers; methods block, never call them on a loop."""
+"""What a store of examples can do. One writer, any number of readers; methods block."""
 
 from __future__ import annotations
 

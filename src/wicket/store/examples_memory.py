@@ -1,4 +1,4 @@
-"""The store of examples in memory: the slow, obvious twin of the SQLite one. Forgets everything at the end."""
+"""The store of examples in memory: the slow, obvious twin of the SQLite one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 
 from wicket.accounts.example import Example, Feedback
 from wicket.accounts.usage_rows import first_id
-from wicket.store.examples_contract import MAX_PAGE, MINI_PREFIX, Chosen, ExampleFilter, Kept, TaskCount, merged
+from wicket.store.examples_contract import (
+    MAX_PAGE,
+    MINI_PREFIX,
+    Chosen,
+    ExampleFilter,
+    Kept,
+    TaskCount,
+    merged,
+)
 
 
 class MemoryExamples:
