@@ -254,26 +254,27 @@ def test_erased_means_that_the_bytes_are_gone(served: Gateway) -> None:
     assert served.admin("DELETE", "/admin/v1/examples?task=booking") == {"erased": 0}
 
 
-@pytest.mark.parametrize(
-    ("method", "query", "status", "param"),
-    [
-        ("DELETE", "", 400, "key"),
-        ("DELETE", "?task=", 400, "task"),
-        ("DELETE", "?request=1", 400, "request"),
-        ("DELETE", "?colour=1", 400, "colour"),
-        ("DELETE", "?key=nobody", 404, None),
-        ("GET", "", 400, "task"),
-        ("GET", "?task=none'--", 404, None),
-        ("GET", "?task=booking&since=yesterday", 400, "since"),
-        ("GET", "?task=booking&minis=yes", 400, "minis"),
-    ],
-)
-def test_a_wrong_question_changes_nothing(
-    served: Gateway, method: str, query: str, status: int, param: str | None
-) -> None:
+WRONG: list[tuple[str, str, int, str | None]] = [
+    ("DELETE", "", 400, "key"),
+    ("DELETE", "?task=", 400, "task"),
+    ("DELETE", "?request=1", 400, "request"),
+    ("DELETE", "?colour=1", 400, "colour"),
+    ("DELETE", "?key=nobody", 404, None),
+    ("GET", "", 400, "task"),
+    ("GET", "?task=none'--", 404, None),
+    ("GET", "?task=booking&since=yesterday", 400, "since"),
+    ("GET", "?task=booking&minis=yes", 400, "minis"),
+]
+
+
+def test_a_wrong_question_changes_nothing(served: Gateway) -> None:
     kept(served, served.chat("slots", messages=PROMPT))
-    answer = served.request(method, f"/admin/v1/examples{query}")
-    assert answer.status == status and answer.error["param"] == param
+    for method, query, status, param in WRONG:
+        answer = served.request(method, f"/admin/v1/examples{query}")
+        assert answer.status == status and answer.error["param"] == param, query
+    twins = [served.admin("POST", "/admin/v1/keys", {"name": "twin"})["id"] for _ in range(2)]
+    ambiguous = served.request("DELETE", "/admin/v1/examples?key=twin")
+    assert ambiguous.status == 409 and all(id in ambiguous.error["message"] for id in twins)
     assert len(export(served)) == 1
 
 

@@ -47,7 +47,9 @@ _PHONE = re.compile(
 )
 _DAY = r"(?:0?[1-9]|[12]\d|3[01])"  # or a month
 _DATE = re.compile(
-    rf"(?:\d{{4}}[-/.]{_DAY}[-/.]{_DAY}|{_DAY}([-/.]){_DAY}\1(?:\d{{4}}|\d\d))(?: +\d{{1,2}})?", re.ASCII
+    rf"(?:\d{{4}}[-/.]{_DAY}[-/.]{_DAY}|{_DAY}([-/.]){_DAY}\1(?:\d{{4}}|\d\d)|{_DAY}[ ./-](?:19|20)\d\d)"
+    r"(?: +\d{1,2})?",
+    re.ASCII,
 )
 _AMERICAN = re.compile(r"(?:1[-. ])?[2-9]\d\d[-. ]\d{3}[-. ]\d{4}", re.ASCII)
 _SAYS_PHONE = re.compile(
