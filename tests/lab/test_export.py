@@ -56,7 +56,7 @@ def test_fewer_bits_hold_less(student: Llama, tmp_path: Path) -> None:
         export_gguf(student, base, path, scheme=scheme, template=PLAIN, name="tiny")
         again = from_checkpoint(open_checkpoint(path))
         pairs = zip(student.parameters(), again.parameters(), strict=True)
-        errors[scheme] = sum(float((one - other).abs().sum()) for one, other in pairs)
+        errors[scheme] = sum(float((one - other).detach().abs().sum()) for one, other in pairs)
     assert errors["f32"] == 0 < errors["f16"] < errors["q8_0"] < errors["q5_0"] < errors["q4_0"]
 
 
@@ -94,7 +94,9 @@ def test_an_unknown_format_and_no_numbers_are_refused(student: Llama, tmp_path: 
 
 def test_pairs_and_halves_are_inverse() -> None:
     matrix = np.random.default_rng(0).standard_normal((HIDDEN, 3)).astype(np.float32)
-    assert np.array_equal(halves_from_pairs(pairs_from_halves(matrix, HIDDEN // HEADS), HIDDEN // HEADS), matrix)
+    assert np.array_equal(
+        halves_from_pairs(pairs_from_halves(matrix, HIDDEN // HEADS), HIDDEN // HEADS), matrix
+    )
 
 
 def test_answers_are_greedy_with_a_logprob_for_every_token(student: Llama, tmp_path: Path) -> None:
