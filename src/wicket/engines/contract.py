@@ -114,13 +114,18 @@ class Piece(msgspec.Struct, frozen=True, tag="piece"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A generation's end; counts are in tokens. `cached_tokens` of the prompt came from the prefix cache."""
+    """A generation's end; counts are in tokens. `cached_tokens` of the prompt came from the prefix cache.
+
+    `end` is the token that ended it, where one was drawn and logprobs were asked for: it has no text, so no
+    piece carries it, but how sure a model is that its answer is complete belongs to how sure it is at all.
+    """
 
     id: int
     finish_reason: str  # "stop" | "length" | "cancelled"
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+    end: TokenLogprob | None = None
 
 
 class Scored(msgspec.Struct, frozen=True, tag="scored"):

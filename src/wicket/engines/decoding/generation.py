@@ -47,26 +47,28 @@ class Generation:
             message = f"The output can't be held to the schema any longer: {error}."
             return [Refused(self.command.id, "invalid_schema", message)]
 
-    def end(self, reason: str) -> list[Event]:
-        """Show what is held back and say why it ends."""
+    def end(self, reason: str, token: TokenLogprob | None = None) -> list[Event]:
+        """Show what is held back and say why it ends, and with which token if one was drawn for that."""
         self.is_finished = True
         events = self._piece(self._stream.finish(), flush=True)
         sequence = self.sequence
         counts = (sequence.num_prompt, sequence.num_cached, sequence.num_output)
-        return [*events, Done(self.command.id, reason, *counts)]
+        return [*events, Done(self.command.id, reason, *counts, token)]
 
     def _draw(self, row: Rows) -> list[Event]:
         allowed = self.constraint.allowed() if self.constraint is not None else None
         token = self._sampler.draw(row, allowed)
         self._sampler.note(token)
         self.sequence.tokens.append(token)
+        top = self.command.logprobs
+        logprob = None if top is None else logprob_of(row, token, top)
         if token in self._ends:
-            return self.end("stop")
+            return self.end("stop", logprob)
         if self.constraint is not None:
             self.constraint.consume(token)
         self._held_ids.append(token)
-        if self.command.logprobs is not None:
-            self._held_logprobs.append(logprob_of(row, token, self.command.logprobs))
+        if logprob is not None:
+            self._held_logprobs.append(logprob)
         text, is_stopped = self._stream.feed(self._shown[token] if token < len(self._shown) else b"")
         events = self._piece(text, flush=is_stopped)
         if is_stopped or (self.constraint is not None and self.constraint.is_complete):
