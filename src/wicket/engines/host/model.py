@@ -114,10 +114,14 @@ class Model:
 
         Raises `EngineFault` if it can't be, `CallerFault` if it does not do `verb`.
         """
-        known = await self.core.ready(self.settings.load_wait_s if wait_s is None else wait_s)
+        known = await self.ready(wait_s)
         if verb not in known.verbs:
             message = f"The model {self.id} can't {verb}: it can {', '.join(known.verbs)}."
             raise CallerFault("unsupported", message, param="model")
+
+    async def ready(self, wait_s: float | None = None) -> contract.Capabilities:
+        """Wait as `loaded` does, for any verb. Raises `EngineFault` if it can't be loaded."""
+        return await self.core.ready(self.settings.load_wait_s if wait_s is None else wait_s)
 
     async def prompter(self) -> Prompter:
         """The tokenizer and template of what is loaded. Raises `EngineFault` if they can't be used."""
