@@ -1,0 +1,77 @@
+"""From evidence and outcomes on a validation slice to a calibration: logistic regression and a curve.
+
+Newton's method on the penalised likelihood (ridge 1 on standardised evidence), with Platt's smoothed targets
+(Platt 1999) so that a slice that is all right does not give certainty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wicket.minis.confidence import Calibration, confidence, interval, points_of
+
+RIDGE = 1.0
+_STEPS = 50
+_BINS = 10
+
+Floats = NDArray[np.float64]
+
+
+def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool]) -> Calibration:
+    """The calibration that maps evidence to the probability of being right."""
+    rows = np.asarray(evidence, dtype=np.float64)
+    right = np.asarray(is_right, dtype=np.float64)
+    means, deviations = rows.mean(axis=0), rows.std(axis=0)
+    deviations[deviations < 1e-9] = 1.0
+    num_right = float(right.sum())
+    smoothed = np.where(right > 0, (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2))
+    weights = _logistic((rows - means) / deviations, smoothed)
+    bare = Calibration(
+        means.tolist(), deviations.tolist(), weights[1:].tolist(), float(weights[0]), len(evidence), []
+    )
+    confidences = [confidence(bare, row) for row in evidence]
+    return Calibration(
+        bare.means,
+        bare.deviations,
+        bare.weights,
+        bare.bias,
+        len(evidence),
+        points_of(confidences, is_right),
+    )
+
+
+def _logistic(rows: Floats, targets: Floats) -> Floats:
+    """Bias and weights by Newton's method."""
+    x = np.hstack([np.ones((len(rows), 1)), rows])
+    penalty = np.full(x.shape[1], RIDGE)
+    penalty[0] = 1e-6
+    weights = np.zeros(x.shape[1])
+    for _ in range(_STEPS):
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -60, 60)))
+        gradient = x.T @ (p - targets) + penalty * weights
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + np.diag(penalty)
+        step = np.linalg.solve(curvature, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights
+
+
+def reliability(confidences: Sequence[float], is_right: Sequence[bool]) -> dict[str, object]:
+    """How well confidence says how often one is right: Brier score, expected calibration error, its bins."""
+    claimed, right = np.asarray(confidences), np.asarray(is_right, dtype=np.float64)
+    edges = np.minimum((claimed * _BINS).astype(int), _BINS - 1)
+    bins, error = [], 0.0
+    for index in range(_BINS):
+        chosen = edges == index
+        count = int(chosen.sum())
+        if count:
+            mean, share = float(claimed[chosen].mean()), float(right[chosen].mean())
+            low, high = interval(int(right[chosen].sum()), count)
+            bins.append({"claimed": mean, "right": share, "num": count, "low": low, "high": high})
+            error += abs(mean - share) * count / len(right)
+    brier = float(((claimed - right) ** 2).mean()) if len(right) else 0.0
+    return {"brier": brier, "calibration_error": error, "bins": bins}

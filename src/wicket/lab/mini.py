@@ -1,0 +1,183 @@
+"""Makes a mini of a task: curate, train, export, answer, calibrate, judge. Each stage is done once.
+
+    python -m wicket.lab mini --task T --examples FILE --out FOLDER
+
+Leaves in FOLDER: `model.gguf`, `mini.json` (the card), `report.json`, `report.html`, `data/`, `run.json`.
+Exit code 0 if the gate passed, 3 if it did not, 1 for a fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wicket.engines.checkpoints.locate import Checkpoint, find
+from wicket.lab import mini_data, mini_gate, mini_report, mini_writer
+from wicket.lab.answering import Answered
+from wicket.lab.calibrate import calibrate, reliability
+from wicket.lab.mini_data import Lesson, Prepared, lessons_of
+from wicket.lab.mini_gate import Outcome, Scores, Verdict, judged, scores, verdict
+from wicket.lab.mini_writer import Fitted
+from wicket.lab.progress import Progress
+from wicket.lab.run import Run, write_whole
+from wicket.lab.split import Sizes
+from wicket.lab.techniques.fine_tune import Plan
+from wicket.minis.card import FILE_NAME, MiniCard
+from wicket.minis.confidence import Calibration, confidence, evidence, floor_for_quality
+from wicket.minis.familiarity import Familiarity, familiarity, learn
+from wicket.wire import json
+
+GATE_FAILED = 3
+DEFAULT_BASE = "smollm2-135m-instruct"
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run was asked to do; another request needs another folder."""
+
+    task: str
+    examples: str
+    evaluate: str = ""
+    base: str = DEFAULT_BASE
+    quality: float = 0.95
+    least_share: float = 0.1
+    scheme: str = "q8_0"
+    epochs: int = 3
+    minutes: float = 10.0
+    batch_size: int = 16
+    rate: float = 1e-4
+    seed: int = 0
+    least_train: int = 200
+
+
+class Calibrated(msgspec.Struct, frozen=True):
+    """The calibration, and how the parts that did not make it come out."""
+
+    calibration: Calibration
+    familiarity: Familiarity
+    floor: float
+    validation: Scores
+    test: Scores
+    evaluation: Scores | None
+    reliability: dict[str, Any]
+
+
+def make(asked: Asked, folder: Path, home: Path) -> Verdict:
+    """All stages. Raises `CallerFault`, `EngineFault` and `OperatorFault` with what to do next."""
+    run = Run(folder, msgspec.to_builtins(asked))
+    started_s = time.monotonic()
+    base = find(asked.base, home)
+    prepared = run.stage("data", Prepared, lambda: _prepare(asked, folder))
+    fitted = run.stage("fit", Fitted, lambda: _fit(asked, folder, base))
+    for part in ("validation", "test", "evaluation"):
+        run.stage(f"answers.{part}", int, lambda part=part: _answer(folder, prepared, fitted, part))
+    calibrated = run.stage("calibrate", Calibrated, lambda: _calibrate(asked, folder, prepared))
+    found = _verdict(asked, folder, prepared, fitted, calibrated)
+    card = _card(asked, folder, base, prepared, fitted, calibrated)
+    write_whole(folder / FILE_NAME, json.encode(card))
+    facts = {"seconds": time.monotonic() - started_s, "machine": _machine()}
+    document = mini_report.document(asked, prepared, fitted, calibrated, found) | facts
+    write_whole(folder / "report.json", json.dumps(document).encode())
+    write_whole(folder / "report.html", mini_report.page(document, _shown(folder, prepared)).encode())
+    return found
+
+
+def _prepare(asked: Asked, folder: Path) -> Prepared:
+    progress = Progress("curating")
+    evaluation = Path(asked.evaluate) if asked.evaluate else None
+    sizes = Sizes(least_train=asked.least_train)
+    prepared = mini_data.prepare(folder, Path(asked.examples), evaluation, sizes)
+    parts = (f"{prepared.split[name]['examples']} for {name}" for name in ("train", "validation", "test"))
+    progress.done(f"{prepared.curation['kept']} of {prepared.curation['lines']} examples, {', '.join(parts)}")
+    return prepared
+
+
+def _fit(asked: Asked, folder: Path, base: Checkpoint) -> Fitted:
+    plan = Plan(
+        epochs=asked.epochs,
+        minutes=asked.minutes,
+        batch_size=asked.batch_size,
+        rate=asked.rate,
+        seed=asked.seed,
+    )
+    return mini_writer.fit(folder, base.path, asked.task, asked.scheme, plan)
+
+
+def _answer(folder: Path, prepared: Prepared, fitted: Fitted, part: str) -> int:
+    """Answers of one part, kept in `data/answers-PART.jsonl`; returns how many."""
+    lessons = lessons_of(folder, part)
+    if not lessons:
+        return 0
+    progress = Progress(f"answering {part}")
+    found = mini_writer.answer(folder, lessons, fitted.max_output_tokens, progress.at)
+    lines = (json.encode(answered) + b"\n" for answered in found)
+    write_whole(_answers_path(folder, part), b"".join(lines))
+    right = sum(
+        judged(prepared.shape, lesson.answer, answered.text, answered.is_complete)
+        for lesson, answered in zip(lessons, found, strict=True)
+    )
+    progress.done(f"{right} of {len(lessons)} right")
+    return len(lessons)
+
+
+def _outcomes(folder: Path, prepared: Prepared, learnt: Familiarity, part: str) -> list[Outcome]:
+    lessons = lessons_of(folder, part)
+    path = _answers_path(folder, part)
+    lines = path.read_bytes().splitlines() if lessons else []
+    found = [json.decode(line, type=Answered) for line in lines]
+    return [
+        _outcome(prepared, learnt, lesson, answered)
+        for lesson, answered in zip(lessons, found, strict=True)
+    ]
+
+
+def _outcome(prepared: Prepared, learnt: Familiarity, lesson: Lesson, answered: Answered) -> Outcome:
+    is_right = judged(prepared.shape, lesson.answer, answered.text, answered.is_complete)
+    seen = evidence(answered.logprobs, familiarity(learnt, lesson.shown))
+    return Outcome(lesson.id, lesson.answer, answered.text, is_right, seen)
+
+
+def _calibrate(asked: Asked, folder: Path, prepared: Prepared) -> Calibrated:
+    learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
+    parts = {
+        name: _outcomes(folder, prepared, learnt, name) for name in ("validation", "test", "evaluation")
+    }
+    validation = parts["validation"]
+    calibration = calibrate([o.evidence for o in validation], [o.is_right for o in validation])
+    floor = floor_for_quality(calibration, asked.quality)
+    judges = parts["test"] + parts["evaluation"]
+    claimed = [confidence(calibration, outcome.evidence) for outcome in judges]
+    return Calibrated(
+        calibration=calibration,
+        familiarity=learnt,
+        floor=floor,
+        validation=scores(validation, calibration, floor),
+        test=scores(parts["test"], calibration, floor),
+        evaluation=scores(parts["evaluation"], calibration, floor) if parts["evaluation"] else None,
+        reliability=reliability(claimed, [outcome.is_right for outcome in judges]),
+    )
+
+
+def _verdict(
+    asked: Asked, folder: Path, prepared: Prepared, fitted: Fitted, calibrated: Calibrated
+) -> Verdict:
+    test = _outcomes(folder, prepared, calibrated.familiarity, "test")
+    lessons = [lesson.answer for lesson in lessons_of(folder, "train")]
+    return verdict(
+        mini_gate.Facts(
+            quality=asked.quality,
+            least_share=asked.least_share,
+            leaked=prepared.leaked,
+            usual=mini_gate.guess(lessons, test, prepared.shape),
+            export_difference=fitted.export_difference,
+            calibration=calibrated.calibration,
+            test=calibrated.test,
+        )
+    )

@@ -1,0 +1,118 @@
+"""The first stage of a mini: from exported examples to what it learns from, what sets its floor, what proves it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from wicket.errors import CallerFault
+from wicket.lab.curate import curate, report_of
+from wicket.lab.examples import Examples, Sample, read, read_file
+from wicket.lab.run import write_whole
+from wicket.lab.split import Sizes, check_split, manifest, split
+from wicket.minis.answers import AnswerShape, canonical, shape_of
+from wicket.minis.form import Asked, shown
+from wicket.wire import json
+
+PARTS = ("train", "validation", "test", "evaluation")
+MAX_SYSTEMS = 16
+
+
+class Lesson(msgspec.Struct, frozen=True):
+    """One request as the mini sees it, and the answer it should give, in its canonical spelling."""
+
+    id: str
+    shown: str
+    answer: str
+    weight: int = 1
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """What the stage found; the lessons themselves lie in `data/PART.jsonl`."""
+
+    systems: tuple[str, ...]
+    shape: AnswerShape
+    licence: str
+    curation: dict[str, Any]
+    split: dict[str, Any]
+    num_evaluation: int
+    leaked: int  # requests of training that also stand in validation, test or evaluation; must be 0
+
+
+def prepare(folder: Path, examples: Path, evaluation: Path | None, sizes: Sizes) -> Prepared:
+    """Read, curate, split, and write the parts. Raises `CallerFault` when there is too little to learn from."""
+    found = _read(examples, is_evaluation=False)
+    judges = _read(evaluation, is_evaluation=True) if evaluation is not None else None
+    curated = curate(found, evaluation=judges.samples if judges is not None else ())
+    systems = _systems(curated.samples)
+    parts = split(curated.samples, curated.groups, sizes)
+    check_split(parts, curated.groups)
+    shape = shape_of([sample.answer for sample in parts.train])
+    lessons = {
+        "train": _lessons(parts.train, systems, shape),
+        "validation": _lessons(parts.validation, systems, shape),
+        "test": _lessons(parts.test, systems, shape),
+        "evaluation": _lessons(judges.samples if judges is not None else (), systems, shape),
+    }
+    for name, some in lessons.items():
+        write_whole(_path(folder, name), b"".join(json.encode(lesson) + b"\n" for lesson in some))
+    return Prepared(
+        systems=systems,
+        shape=shape,
+        licence="as the logged answers'",
+        curation=report_of(found, curated),
+        split=manifest(parts),
+        num_evaluation=len(lessons["evaluation"]),
+        leaked=leaked(lessons),
+    )
+
+
+def lessons_of(folder: Path, part: str) -> list[Lesson]:
+    """A part's lessons, as the stage left them."""
+    lines = _path(folder, part).read_bytes().splitlines()
+    return [json.decode(line, type=Lesson) for line in lines]
+
+
+def leaked(parts: dict[str, list[Lesson]]) -> int:
+    """How many training requests are also in a part that judges: counted anew, by their whole text."""
+    judging = {lesson.shown for name in PARTS[1:] for lesson in parts[name]}
+    return sum(lesson.shown in judging for lesson in parts["train"])
+
+
+def _read(path: Path, *, is_evaluation: bool) -> Examples:
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as file:
+            return read(io.BytesIO(file.read()), name=path.name, is_evaluation=is_evaluation)
+    return read_file(path, is_evaluation=is_evaluation)
+
+
+def _systems(samples: Sequence[Sample]) -> tuple[str, ...]:
+    systems = tuple(sorted({sample.system for sample in samples}))
+    if len(systems) > MAX_SYSTEMS:
+        message = (
+            f"The examples have {len(systems)} system prompts, and a mini learns at most {MAX_SYSTEMS}. Put what "
+            "changes from request to request into the user's message."
+        )
+        raise CallerFault("too_many_systems", message)
+    return systems
+
+
+def _lessons(samples: Sequence[Sample], systems: Sequence[str], shape: AnswerShape) -> list[Lesson]:
+    lessons = []
+    for sample in samples:
+        text = shown(systems, Asked(sample.system, sample.text))
+        if text is not None:
+            answer = canonical(shape, sample.answer) if sample.answer else ""
+            lessons.append(Lesson(sample.id, text, answer, sample.weight))
+    return lessons
+
+
+def _path(folder: Path, part: str) -> Path:
+    data = folder / "data"
+    data.mkdir(exist_ok=True, mode=0o700)
+    return data / f"{part}.jsonl"
