@@ -62,7 +62,8 @@ class Layer(nn.Module):
         mixed = self.mixed(mixed.transpose(1, 2).reshape(texts, tokens, hidden))
         x = self.mixed_norm(x + F.dropout(mixed, DROPOUT, self.training))
         fed = self.outer(F.gelu(self.inner(x)))
-        return self.outer_norm(x + F.dropout(fed, DROPOUT, self.training))
+        normed: Tensor = self.outer_norm(x + F.dropout(fed, DROPOUT, self.training))
+        return normed
 
 
 class Bert(nn.Module):

@@ -62,7 +62,9 @@ def read_base(folder: Path) -> Base:
     try:
         shape = msgspec.convert(config, BertShape)
     except msgspec.ValidationError as error:
-        raise EngineFault("bad_checkpoint", f"{folder} has a config.json that does not fit: {error}.") from None
+        raise EngineFault(
+            "bad_checkpoint", f"{folder} has a config.json that does not fit: {error}."
+        ) from None
     return Base(folder, config, tokenizer, shape)
 
 
@@ -111,7 +113,9 @@ def write_encoder(folder: Path, base: Base, model: Bert, made: Made) -> int:
                 shutil.copyfile(base.folder / name, folder / name)
         ordered = sorted(made.tokenizer["model"]["vocab"].items(), key=lambda item: int(item[1]))
         (folder / "vocab.txt").write_text("".join(f"{piece}\n" for piece, _ in ordered), "utf-8")
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in tensors.items()}, folder / "model.safetensors"
+        )
         return (folder / "model.safetensors").stat().st_size
     except (OSError, SafetensorError) as error:
         raise OperatorFault("disk", f"The encoder can't be written to {folder}: {error}.") from None

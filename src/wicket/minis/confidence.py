@@ -61,8 +61,8 @@ def label_evidence(
 ) -> list[float]:
     """What a classifier says of its best label: `LABEL_EVIDENCE` in this order.
 
-    `logprob` is the natural log of the label's probability, `margin` how far it is above the second label's,
-    `entropy` that of all labels in nats, `similarity` the cosine to the mean of the label's training requests.
+    `logprob` is the natural log of the label's probability, `margin` how far it is above the second's,
+    `entropy` that of all labels in nats, `similarity` the cosine to the mean of its training requests.
     """
     return [logprob, margin, -entropy, similarity, familiarity]
 

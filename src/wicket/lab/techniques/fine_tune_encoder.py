@@ -2,9 +2,9 @@
 
 Cross-entropy with label smoothing (Szegedy et al. 2016), AdamW (Loshchilov & Hutter 2019), lower layers at
 lower rates (Howard & Ruder 2018), the forward pass in bfloat16 where the processor has it. The head starts as
-a nearest-centroid classifier on the vectors the encoder has already (Snell et al. 2017), so the first steps are
-not spent on breaking them. With a teacher's logits it learns those as well (Hinton et al. 2015). Interrupted
-training goes on from its last save.
+a nearest-centroid classifier on the vectors the encoder has already (Snell et al. 2017), so the first steps
+are not spent on breaking them. With a teacher's logits it learns those as well (Hinton et al. 2015).
+Interrupted training goes on from its last save, and a finished one is not done again.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from torch.nn import functional as F  # noqa: N812
 from wicket.lab.bert import Bert
 from wicket.lab.encode import batches
 from wicket.lab.saves import Save, load_save, write_save
-from wicket.lab.techniques.fine_tune import CLIP, has_bfloat16
+from wicket.lab.techniques.fine_tune import CLIP, Trained, has_bfloat16
 
 WARM_UP_SHARE = 0.06
 LEAST_RATE = 0.02  # of the highest
 HEAD_SCALE = 16.0  # a centroid at cosine 1 is so many nats above one at cosine 0
 TEMPERATURE = 2.0  # of distillation
 POINT_STEPS = 20
+_BATCH = 64
 
 Tell = Callable[[float, str], None]
 
@@ -55,16 +56,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     save_every_s: float = 60.0
 
 
-class Trained(msgspec.Struct, frozen=True):
-    """What happened. `curve` holds (samples seen, mean loss since the last point)."""
-
-    steps: int
-    num_samples: int
-    seconds: float
-    curve: list[tuple[int, float]]
-    stopped: str  # "epochs" or "minutes"
-
-
 class Labelled(msgspec.Struct, frozen=True):
     """One text as token ids with its label's number."""
 
@@ -84,15 +75,15 @@ def collate(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def vectors_of(model: Bert, texts: Sequence[Sequence[int]], size: int = 64) -> Tensor:
-    """Unit vectors in the order of the texts, without dropout."""
+def vectors_of(model: Bert, texts: Sequence[Sequence[int]], *, is_exact: bool = False) -> Tensor:
+    """Unit vectors in the order of the texts, without dropout; in float32 throughout if they must be exact."""
     is_training = model.training
     model.eval()
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     found = torch.zeros(len(texts), model.shape.hidden_size)
-    for start in range(0, len(order), size):
-        chosen = order[start : start + size]
-        with autocast():
+    for start in range(0, len(order), _BATCH):
+        chosen = order[start : start + _BATCH]
+        with autocast(not is_exact):
             found[chosen] = model.vectors(*collate([texts[index] for index in chosen])).float()
     model.train(is_training)
     return found
@@ -118,7 +109,11 @@ def start_head(model: Bert, samples: Sequence[Labelled]) -> None:
 
 
 class EncoderTraining:
-    """One training under way. `teacher` holds a teacher's logits for each sample, or nothing."""
+    """One training under way. `teacher` holds a teacher's logits for each sample, or nothing.
+
+    `losses` are each sample's when it was last seen, for whoever looks for wrong answers; `left_out` are the
+    samples that were not learned after the first epoch.
+    """
 
     def __init__(
         self,
@@ -140,8 +135,14 @@ class EncoderTraining:
         self._weights = _label_weights(samples, model.head.out_features) if plan.is_balanced else None
         self._state = Save()
         self._recent: list[float] = []
+        self.losses = [float("nan")] * len(samples)
+        self.left_out: frozenset[int] = frozenset()
 
-    def run(self, tell: Tell = lambda share, words: None) -> Trained:
+    def run(
+        self,
+        tell: Tell = lambda share, words: None,
+        choose: Callable[[list[float]], frozenset[int]] = lambda losses: frozenset(),
+    ) -> Trained:
         """Train to the end. Raises `FloatingPointError` when the loss is no number any more."""
         saved = None
         if self._save is not None:
@@ -149,15 +150,14 @@ class EncoderTraining:
         if saved is None:
             start_head(self._model, self._samples)
         plan, state = self._plan, saved or self._state
-        self._state = state
+        self._state, self.left_out = state, frozenset(state.left_out)
         torch.manual_seed(plan.seed * 1_000_003 + state.steps)  # dropout
         self._model.train()
         before_s, started_s = state.seconds, time.monotonic()
         next_save_s = started_s + plan.save_every_s
         stopped = "epochs"
         while state.epoch < plan.epochs and stopped == "epochs":
-            lengths = [len(sample.ids) for sample in self._samples]
-            order = batches(lengths, plan.batch_size, seed=plan.seed * 1_000 + state.epoch)
+            order = self._order(state.epoch)
             while state.batch < len(order):
                 now = time.monotonic()
                 state.seconds = before_s + now - started_s
@@ -173,9 +173,20 @@ class EncoderTraining:
                 tell(share, f"epoch {state.epoch + 1}, loss {self._mean():.3f}")
             else:
                 state.epoch, state.batch = state.epoch + 1, 0
+                if state.epoch == 1 and plan.epochs > 1:
+                    self.left_out = choose(self.losses)
+                    state.left_out = sorted(self.left_out)
         self._point()
+        if self._save is not None:
+            write_save(self._save, self._model, self._optimizer, state)
         self._model.eval()
-        return Trained(state.steps, state.num_samples, state.seconds, state.curve, stopped)
+        return Trained(state.steps, state.num_samples, state.num_tokens, state.seconds, state.curve, stopped)
+
+    def _order(self, epoch: int) -> list[list[int]]:
+        kept = [index for index in range(len(self._samples)) if index not in self.left_out]
+        lengths = [len(self._samples[index].ids) for index in kept]
+        chosen = batches(lengths, self._plan.batch_size, seed=self._plan.seed * 1_000 + epoch)
+        return [[kept[at] for at in batch] for batch in chosen]
 
     def _share(self, num_batches: int) -> float:
         """How much of the training is done: by samples or by time, whichever ends it sooner."""
@@ -191,13 +202,14 @@ class EncoderTraining:
         loss = self._loss(chosen)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} after {state.steps} steps")
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_([p for p in self._model.parameters() if p.grad is not None], CLIP)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
         self._recent.append(loss.item())
         state.steps += 1
         state.num_samples += len(chosen)
+        state.num_tokens += sum(len(self._samples[index].ids) for index in chosen)
         if len(self._recent) >= POINT_STEPS:
             self._point()
 
@@ -207,6 +219,10 @@ class EncoderTraining:
         with autocast():
             logits = self._model(ids, mask)
         logits, plan = logits.float(), self._plan
+        for index, seen in zip(
+            chosen, F.cross_entropy(logits.detach(), targets, reduction="none"), strict=True
+        ):
+            self.losses[index] = seen.item()
         hard = F.cross_entropy(logits, targets, self._weights, label_smoothing=plan.smoothing)
         if self._teacher is None:
             return hard
@@ -226,9 +242,9 @@ class EncoderTraining:
             self._recent.clear()
 
 
-def autocast() -> torch.autocast:
+def autocast(is_wanted: bool = True) -> torch.autocast:
     """bfloat16 where it is worth while."""
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=has_bfloat16("cpu"))
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_wanted and has_bfloat16("cpu"))
 
 
 def _groups(model: Bert, plan: Plan) -> list[dict[str, object]]:
