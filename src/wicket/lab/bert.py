@@ -122,7 +122,7 @@ def tensor_names(model: Bert) -> Iterator[tuple[str, nn.Parameter]]:
 def from_tensors(shape: BertShape, tensor: Callable[[str], Tensor], labels: int = 0) -> Bert:
     """An encoder with a checkpoint's weights; a head that the checkpoint lacks starts at zero.
 
-    Raises what `tensor` raises, and `ValueError` for a tensor of another shape.
+    Raises what `tensor` raises, and `ValueError` for a tensor of another shape or without numbers.
     """
     model = Bert(shape, labels)
     with torch.no_grad():
@@ -133,6 +133,8 @@ def from_tensors(shape: BertShape, tensor: Callable[[str], Tensor], labels: int 
             found = tensor(name)
             if found.shape != parameter.shape:
                 raise ValueError(f"'{name}' has the shape {list(found.shape)}")
+            if not bool(torch.isfinite(found).all()):
+                raise ValueError(f"'{name}' holds what is no number")
             parameter.copy_(found)
     return model
 

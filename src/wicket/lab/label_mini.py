@@ -36,6 +36,7 @@ from wicket.lab.techniques.trim_vocabulary import kept_pieces, trimmed
 from wicket.minis.confidence import label_evidence
 
 MODEL_FOLDER = "model"
+TEACHER_FOLDER = "teacher"  # in a run with a student: the teacher, as a run of its own
 DEFAULT_BASE = "all-minilm-l6-v2"
 LEAST_INPUT_TOKENS = 32
 _CHUNK = 64
@@ -68,9 +69,10 @@ def fit(
     small: Small | None = None,
     choose: Choose = lambda losses: frozenset(),
 ) -> Fitted:
-    """Train on lessons and leave `model/` in the folder.
+    """Train on lessons and leave `model/` in the folder; with `small` the student's, and `teacher/model/`.
 
-    `choose` says from the losses of the first epoch which lessons are doubtful and learned no more. Raises `CallerFault` if there is nothing to tell apart, `EngineFault` for a base that can't be used.
+    `choose` says from the losses of the first epoch which lessons are doubtful and not learned any more.
+    Raises `CallerFault` if there is nothing to tell apart, `EngineFault` for a base that can't be used.
     """
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "0")) or os.cpu_count() or 1)
     torch.manual_seed(plan.seed)
@@ -84,9 +86,9 @@ def fit(
     texts = [lesson.shown for index, lesson in enumerate(lessons) if index not in doubtful]
     model, tokenizer = full, start.tokenizer
     if small is not None:
+        _export(folder / TEACHER_FOLDER, start, full, Made(labels, _middles(full, kept), tokenizer))
         model, tokenizer, trained, kept = _student(folder, start, full, kept, small)
-    middles = centroids(vectors_of(model, [s.ids for s in kept]), [s.label for s in kept], len(labels))
-    size = write_encoder(folder / MODEL_FOLDER, start, model, Made(labels, middles, tokenizer))
+    size = _export(folder, start, model, Made(labels, _middles(model, kept), tokenizer))
     difference = _difference(folder, model, kept[:_CHUNK], texts[:_CHUNK])
     for name in ("teacher", "student"):
         drop_save(_place(folder, name))
@@ -129,6 +131,16 @@ def evidence_of(picked: Picked, familiarity: float) -> list[float]:
     return label_evidence(sure.logprob, sure.margin, sure.entropy, sure.similarity, familiarity)
 
 
+def _middles(model: Bert, samples: Sequence[Labelled]) -> Tensor:
+    assert model.head is not None
+    vectors = vectors_of(model, [sample.ids for sample in samples])
+    return centroids(vectors, [sample.label for sample in samples], model.head.out_features)
+
+
+def _export(folder: Path, base: Base, model: Bert, made: Made) -> int:
+    return write_encoder(folder / MODEL_FOLDER, base, model, made)
+
+
 def _labelled(base: Base, lessons: Sequence[Lesson], labels: Sequence[str]) -> list[Labelled]:
     numbers = {label: number for number, label in enumerate(labels)}
     encoded = word_pieces(base.tokenizer).encode_batch([lesson.shown for lesson in lessons])
@@ -138,7 +150,7 @@ def _labelled(base: Base, lessons: Sequence[Lesson], labels: Sequence[str]) -> l
 def _teacher(
     folder: Path, base: Base, samples: Sequence[Labelled], plan: Plan, choose: Choose
 ) -> tuple[Bert, Trained, frozenset[int]]:
-    """The whole encoder, fine-tuned. Only rows of word pieces that occur can change: only they are trained."""
+    """The whole encoder, fine-tuned. Of its word pieces those that occur are trained: no other can change."""
     full = base.encoder(1 + max(sample.label for sample in samples))
     used = sorted({0}.union(*(sample.ids for sample in samples)))
     model = with_words(full, used)
@@ -155,7 +167,7 @@ def _teacher(
 def _student(
     folder: Path, base: Base, teacher: Bert, samples: Sequence[Labelled], small: Small
 ) -> tuple[Bert, dict[str, object], Trained, list[Labelled]]:
-    """A smaller encoder that has learned the teacher's logits, its tokenizer, and how it reads the samples."""
+    """A smaller encoder that learned the teacher's logits, its tokenizer, and how it reads the samples."""
     with torch.no_grad():
         wanted = teacher.logits(vectors_of(teacher, [sample.ids for sample in samples]))
     pieces = kept_pieces(base.tokenizer, {i for sample in samples for i in sample.ids}, small.pieces)

@@ -12,8 +12,8 @@ import numpy as np
 from tests.unit.engines.checkpoints import Floats, Weights, safetensors
 
 HIDDEN, HEADS, INNER, LAYERS, PLACES = 32, 4, 48, 2, 64
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "my", "card", "is", "lost", "open", "a", "account", "##s", "ha"]
-PIECES = [*WORDS, *(letter for letter in "bcdefghijklmnopqrstuvwxyz"), *(f"##{c}" for c in "bcdefghijklmnop")]
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "my", "card", "is", "lost", "open", "a", "account", "##s", "ha", "loan", "bank"]
+PIECES = [*WORDS, *(letter for letter in "bcdefghijklmnopqrstuvwxyz"), *(f"##{c}" for c in "abcdefghijklmnop")]
 LABELS = ["card_lost", "account_open", "something else"]
 _norm = np.linalg.norm
 
