@@ -81,7 +81,7 @@ def test_the_engine_says_what_torch_says(fitted: Path) -> None:
     pieces = word_pieces(model.tokenizer)
     with torch.no_grad():
         ours = vectors_of(encoder, [each.ids for each in pieces.encode_batch(texts)], is_exact=True)
-    engine = minilm.load(fitted / "model", threads=1, cache_dir=None)
+    engine = minilm.load(fitted / "model", threads=1, cache_dir=None, scheme="f32")
     engine.submit(Embed(1, texts))
     events = [event for _ in range(10) for event in engine.step()]
     engine.close()

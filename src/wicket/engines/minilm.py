@@ -30,11 +30,13 @@ from wicket.engines.contract import (
 )
 from wicket.engines.decoding.graph_bert import BertShape, build_encoder
 from wicket.engines.decoding.label_head import LabelHead, read_head
+from wicket.engines.decoding.weights_openvino import GROUPS, SCHEMES
 from wicket.errors import EngineFault
 
 MAX_BATCH_TEXTS = 32
 MAX_BATCH_TOKENS = 2048
 DEFAULT_TOKENS = 256
+LABEL_SCHEME = "int8"
 # Word pieces come from words: this many characters per token are never needed.
 CHARACTERS_PER_TOKEN = 128
 
@@ -69,14 +71,14 @@ class MiniLm:
         tokenizer: Any,
         shape: BertShape,
         max_tokens: int,
-        weights: int,
-        head: LabelHead | None = None,
+        head: LabelHead | None,
+        weights: tuple[str, int],
     ) -> None:
         self._request = compiled.create_infer_request()
         self._tokenizer = tokenizer
         self._shape = shape
         self._max_tokens = max_tokens
-        self._weights_bytes = weights
+        self._scheme, self._weights_bytes = weights
         self._head = head
         self._jobs: dict[int, _Job] = {}
         self._pending: list[Event] = []
@@ -93,7 +95,7 @@ class MiniLm:
             kv_tokens=0,
             weights_bytes=self._weights_bytes,
             max_logprobs=0,
-            scheme="f32",
+            scheme=self._scheme,
             notes=[
                 f"a text is cut after {self._max_tokens} tokens",
                 f"dimensions: {self._shape.hidden_size}",
@@ -185,10 +187,12 @@ class MiniLm:
         return vectors
 
 
-def load(model_path: Path, *, threads: int | None, cache_dir: Path | None) -> MiniLm:
+def load(model_path: Path, *, threads: int | None, cache_dir: Path | None, scheme: str = "auto") -> MiniLm:
     """Load a sentence-transformers folder (`config.json`, `model.safetensors`, `tokenizer.json`).
 
-    With `classifier.*` among its tensors it has labels as well (see `label_head`). `cache_dir` is not used: the encoder compiles in well under a second.
+    With `classifier.*` among its tensors it has labels as well (see `label_head`). The scheme "auto" is f32
+    for vectors alone, which others compare with theirs, and int8 for labels: their confidence is calibrated
+    on what this engine answers. `cache_dir` is not used: the encoder compiles in well under a second.
     Raises `EngineFault` when the folder can't be read, or the encoder computes no unit vectors here.
     """
     from wicket.engines.decoding.paged_decoder import compile_model
@@ -198,18 +202,29 @@ def load(model_path: Path, *, threads: int | None, cache_dir: Path | None) -> Mi
     shape = _shape(config)
     file = SafetensorsFile(model_path / "model.safetensors")
     head = read_head(config, file, shape.hidden_size)
-    model = build_encoder(shape, lambda name: file.tensor(name) if name in file else _missing(name))
+    scheme = _scheme(scheme, head is not None)
+    model = build_encoder(shape, lambda name: file.tensor(name) if name in file else _missing(name), scheme)
     properties = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": str(threads or usable_cores()),
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(GROUPS.get(scheme, 0)),
     }
     max_tokens = min(_max_tokens(model_path), shape.max_position_embeddings)
     weights = sum(op.get_byte_size() for op in model.get_ops() if op.get_type_name() == "Constant")
     compiled = compile_model(model, properties)
-    engine = MiniLm(compiled, _word_pieces(model_path, max_tokens), shape, max_tokens, weights, head)
+    pieces = _word_pieces(model_path, max_tokens)
+    engine = MiniLm(compiled, pieces, shape, max_tokens, head, (scheme, weights))
     _self_test(engine)
     return engine
+
+
+def _scheme(wanted: str, has_labels: bool) -> str:
+    if wanted == "auto":
+        return LABEL_SCHEME if has_labels else "f32"
+    if wanted not in SCHEMES:
+        raise EngineFault("bad_scheme", f"There is no scheme {wanted!r}: use auto, {', '.join(SCHEMES)}.")
+    return wanted
 
 
 def _missing(name: str) -> NDArray[np.float32]:

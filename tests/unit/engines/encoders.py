@@ -12,8 +12,9 @@ import numpy as np
 from tests.unit.engines.checkpoints import Floats, Weights, safetensors
 
 HIDDEN, HEADS, INNER, LAYERS, PLACES = 32, 4, 48, 2, 64
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "my", "card", "is", "lost", "open", "a", "account", "##s", "ha", "loan", "bank"]
-PIECES = [*WORDS, *(letter for letter in "bcdefghijklmnopqrstuvwxyz"), *(f"##{c}" for c in "abcdefghijklmnop")]
+CONTROL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+WORDS = ["my", "card", "is", "lost", "open", "a", "account", "##s", "ha", "loan", "bank"]
+PIECES = [*CONTROL, *WORDS, *"bcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnop")]
 LABELS = ["card_lost", "account_open", "something else"]
 _norm = np.linalg.norm
 
@@ -81,7 +82,7 @@ def write_encoder(folder: Path, weights: Weights, max_tokens: int = 24, **change
     inner = Tokenizer(models.WordPiece({piece: n for n, piece in enumerate(PIECES)}, unk_token="[UNK]"))
     inner.normalizer = normalizers.BertNormalizer()
     inner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    inner.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    inner.add_special_tokens(CONTROL)
     inner.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )

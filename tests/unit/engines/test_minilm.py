@@ -37,9 +37,8 @@ def weights() -> Weights:
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory, weights: Weights) -> Iterator[Engine]:
-    made = minilm.load(
-        encoders.write_encoder(tmp_path_factory.mktemp("bert"), weights), threads=1, cache_dir=None
-    )
+    folder = encoders.write_encoder(tmp_path_factory.mktemp("bert"), weights)
+    made = minilm.load(folder, threads=1, cache_dir=None, scheme="f32")
     yield made
     made.close()
 
@@ -75,6 +74,28 @@ def test_labels_are_those_of_a_plain_forward(engine: Engine, weights: Weights) -
         assert certainty.entropy == pytest.approx(-(chances * np.log(chances)).sum(), abs=1e-4)
         likeness = float(vector @ weights["classifier.centroids"][order[0]])
         assert certainty.similarity == pytest.approx(likeness, abs=1e-4)
+
+
+@pytest.mark.parametrize(("scheme", "tolerance"), [("f16", 1e-2), ("int8", 0.1), ("int8_g64", 0.1)])
+def test_other_schemes_are_near(tmp_path: Path, weights: Weights, scheme: str, tolerance: float) -> None:
+    folder = encoders.write_encoder(tmp_path / "bert", weights)
+    made = minilm.load(folder, threads=1, cache_dir=None, scheme=scheme)
+    assert made.capabilities().scheme == scheme
+    found = classified(made, list(IDS))
+    made.close()
+    for ids, certainty in zip(IDS.values(), found.certainties, strict=True):
+        logits = encoders.forward(weights, ids) @ weights["classifier.weight"].T + weights["classifier.bias"]
+        best = float((logits - np.log(np.exp(logits).sum())).max())
+        assert certainty.logprob == pytest.approx(best, abs=tolerance)
+
+
+def test_schemes_by_what_is_asked_of_them(tmp_path: Path, weights: Weights) -> None:
+    folder = encoders.write_encoder(tmp_path / "bert", weights)
+    made = minilm.load(folder, threads=1, cache_dir=None)
+    assert made.capabilities().scheme == minilm.LABEL_SCHEME
+    made.close()
+    with pytest.raises(EngineFault, match="int3"):
+        minilm.load(folder, threads=1, cache_dir=None, scheme="int3")
 
 
 def test_batches_keep_the_order_of_the_texts(engine: Engine) -> None:

@@ -1,8 +1,8 @@
 """A linear head over an encoder's unit vectors: which of few labels a text has, and how sure that is.
 
 Names as in Hugging Face checkpoints (`classifier.weight`, `classifier.bias`, `id2label`, and
-`classifier_pooling` of ModernBERT's configuration); `classifier.centroids` is ours: the mean direction of each
-label's training texts.
+`classifier_pooling` of ModernBERT's configuration); `classifier.centroids` is ours: the mean direction of
+each label's training texts.
 """
 
 from __future__ import annotations

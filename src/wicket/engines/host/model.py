@@ -173,11 +173,11 @@ class Model:
         self._checkpoint = found
         self._prompter_fault = None
         options: dict[str, Any] = {
+            "scheme": settings.scheme or "auto",
             "threads": settings.threads or None,
             "cache_dir": str(settings.home / "cache" / "engines"),
         }
         if found.module != "minilm":
             options["kv_tokens"] = settings.kv_tokens
             options["max_batch"] = settings.max_batch
-            options["scheme"] = settings.scheme or "auto"
         return CoreConfig(found.module, str(found.path), options)
