@@ -167,6 +167,12 @@ def test_malformed_requests_stay_the_callers_mistake(host: Host, floor: str | No
 def test_a_long_request_goes_up(plain: Host) -> None:
     assert "long: 6" in why(ask(plain, "x" * 600 + " [[doubt 1]]"))
     assert why(ask(plain, "x" * 600, None)).startswith("The mini does not answer")
+    assert "long: 50000 characters" in why(ask(plain, "x" * 50_000))
+    for floor, status in (("0.9", 422), (None, 413)):  # a connection each: the body is not read to its end
+        headers = {} if floor is None else {"x-wicket-floor": floor}
+        with plain.connect() as client:
+            answer = client.post("/v1/chat/completions", content=b" " * (9 << 20), headers=headers)
+        assert answer.status_code == status
 
 
 def test_an_answer_that_is_cut_goes_up(plain: Host) -> None:

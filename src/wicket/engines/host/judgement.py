@@ -28,6 +28,7 @@ CONFIDENCE_HEADER = b"x-wicket-confidence"
 GREEDY = Sampling(temperature=0.0)  # a mini's calibration holds for nothing else
 # As Python writes a float of 0 and above.
 _DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?(e-[0-9]{1,3})?")
+_MAX_CHARACTERS = 64  # a token; a text of more is too long, and need not be encoded to know it
 _Messages = Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
 
 
@@ -92,6 +93,8 @@ def read(body: bytes, card: MiniCard, *, is_cascade: bool) -> Ask:
     shown = form.shown(card.systems, asked)
     if shown is None:
         raise NotConfident("form: a system prompt that it was not trained with")
+    if len(shown) > _MAX_CHARACTERS * card.max_input_tokens:
+        raise NotConfident(f"long: {len(shown)} characters")
     return Ask(shown, call, tuple(name for name in request.SAMPLING_FIELDS if fields.read(name, Any)))
 
 

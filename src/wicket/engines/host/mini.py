@@ -16,7 +16,7 @@ from wicket.engines.host.messages import Turn
 from wicket.engines.host.model import Model
 from wicket.engines.host.posting import another_verb, dropped, posted, refusal, stamp
 from wicket.engines.host.tools import Shape
-from wicket.errors import Fault
+from wicket.errors import CallerFault, Fault
 from wicket.minis.card import MiniCard
 
 Headers = list[tuple[bytes, bytes]]
@@ -24,12 +24,20 @@ Headers = list[tuple[bytes, bytes]]
 
 async def chat(model: Model, exchange: Exchange) -> None:
     """POST /v1/chat/completions of a mini, and of any model that is asked with a floor."""
-    body = await exchange.body()
     floor = judgement.floor(exchange.header(FLOOR_HEADER))
     try:
-        await _Mini(model, exchange, floor).chat(body)
+        await _Mini(model, exchange, floor).chat(await _body(exchange, is_cascade=floor is not None))
     except NotConfident as doubt:
         await exchange.reply(doubt.status, answer.error(doubt), _confidence(doubt.confidence))
+
+
+async def _body(exchange: Exchange, *, is_cascade: bool) -> bytes:
+    try:
+        return await exchange.body()
+    except CallerFault:  # the next model may take longer ones
+        if not is_cascade:
+            raise
+        raise NotConfident("long: the body") from None
 
 
 def _confidence(value: float) -> Headers:
