@@ -71,10 +71,11 @@ class Embed(msgspec.Struct, frozen=True, tag="embed"):
 
 
 class Classify(msgspec.Struct, frozen=True, tag="classify"):
-    """A label with its probability for each text."""
+    """The `top` likeliest labels (0: all) for each text, with their probabilities."""
 
     id: int
     texts: list[str]
+    top: int = 0
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -142,12 +143,23 @@ class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
     prompt_tokens: int
 
 
+class Certainty(msgspec.Struct, frozen=True, array_like=True):
+    """How sure a classifier is of its best label: natural-log probability, how far that is above the second
+    label's, entropy over all labels in nats, and the cosine to the mean of the label's training texts."""
+
+    logprob: float
+    margin: float
+    entropy: float
+    similarity: float
+
+
 class Classified(msgspec.Struct, frozen=True, tag="classified"):
-    """For each text, (label, probability) pairs, best first."""
+    """For each text, (label, probability) pairs, best first, and how sure that is where it is known."""
 
     id: int
     labels: list[list[tuple[str, float]]]
     prompt_tokens: int
+    certainties: list[Certainty] = []
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):

@@ -1,4 +1,5 @@
-"""Sentence embeddings on the CPU: a BERT encoder such as all-MiniLM-L6-v2, with OpenVINO."""
+"""A BERT encoder such as all-MiniLM-L6-v2 on the CPU, with OpenVINO: sentence embeddings, and with a head
+labels."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ from wicket.engines.checkpoints.safetensors_file import SafetensorsFile
 from wicket.engines.checkpoints.tokenizer_folder import MAX_FILE_BYTES, read_json
 from wicket.engines.contract import (
     Capabilities,
+    Certainty,
+    Classified,
     Classify,
     Done,
     Embed,
@@ -26,36 +29,57 @@ from wicket.engines.contract import (
     Score,
 )
 from wicket.engines.decoding.graph_bert import BertShape, build_encoder
+from wicket.engines.decoding.label_head import LabelHead, read_head
+from wicket.engines.decoding.weights_openvino import GROUPS, SCHEMES
 from wicket.errors import EngineFault
 
 MAX_BATCH_TEXTS = 32
 MAX_BATCH_TOKENS = 2048
 DEFAULT_TOKENS = 256
+LABEL_SCHEME = "int8"
 # Word pieces come from words: this many characters per token are never needed.
 CHARACTERS_PER_TOKEN = 128
 
 
 @dataclass(slots=True)
 class _Job:
-    """One `Embed` under way: texts still to do (their indices, from the last), and what is done."""
+    """One command under way: texts still to do (their indices, from the last), and what is done of each."""
 
-    command: Embed
+    command: Embed | Classify
     left: list[int]
-    vectors: list[list[float]]
+    found: list[Any]
     num_tokens: int = 0
+
+    def event(self) -> Event:
+        """The answer, once nothing is left."""
+        if isinstance(self.command, Embed):
+            return Embedded(self.command.id, self.found, self.num_tokens)
+        labels: list[list[tuple[str, float]]] = [labels for labels, _ in self.found]
+        certainties: list[Certainty] = [certainty for _, certainty in self.found]
+        return Classified(self.command.id, labels, self.num_tokens, certainties)
 
 
 class MiniLm:
-    """An `Engine` that answers `embed`. Longer texts than `context_tokens` are cut, as its makers do."""
+    """An `Engine` that answers `embed`, and `classify` if the checkpoint has a head.
+
+    Longer texts than `context_tokens` are cut, as its makers do.
+    """
 
     def __init__(
-        self, compiled: Any, tokenizer: Any, shape: BertShape, max_tokens: int, weights: int
+        self,
+        compiled: Any,
+        tokenizer: Any,
+        shape: BertShape,
+        max_tokens: int,
+        head: LabelHead | None,
+        weights: tuple[str, int],
     ) -> None:
         self._request = compiled.create_infer_request()
         self._tokenizer = tokenizer
         self._shape = shape
         self._max_tokens = max_tokens
-        self._weights_bytes = weights
+        self._scheme, self._weights_bytes = weights
+        self._head = head
         self._jobs: dict[int, _Job] = {}
         self._pending: list[Event] = []
 
@@ -64,30 +88,34 @@ class MiniLm:
         return Capabilities(
             id=0,
             engine="openvino",
-            verbs=["embed"],
+            verbs=["embed", "classify"] if self._head is not None else ["embed"],
             context_tokens=self._max_tokens,
             vocab_size=self._shape.vocab_size,
             max_batch=MAX_BATCH_TEXTS,
             kv_tokens=0,
             weights_bytes=self._weights_bytes,
             max_logprobs=0,
-            scheme="f32",
+            scheme=self._scheme,
             notes=[
                 f"a text is cut after {self._max_tokens} tokens",
                 f"dimensions: {self._shape.hidden_size}",
+                *([f"labels: {len(self._head.labels)}"] if self._head is not None else ()),
             ],
         )
 
     def submit(self, command: Generate | Score | Embed | Classify) -> None:
         """Queue a command, or queue its refusal."""
-        if not isinstance(command, Embed):
-            self._pending.append(Refused(command.id, "unsupported", "This engine only embeds texts."))
+        if not isinstance(command, Embed | Classify) or (
+            isinstance(command, Classify) and self._head is None
+        ):
+            verb = type(command).__name__.lower()
+            self._pending.append(Refused(command.id, "unsupported", f"This checkpoint can't {verb}."))
         elif command.id in self._jobs:
             self._pending.append(Refused(command.id, "internal", f"Command {command.id} is already running."))
         else:
             # Texts of like length share a batch, so that little is padded.
             order = sorted(range(len(command.texts)), key=lambda index: len(command.texts[index]))
-            self._jobs[command.id] = _Job(command, order, [[] for _ in command.texts])
+            self._jobs[command.id] = _Job(command, order, [None] * len(command.texts))
 
     def cancel(self, command_id: int) -> None:
         """Stop a command; unknown ids are ignored."""
@@ -103,25 +131,25 @@ class MiniLm:
         job = next(iter(self._jobs.values()))
         try:
             if job.left:
-                self._embed(job)
+                self._advance(job)
         except RuntimeError as error:
             del self._jobs[job.command.id]
             line = (str(error).splitlines() or ["unknown"])[0][:200]
             return [*events, Refused(job.command.id, "internal", f"The forward pass failed: {line}")]
         if not job.left:
             del self._jobs[job.command.id]
-            events.append(Embedded(job.command.id, job.vectors, job.num_tokens))
+            events.append(job.event())
         return events
 
     def is_idle(self) -> bool:
-        """Whether nothing is left to embed or to say."""
+        """Whether nothing is left to do or to say."""
         return not self._jobs and not self._pending
 
     def close(self) -> None:
         """Release the model."""
         self._request = None
 
-    def _embed(self, job: _Job) -> None:
+    def _advance(self, job: _Job) -> None:
         """The longest texts that are left, as many as fit a batch."""
         picked: list[tuple[int, list[int]]] = []
         widest = 0
@@ -133,9 +161,16 @@ class MiniLm:
                 break
             picked.append((job.left.pop(), ids))
         vectors = self._forward([ids for _, ids in picked], widest)
-        for (index, ids), vector in zip(picked, vectors.tolist(), strict=True):
-            job.vectors[index] = vector
+        for (index, ids), result in zip(picked, self._results(job.command, vectors), strict=True):
+            job.found[index] = result
             job.num_tokens += len(ids)
+
+    def _results(self, command: Embed | Classify, vectors: NDArray[np.float32]) -> list[Any]:
+        if isinstance(command, Embed):
+            found: list[Any] = vectors.tolist()
+            return found
+        assert self._head is not None
+        return list(self._head.judge(vectors, command.top))
 
     def _forward(self, batch: list[list[int]], width: int) -> NDArray[np.float32]:
         from openvino import Tensor
@@ -152,29 +187,44 @@ class MiniLm:
         return vectors
 
 
-def load(model_path: Path, *, threads: int | None, cache_dir: Path | None) -> MiniLm:
+def load(model_path: Path, *, threads: int | None, cache_dir: Path | None, scheme: str = "auto") -> MiniLm:
     """Load a sentence-transformers folder (`config.json`, `model.safetensors`, `tokenizer.json`).
 
-    `cache_dir` is not used: the encoder compiles in well under a second.
+    With `classifier.*` among its tensors it has labels as well (see `label_head`). The scheme "auto" is f32
+    for vectors alone, which others compare with theirs, and int8 for labels: their confidence is calibrated
+    on what this engine answers. `cache_dir` is not used: the encoder compiles in well under a second.
     Raises `EngineFault` when the folder can't be read, or the encoder computes no unit vectors here.
     """
     from wicket.engines.decoding.paged_decoder import compile_model
     from wicket.engines.decoding.processor import usable_cores
 
-    shape = _shape(read_json(model_path / "config.json"))
+    config = read_json(model_path / "config.json")
+    shape = _shape(config)
     file = SafetensorsFile(model_path / "model.safetensors")
-    model = build_encoder(shape, lambda name: file.tensor(name) if name in file else _missing(name))
+    head = read_head(config, file, shape.hidden_size)
+    scheme = _scheme(scheme, head is not None)
+    model = build_encoder(shape, lambda name: file.tensor(name) if name in file else _missing(name), scheme)
     properties = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32",
         "INFERENCE_NUM_THREADS": str(threads or usable_cores()),
+        "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(GROUPS.get(scheme, 0)),
     }
     max_tokens = min(_max_tokens(model_path), shape.max_position_embeddings)
     weights = sum(op.get_byte_size() for op in model.get_ops() if op.get_type_name() == "Constant")
     compiled = compile_model(model, properties)
-    engine = MiniLm(compiled, _word_pieces(model_path, max_tokens), shape, max_tokens, weights)
+    pieces = _word_pieces(model_path, max_tokens)
+    engine = MiniLm(compiled, pieces, shape, max_tokens, head, (scheme, weights))
     _self_test(engine)
     return engine
+
+
+def _scheme(wanted: str, has_labels: bool) -> str:
+    if wanted == "auto":
+        return LABEL_SCHEME if has_labels else "f32"
+    if wanted not in SCHEMES:
+        raise EngineFault("bad_scheme", f"There is no scheme {wanted!r}: use auto, {', '.join(SCHEMES)}.")
+    return wanted
 
 
 def _missing(name: str) -> NDArray[np.float32]:

@@ -14,6 +14,13 @@ from collections.abc import Sequence
 import msgspec
 
 EVIDENCE = ("total", "mean", "least", "length", "familiarity")
+LABEL_EVIDENCE = (
+    "logprob",
+    "margin",
+    "order",
+    "similarity",
+    "familiarity",
+)  # as many, so that cards are alike
 NEVER = 2.0  # a floor that no confidence reaches
 Z_95 = 1.9600  # the normal quantile of a two-sided interval of 95 %
 
@@ -46,6 +53,17 @@ def evidence(logprobs: Sequence[float], familiarity: float) -> list[float]:
     total = sum(logprobs)
     count = max(1, len(logprobs))
     return [total, total / count, min(logprobs, default=0.0), math.log(count), familiarity]
+
+
+def label_evidence(
+    logprob: float, margin: float, entropy: float, similarity: float, familiarity: float
+) -> list[float]:
+    """What a classifier says of its best label: `LABEL_EVIDENCE` in this order.
+
+    `logprob` is the natural log of the label's probability, `margin` how far it is above the second's,
+    `entropy` that of all labels in nats, `similarity` the cosine to the mean of its training requests.
+    """
+    return [logprob, margin, -entropy, similarity, familiarity]
 
 
 def confidence(calibration: Calibration, seen: Sequence[float]) -> float:

@@ -12,7 +12,7 @@ from wicket.minis.confidence import EVIDENCE, Calibration
 
 PREFIX = "mini:"
 MODELS = ("model.gguf", "model", "model.script.json")  # a file, a folder, or a script for tests
-ENGINES = ("generation",)  # of the card: the ways of answering that this Wicket knows
+ENGINES = ("generation", "label")  # of the card: the ways of answering that this Wicket knows
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAX_LISTED = 5
 
@@ -48,6 +48,8 @@ def flaw(card: MiniCard, task: str) -> str:
         return f"it belongs to the task {card.task[:100]!r}"
     if card.engine not in ENGINES:
         return f"it answers by {card.engine[:40]!r}, which this Wicket does not know: update Wicket"
+    if card.engine == "label" and card.answers.kind != "label":
+        return "it picks labels for a task whose answers are none"
     if min(card.max_input_tokens, card.max_output_tokens) < 1 or not card.systems:
         return "it leaves no room for a request or an answer"
     return "" if is_sound(card.calibration) else "its calibration is damaged"

@@ -15,6 +15,8 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset15 as ops
 
+from wicket.engines.decoding.weights_openvino import linear_weights
+
 Node = Any
 Floats = NDArray[np.float32]
 
@@ -40,9 +42,10 @@ def _floats(value: float) -> Node:
 
 
 class _Writer:
-    def __init__(self, shape: BertShape, tensor: Callable[[str], Floats]) -> None:
+    def __init__(self, shape: BertShape, tensor: Callable[[str], Floats], scheme: str) -> None:
         self.shape = shape
         self.tensor = tensor
+        self.scheme = scheme
 
     def model(self) -> Any:
         ids = self._parameter("input_ids")
@@ -97,7 +100,7 @@ class _Writer:
         return ops.transpose(split, _ints(0, 2, 1, 3))
 
     def _linear(self, x: Node, name: str) -> Node:
-        product = ops.matmul(x, self._constant(f"{name}.weight"), False, True)
+        product = ops.matmul(x, linear_weights(self.tensor(f"{name}.weight"), self.scheme), False, True)
         return ops.add(product, self._constant(f"{name}.bias"))
 
     def _norm(self, x: Node, name: str) -> Node:
@@ -108,6 +111,9 @@ class _Writer:
         return ops.constant(self.tensor(name))
 
 
-def build_encoder(shape: BertShape, tensor: Callable[[str], Floats]) -> Any:
-    """The graph: `input_ids` and `attention_mask` (texts, tokens) → `vectors` (texts, hidden)."""
-    return _Writer(shape, tensor).model()
+def build_encoder(shape: BertShape, tensor: Callable[[str], Floats], scheme: str = "f32") -> Any:
+    """The graph: `input_ids` and `attention_mask` (texts, tokens) → `vectors` (texts, hidden).
+
+    `scheme` is how the layers' matrices are stored (see `weights_openvino`).
+    """
+    return _Writer(shape, tensor, scheme).model()

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from wicket.engines.contract import Done, Sampling, TokenLogprob
+from wicket.engines.contract import Classified, Done, Sampling, TokenLogprob
 from wicket.engines.host import request
 from wicket.engines.host.conforming import Uncheckable, satisfies
 from wicket.engines.host.fields import Body, bad_value
@@ -121,7 +121,30 @@ def judge(card: MiniCard, ask: Ask, text: str, logprobs: list[TokenLogprob], don
     if why:
         return Verdict(content, 0.0, why)
     likeness = familiarity(card.familiarity, ask.shown)
-    seen = confidence.evidence([entry.logprob for entry in (*logprobs, done.end)], likeness)
+    return _weighed(
+        card, content, confidence.evidence([entry.logprob for entry in (*logprobs, done.end)], likeness)
+    )
+
+
+def judge_label(card: MiniCard, ask: Ask, found: Classified, limits: Limits) -> Verdict:
+    """What a classifier's label for one text is worth. Raises `NotConfident` if the text was too long."""
+    count = found.prompt_tokens
+    if count > card.max_input_tokens or count >= limits.context_tokens:  # it is cut there
+        raise NotConfident(f"long: {count} tokens, and it was trained with up to {card.max_input_tokens}")
+    if not found.certainties:
+        return Verdict("", 0.0, "broken answer: no probability")
+    [(label, _), *_], [certainty] = found.labels[0], found.certainties
+    why = answers.broken(card.answers, label) or _against(ask.call, label)
+    if why:
+        return Verdict(label, 0.0, why)
+    likeness = familiarity(card.familiarity, ask.shown)
+    seen = confidence.label_evidence(
+        certainty.logprob, certainty.margin, certainty.entropy, certainty.similarity, likeness
+    )
+    return _weighed(card, label, seen)
+
+
+def _weighed(card: MiniCard, content: str, seen: list[float]) -> Verdict:
     if not all(map(math.isfinite, seen)):
         return Verdict(content, 0.0, "broken answer: no probability")
     return Verdict(content, confidence.confidence(card.calibration, seen))

@@ -62,7 +62,7 @@ class _Mini:
         self._model.named(ask.call.options.model)
         try:
             with self._model.gate.entered():
-                verdict, done = await self._draft(ask, card)
+                verdict, done = await (self._pick if card.engine == "label" else self._draft)(ask, card)
         except Fault as fault:
             raise self._passed(fault) from None
         if self._floor is not None and (verdict.why or verdict.confidence < self._floor):
@@ -72,12 +72,13 @@ class _Mini:
 
     async def _card(self) -> MiniCard:
         try:
-            await self._model.loaded("generate", self._wait_s)
+            await self._model.ready(self._wait_s)
+            card = self._model.mini
+            if card is None:
+                raise NotConfident("floor: this model is no mini, and its confidence is not known")
+            await self._model.loaded("classify" if card.engine == "label" else "generate", self._wait_s)
         except Fault as fault:
             raise self._passed(fault) from None
-        card = self._model.mini
-        if card is None:
-            raise NotConfident("floor: this model is no mini, and its confidence is not known")
         return card
 
     def _passed(self, fault: Fault) -> Fault:
@@ -106,6 +107,19 @@ class _Mini:
                 texts.append(event.text)
                 logprobs += event.logprobs
         return judgement.judge(card, ask, "".join(texts), logprobs, event), event
+
+    async def _pick(self, ask: Ask, card: MiniCard) -> tuple[Verdict, contract.Done]:
+        """A label and what it is worth; it counts as one token of output."""
+        model = self._model
+        [command_id] = model.core.new_ids(1)
+        async with posted(model, [contract.Classify(command_id, [ask.shown], 2)], self._wait_s) as mailbox:
+            event = await mailbox.next()
+        if isinstance(event, contract.Refused):
+            raise refusal(event)
+        if not isinstance(event, contract.Classified):
+            raise another_verb()
+        verdict = judgement.judge_label(card, ask, event, model.limits)
+        return verdict, contract.Done(command_id, "stop", event.prompt_tokens, 0, 1)
 
     async def _reply(self, ask: Ask, verdict: Verdict, done: contract.Done) -> None:
         options = ask.call.options

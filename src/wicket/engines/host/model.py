@@ -114,10 +114,14 @@ class Model:
 
         Raises `EngineFault` if it can't be, `CallerFault` if it does not do `verb`.
         """
-        known = await self.core.ready(self.settings.load_wait_s if wait_s is None else wait_s)
+        known = await self.ready(wait_s)
         if verb not in known.verbs:
             message = f"The model {self.id} can't {verb}: it can {', '.join(known.verbs)}."
             raise CallerFault("unsupported", message, param="model")
+
+    async def ready(self, wait_s: float | None = None) -> contract.Capabilities:
+        """Wait as `loaded` does, for any verb. Raises `EngineFault` if it can't be loaded."""
+        return await self.core.ready(self.settings.load_wait_s if wait_s is None else wait_s)
 
     async def prompter(self) -> Prompter:
         """The tokenizer and template of what is loaded. Raises `EngineFault` if they can't be used."""
@@ -169,11 +173,11 @@ class Model:
         self._checkpoint = found
         self._prompter_fault = None
         options: dict[str, Any] = {
+            "scheme": settings.scheme or "auto",
             "threads": settings.threads or None,
             "cache_dir": str(settings.home / "cache" / "engines"),
         }
         if found.module != "minilm":
             options["kv_tokens"] = settings.kv_tokens
             options["max_batch"] = settings.max_batch
-            options["scheme"] = settings.scheme or "auto"
         return CoreConfig(found.module, str(found.path), options)

@@ -27,13 +27,13 @@ async def converse(model: Model, exchange: Exchange) -> None:
 
 
 async def _asked(
-    model: Model, verb: str, command: type[contract.Embed | contract.Classify], texts: list[str]
+    model: Model, verb: str, command: Callable[[int], contract.Embed | contract.Classify]
 ) -> contract.Event:
     """The one event that answers a command about texts. Raises the refusal, if it is one."""
     with model.gate.entered():
         await model.loaded(verb)
         [command_id] = model.core.new_ids(1)
-        async with posted(model, [command(command_id, texts)]) as mailbox:
+        async with posted(model, [command(command_id)]) as mailbox:
             event = await mailbox.next()
     if isinstance(event, contract.Refused):
         raise refusal(event)
@@ -44,7 +44,7 @@ async def embed(model: Model, exchange: Exchange) -> None:
     """POST /v1/embeddings."""
     call = verbs.texts(await exchange.body())
     model.named(call.model)
-    event = await _asked(model, "embed", contract.Embed, call.texts)
+    event = await _asked(model, "embed", lambda each: contract.Embed(each, call.texts))
     if not isinstance(event, contract.Embedded):
         raise another_verb()
     verbs.check_dimensions(call.dimensions, len(event.vectors[0]) if event.vectors else 0)
@@ -80,10 +80,10 @@ async def score(model: Model, exchange: Exchange) -> None:
 
 
 async def classify(model: Model, exchange: Exchange) -> None:
-    """POST /v1/classify: labels with probabilities for each text of `input`, best first."""
-    call = verbs.texts(await exchange.body())
+    """POST /v1/classify: the `top` likeliest labels with probabilities for each text of `input`."""
+    call = verbs.classify(await exchange.body())
     model.named(call.model)
-    event = await _asked(model, "classify", contract.Classify, call.texts)
+    event = await _asked(model, "classify", lambda each: contract.Classify(each, call.texts, call.top))
     if not isinstance(event, contract.Classified):
         raise another_verb()
     data = [

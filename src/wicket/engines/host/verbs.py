@@ -12,18 +12,30 @@ from wicket.engines.host.request import MAX_LOGPROBS
 from wicket.errors import CallerFault
 
 MAX_TEXTS = 2048
+MAX_LABELS_SHOWN = 50_000  # of all texts of one answer together
+DEFAULT_LABELS = 10
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 _EMBEDDING_FIELDS = {"model", "input", "encoding_format", "dimensions", "user"}
 _SCORE_FIELDS = {"model", "input", "top", "user"}
+_CLASSIFY_FIELDS = {"model", "input", "top", "user"}
 
 
 class TextsCall(msgspec.Struct, frozen=True):
-    """Texts to embed or classify; `dimensions` is what the caller expects of a vector."""
+    """Texts to embed; `dimensions` is what the caller expects of a vector."""
 
     model: str
     texts: list[str]
     is_base64: bool
     dimensions: int | None
+    dropped: tuple[str, ...]
+
+
+class ClassifyCall(msgspec.Struct, frozen=True):
+    """Texts to classify, with so many labels each."""
+
+    model: str
+    texts: list[str]
+    top: int
     dropped: tuple[str, ...]
 
 
@@ -46,8 +58,29 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 def texts(body: bytes) -> TextsCall:
-    """Read an embeddings or classify body. Raises `CallerFault` naming the field."""
+    """Read an embeddings body. Raises `CallerFault` naming the field."""
     fields = Body(body)
+    found = _texts(fields)
+    encoding = fields.read("encoding_format", Literal["float", "base64"], "float")
+    return TextsCall(
+        model=fields.read("model", str, ""),
+        texts=found,
+        is_base64=encoding == "base64",
+        dimensions=fields.read("dimensions", Annotated[int, msgspec.Meta(ge=1)]),
+        dropped=fields.unknown(_EMBEDDING_FIELDS),
+    )
+
+
+def classify(body: bytes) -> ClassifyCall:
+    """Read a classify body. Raises `CallerFault` naming the field."""
+    fields = Body(body)
+    found = _texts(fields)
+    most = max(1, MAX_LABELS_SHOWN // len(found))
+    top = fields.read("top", Annotated[int, msgspec.Meta(ge=1, le=most)], min(DEFAULT_LABELS, most))
+    return ClassifyCall(fields.read("model", str, ""), found, top, fields.unknown(_CLASSIFY_FIELDS))
+
+
+def _texts(fields: Body) -> list[str]:
     given = fields.need("input", str | list[Any])
     is_tokens = not isinstance(given, str) and bool(given) and isinstance(given[0], int | list)
     if is_tokens:
@@ -56,14 +89,7 @@ def texts(body: bytes) -> TextsCall:
     found = fields.read(
         "input", _Text | Annotated[list[_Text], msgspec.Meta(min_length=1, max_length=MAX_TEXTS)]
     )
-    encoding = fields.read("encoding_format", Literal["float", "base64"], "float")
-    return TextsCall(
-        model=fields.read("model", str, ""),
-        texts=[found] if isinstance(found, str) else found,
-        is_base64=encoding == "base64",
-        dimensions=fields.read("dimensions", Annotated[int, msgspec.Meta(ge=1)]),
-        dropped=fields.unknown(_EMBEDDING_FIELDS),
-    )
+    return [found] if isinstance(found, str) else found
 
 
 def check_dimensions(wanted: int | None, have: int) -> None:
