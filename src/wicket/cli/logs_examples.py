@@ -47,7 +47,7 @@ def export_examples(args: argparse.Namespace) -> None:
     with administration(args) as house:
         found = house.examples(query)
         if args.out:
-            number = _write(Path(args.out), found)
+            number = write_lines(Path(args.out), found)
         elif args.json:
             show_json(list(found))
             return
@@ -77,7 +77,7 @@ def erase_examples(args: argparse.Namespace) -> None:
         print(f"{done['erased']} examples are erased.")
 
 
-def _write(target: Path, examples: Iterable[dict[str, Any]]) -> int:
+def write_lines(target: Path, examples: Iterable[dict[str, Any]]) -> int:
     """The file is there whole or not at all, and for nobody else to read."""
     from wicket.wire.json import encode
 

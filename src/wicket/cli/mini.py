@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from wicket.cli.administration import administration
 from wicket.cli.discovery import add_server_options
-from wicket.cli.mini_examples import export_examples
+from wicket.cli.logs_examples import write_lines
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import table
 from wicket.errors import CallerFault, OperatorFault
@@ -24,7 +25,8 @@ GATE_FAILED = 3  # the training's exit code when it went through and the gate di
 KEPT_BACK = "the gate did not pass, so it is not put in place; report.html says why"
 
 TRAINING_OPTIONS = {
-    "--base": "the checkpoint to start from: a known model or a GGUF file",
+    "--engine": "auto, generation (it writes its answers) or label (it picks one)",
+    "--base": "the checkpoint to start from: a known model, a GGUF file, an encoder's folder",
     "--quality": "the precision that what it takes must have (0.95)",
     "--least-share": "the share of requests it must take to be worth while (0.1)",
     "--minutes": "how long it may learn (10)",
@@ -78,7 +80,7 @@ def run_train(args: argparse.Namespace) -> int:
     folder = (args.out or home / "minis" / task / time.strftime("r%Y%m%d-%H%M%S", time.gmtime())).absolute()
     examples = args.examples
     if examples is None:
-        examples = export_examples(args, task, folder)
+        examples = _export(args, task, folder)
     elif not examples.is_file():
         raise CallerFault("no_file", f"There is no file {examples}: check --examples.")
     words = [
@@ -174,6 +176,25 @@ def run_withdraw(args: argparse.Namespace) -> int:
     else:
         print(f"{task} has no mini in place now." if was else f"{task} had no mini in place.")
     return 0
+
+
+def _export(args: argparse.Namespace, task: str, folder: Path) -> Path:
+    """The task's examples as a file in the run's folder; the same file when an interrupted run goes on."""
+    target = folder / "examples.jsonl"
+    if target.exists():
+        return target
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with administration(args) as house:
+        number = write_lines(target, house.examples({"task": task}))
+    if not number:
+        target.unlink()
+        folder.rmdir()
+        message = (
+            f'Nothing was logged for the task {task}: write collect = "{task}" into a model\'s table and let '
+            "requests come; `wicket tasks list` shows how many there are."
+        )
+        raise CallerFault("no_examples", message)
+    return target
 
 
 def _run_nicely(words: list[str]) -> int:

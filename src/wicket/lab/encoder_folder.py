@@ -1,8 +1,8 @@
 """Encoders as Hugging Face folders: read to be trained, and written so that the engine says their labels.
 
 What is written is what `BertModel` reads (config.json, model.safetensors, tokenizer.json), half precision but
-for the head, with `classifier.*` and `id2label` besides; the mean pooling is named `classifier_pooling`, as in
-ModernBERT's configuration.
+for the head, with `classifier.*` and `id2label` besides; the mean pooling is named `classifier_pooling`, as
+in ModernBERT's configuration.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 
 from wicket.engines.checkpoints.locate import Checkpoint, find
-from wicket.lab import mini_data, mini_gate, mini_report, mini_writer
-from wicket.lab.answering import Answered
+from wicket.errors import CallerFault
+from wicket.lab import label_mini, mini_data, mini_gate, mini_report, mini_writer
 from wicket.lab.calibrate import calibrate, reliability
 from wicket.lab.mini_data import Lesson, Prepared, lessons_of
 from wicket.lab.mini_gate import Outcome, Scores, Verdict, scores, verdict, whole
@@ -30,25 +30,32 @@ from wicket.lab.mini_writer import Fitted
 from wicket.lab.progress import Progress
 from wicket.lab.run import Run, write_whole
 from wicket.lab.split import Sizes
+from wicket.lab.suspects import by_loss
 from wicket.lab.techniques.fine_tune import Plan
-from wicket.minis.answers import agree
+from wicket.lab.techniques.fine_tune_encoder import Plan as EncoderPlan
+from wicket.minis.answers import AnswerShape, agree
 from wicket.minis.card import FILE_NAME, MiniCard
 from wicket.minis.confidence import Calibration, confidence, evidence, floor_for_quality
 from wicket.minis.familiarity import Familiarity, familiarity, learn
 from wicket.wire import json
 
 GATE_FAILED = 3
-DEFAULT_BASE = "smollm2-135m-instruct"
+DEFAULT_BASES = {"generation": "smollm2-135m-instruct", "label": "all-minilm-l6-v2"}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run was asked to do; another request needs another folder."""
+    """What a run was asked to do; another request needs another folder.
+
+    `engine` "auto" picks labels where the answers are labels and writes them otherwise; `base` "" is the
+    usual one of the engine.
+    """
 
     task: str
     examples: str
     evaluate: str = ""
     keep_out: str = ""
-    base: str = DEFAULT_BASE
+    engine: str = "auto"
+    base: str = ""
     quality: float = 0.95
     least_share: float = 0.1
     scheme: str = "q8_0"
@@ -58,6 +65,14 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 1e-4
     seed: int = 0
     least_train: int = 200
+
+
+class Given(msgspec.Struct, frozen=True):
+    """One answer of the exported mini, with the evidence for it."""
+
+    text: str
+    is_complete: bool
+    evidence: list[float]
 
 
 class Calibrated(msgspec.Struct, frozen=True):
@@ -76,9 +91,10 @@ def make(asked: Asked, folder: Path, home: Path) -> Verdict:
     """All stages. Raises `CallerFault`, `EngineFault` and `OperatorFault` with what to do next."""
     run = Run(folder, msgspec.to_builtins(asked))
     started_s = time.monotonic()
-    base = find(asked.base, home)
     prepared = run.stage("data", Prepared, lambda: _prepare(asked, folder))
-    fitted = run.stage("fit", Fitted, lambda: _fit(asked, folder, base))
+    engine = engine_of(asked, prepared.shape)
+    base = find(asked.base or DEFAULT_BASES[engine], home)
+    fitted = run.stage("fit", Fitted, lambda: _fit(asked, folder, base, engine))
     for part in ("validation", "test", "evaluation"):
         run.stage(f"answers.{part}", int, partial(_answer, folder, prepared, fitted, part))
     calibrated = run.stage("calibrate", Calibrated, lambda: _calibrate(asked, folder, prepared))
@@ -101,7 +117,23 @@ def _prepare(asked: Asked, folder: Path) -> Prepared:
     return prepared
 
 
-def _fit(asked: Asked, folder: Path, base: Checkpoint) -> Fitted:
+def engine_of(asked: Asked, shape: AnswerShape) -> str:
+    """How the mini answers: "label" or "generation". Raises `CallerFault` for an engine that there is not."""
+    if asked.engine == "auto":
+        return "label" if shape.kind == "label" else "generation"
+    if asked.engine not in DEFAULT_BASES:
+        raise CallerFault("invalid_value", "--engine is auto, generation or label.", param="engine")
+    if asked.engine == "label" and shape.kind != "label":
+        message = f"The answers of this task are {shape.kind}, not labels: leave --engine out."
+        raise CallerFault("invalid_value", message, param="engine")
+    return asked.engine
+
+
+def _fit(asked: Asked, folder: Path, base: Checkpoint, engine: str) -> Fitted:
+    if engine == "label":
+        labels = EncoderPlan(minutes=asked.minutes, seed=asked.seed)
+        lessons = lessons_of(folder, "train")
+        return label_mini.fit(folder, base.path, lessons, labels, choose=_doubtful)
     plan = Plan(
         epochs=asked.epochs,
         minutes=asked.minutes,
@@ -117,8 +149,9 @@ def _answer(folder: Path, prepared: Prepared, fitted: Fitted, part: str) -> int:
     lessons = lessons_of(folder, part)
     if not lessons:
         return 0
+    learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
     progress = Progress(f"answering {part}")
-    found = mini_writer.answer(folder, lessons, fitted.max_output_tokens, progress.at)
+    found = _given(folder, lessons, fitted.max_output_tokens, learnt, progress)
     lines = (json.encode(answered) + b"\n" for answered in found)
     write_whole(_answers_path(folder, part), b"".join(lines))
     right = sum(
@@ -130,26 +163,42 @@ def _answer(folder: Path, prepared: Prepared, fitted: Fitted, part: str) -> int:
     return len(lessons)
 
 
-def _outcomes(folder: Path, prepared: Prepared, learnt: Familiarity, part: str) -> list[Outcome]:
-    lessons = lessons_of(folder, part)
-    path = _answers_path(folder, part)
-    lines = path.read_bytes().splitlines() if lessons else []
-    found = [json.decode(line, type=Answered) for line in lines]
+def _given(
+    folder: Path, lessons: Sequence[Lesson], max_tokens: int, learnt: Familiarity, progress: Progress
+) -> list[Given]:
+    """Answers of the exported mini in the engine that will serve it; which one, the folder says."""
+    likeness = [familiarity(learnt, lesson.shown) for lesson in lessons]
+    if (folder / label_mini.MODEL_FOLDER).is_dir():
+        picked = label_mini.answer(folder, [lesson.shown for lesson in lessons], progress.at)
+        pairs = zip(picked, likeness, strict=True)
+        return [Given(each.text, True, label_mini.evidence_of(each, like)) for each, like in pairs]
+    written = mini_writer.answer(folder, lessons, max_tokens, progress.at)
     return [
-        _outcome(prepared, learnt, lesson, answered) for lesson, answered in zip(lessons, found, strict=True)
+        Given(each.text, each.is_complete, evidence(each.logprobs, like))
+        for each, like in zip(written, likeness, strict=True)
     ]
 
 
-def _outcome(prepared: Prepared, learnt: Familiarity, lesson: Lesson, answered: Answered) -> Outcome:
-    is_whole = whole(prepared.shape, answered.text, answered.is_complete)
-    is_right = is_whole and agree(prepared.shape, lesson.answer, answered.text)
-    seen = evidence(answered.logprobs, familiarity(learnt, lesson.shown))
-    return Outcome(lesson.id, lesson.answer, answered.text, is_right, is_whole, seen)
+def _outcomes(folder: Path, prepared: Prepared, part: str) -> list[Outcome]:
+    lessons = lessons_of(folder, part)
+    lines = _answers_path(folder, part).read_bytes().splitlines() if lessons else []
+    found = [json.decode(line, type=Given) for line in lines]
+    return [_outcome(prepared, lesson, given) for lesson, given in zip(lessons, found, strict=True)]
+
+
+def _outcome(prepared: Prepared, lesson: Lesson, given: Given) -> Outcome:
+    is_whole = whole(prepared.shape, given.text, given.is_complete)
+    is_right = is_whole and agree(prepared.shape, lesson.answer, given.text)
+    return Outcome(lesson.id, lesson.answer, given.text, is_right, is_whole, given.evidence)
+
+
+def _doubtful(losses: Sequence[float]) -> frozenset[int]:
+    return frozenset(by_loss(losses).places)
 
 
 def _calibrate(asked: Asked, folder: Path, prepared: Prepared) -> Calibrated:
     learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
-    parts = {name: _outcomes(folder, prepared, learnt, name) for name in ("validation", "test", "evaluation")}
+    parts = {name: _outcomes(folder, prepared, name) for name in ("validation", "test", "evaluation")}
     validation = [outcome for outcome in parts["validation"] if outcome.is_whole]
     calibration = calibrate(
         [o.evidence for o in validation], [o.is_right for o in validation], len(parts["validation"])
@@ -171,7 +220,7 @@ def _calibrate(asked: Asked, folder: Path, prepared: Prepared) -> Calibrated:
 def _verdict(
     asked: Asked, folder: Path, prepared: Prepared, fitted: Fitted, calibrated: Calibrated
 ) -> Verdict:
-    test = _outcomes(folder, prepared, calibrated.familiarity, "test")
+    test = _outcomes(folder, prepared, "test")
     lessons = [lesson.answer for lesson in lessons_of(folder, "train")]
     return verdict(
         mini_gate.Facts(
@@ -199,6 +248,7 @@ def _card(
         task=asked.task,
         run=folder.name,
         created_ms=time.time_ns() // 1_000_000,
+        engine="label" if (folder / label_mini.MODEL_FOLDER).is_dir() else "generation",
         base=base.id,
         licence=base.licence,
         systems=prepared.systems,
@@ -225,9 +275,8 @@ def _card(
 
 def _shown(folder: Path, prepared: Prepared, most: int = 12) -> list[Any]:
     """Some test requests for the page: wrong ones first, then right ones."""
-    learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
     lessons = lessons_of(folder, "test")
-    outcomes = _outcomes(folder, prepared, learnt, "test")
+    outcomes = _outcomes(folder, prepared, "test")
     calibration = json.decode((folder / FILE_NAME).read_bytes(), type=MiniCard).calibration
     pairs = sorted(zip(lessons, outcomes, strict=True), key=lambda pair: pair[1].is_right)
     chosen = [*pairs[: most // 2], *pairs[-(most - most // 2) :]]

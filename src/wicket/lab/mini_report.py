@@ -201,5 +201,5 @@ def _footer(report: dict[str, Any]) -> str:
     machine = report["machine"]
     return (
         f"Made in {report['seconds'] / 60:.1f} minutes on {machine['cores']} cores ({machine['processor']}), "
-        f"seed {report['asked']['seed']}, base {report['asked']['base']}."
+        f"seed {report['asked']['seed']}."
     )

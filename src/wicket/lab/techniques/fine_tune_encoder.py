@@ -76,7 +76,7 @@ def collate(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def vectors_of(model: Bert, texts: Sequence[Sequence[int]], *, is_exact: bool = False) -> Tensor:
-    """Unit vectors in the order of the texts, without dropout; in float32 throughout if they must be exact."""
+    """Unit vectors in the order of the texts, without dropout; in float32 if they must be exact."""
     is_training = model.training
     model.eval()
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))

@@ -1,8 +1,8 @@
 """A smaller vocabulary of word pieces: what the task uses, the commonest of the rest, and single letters.
 
 Rows of the embedding table that a task never looks up are most of a small encoder. A word that loses its
-piece is spelled by shorter ones, at worst letter by letter, by WordPiece's own rule (Schuster & Nakajima 2012;
-the longest piece that fits, from the left). Which pieces are commonest is read off their order: BERT's
+piece is spelled by shorter ones, at worst letter by letter, by WordPiece's own rule (Schuster & Nakajima
+2012; the longest piece that fits, from the left). Which pieces are commonest is read off their order: BERT's
 vocabularies are sorted by how often a piece was seen.
 """
 
