@@ -58,8 +58,17 @@ def record_json(record: Record) -> dict[str, Any]:
         "total_ms": _ms(record.total_us),
         "price_row": record.price_row,
         "dropped": list(record.dropped),
+        **_cascade_json(record),
         "attempts": [attempt_json(attempt) for attempt in record.attempts],
     }
+
+
+def _cascade_json(record: Record) -> dict[str, Any]:
+    """What a cascade's record says besides; nothing for any other."""
+    if not record.task:
+        return {}
+    large = record.large_cost_nanos
+    return {"task": record.task, "large_cost_usd": None if large < 0 else usd(large)}
 
 
 def records_json(records: Iterable[Any]) -> list[dict[str, Any]]:
@@ -98,6 +107,23 @@ def report_json(report: Mapping[str, Any]) -> dict[str, Any]:
     shown = {name: float(value) if name.endswith("_usd") else value for name, value in report.items()}
     shown["rows"] = [report_row(row) for row in report.get("rows", ())]
     return shown
+
+
+def savings_json(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A savings report with its money as dollars, in its tasks too."""
+    shown = _in_dollars(report)
+    shown["tasks"] = [_in_dollars(row) for row in report["tasks"]]
+    return shown
+
+
+def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
+    suffix = "_nanos"
+    return {
+        name.removesuffix(suffix) + "_usd" if name.endswith(suffix) else name: (
+            usd(value) if name.endswith(suffix) else value
+        )
+        for name, value in row.items()
+    }
 
 
 def report_row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -135,6 +135,15 @@ _ROW = {
     "charge_usd": USD,
 }
 
+_SAVED = {
+    "task": TEXT,
+    **dict.fromkeys(("requests", "mini_requests", "checks", "unknown_requests"), COUNT),
+    "mini_share": one_of("number", minimum=0, maximum=1),
+    **dict.fromkeys(("spent_usd", "large_only_usd", "check_usd"), USD),
+    "saved_usd": one_of("number"),
+    "is_estimated": FLAG,
+}
+
 _REQUEST = record(
     {
         "id": one_of("string", pattern="^req_[0-9a-f]{16}$"),
@@ -151,6 +160,8 @@ _REQUEST = record(
         "first_token_ms": MS,
         "total_ms": MS,
         "dropped": array(TEXT),
+        "task": TEXT,
+        "large_cost_usd": one_of("number null", minimum=0),
         "attempts": array(ref("Attempt")),
     },
     "id model deployment status outcome cost_usd charge_usd attempts",
@@ -274,6 +285,16 @@ SCHEMAS: dict[str, Schema] = {
             "rows": array(record(_ROW, "requests cost_usd charge_usd")),
         },
         "requests input_tokens output_tokens cost_usd charge_usd rows",
+    ),
+    "SavingsReport": record(
+        {
+            "requests": COUNT,
+            "mini_share": one_of("number", minimum=0, maximum=1),
+            "spent_usd": USD,
+            "large_only_usd": USD,
+            "tasks": array(record(_SAVED, "task requests mini_requests spent_usd large_only_usd saved_usd")),
+        },
+        "requests mini_share spent_usd large_only_usd tasks",
     ),
     "Health": record({"status": {"const": "ok"}}, "status"),
     "Readiness": record(

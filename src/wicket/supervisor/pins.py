@@ -1,7 +1,7 @@
 """Which run of each task's mini is in force: read from `minis/TASK/current` in the data folder, and watched.
 
-The configuration names tasks; a training that passes its gate puts its run's name into `current`, in one step.
-From then on the task's engine loads that run. A run that can't be used changes nothing but the log.
+The configuration names tasks; a training that passes its gate puts its run's name into `current`, in one
+step. From then on the task's engine loads that run. A run that can't be used changes nothing but the log.
 """
 
 from __future__ import annotations

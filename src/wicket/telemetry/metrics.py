@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from wicket.accounts.record import Record
+from wicket.telemetry.cascades import CascadeCounts, CascadeGauge, watch_families
 from wicket.telemetry.exposition import Labels, Sample, decimal, family, histogram
 from wicket.telemetry.label_names import LabelNames
 
@@ -41,6 +42,9 @@ class Gauges(msgspec.Struct, frozen=True):
     ledger_written: int = 0
     ledger_faults: int = 0
     engines: Mapping[str, str] = {}
+    cascades: Sequence[CascadeGauge] = ()
+    checks: Mapping[tuple[str, str], int] = {}
+    checks_dropped: int = 0
 
 
 class _Series:
@@ -82,6 +86,7 @@ class Metrics:
         self._series: dict[SeriesKey, _Series] = {}
         self._requests: dict[RequestKey, int] = {}
         self._attempts: dict[tuple[str, str], int] = {}
+        self._cascades = CascadeCounts()
 
     def declare(self, models: Iterable[str] = (), deployments: Iterable[str] = ()) -> None:
         """Names of the configuration in force: they get labels of their own also before any success."""
@@ -94,12 +99,17 @@ class Metrics:
         with self._lock:
             for kind, alike in _alike(records).items():
                 self._count(kind, alike)
+            self._cascades.observe(records, self._models)
 
     def render(self, gauges: Gauges) -> str:
         """The whole page, in `exposition.CONTENT_TYPE`."""
         with self._lock:
-            families = [*self._request_families(), *self._series_families()]
-        return "".join(families + _gauge_families(gauges))
+            families = [
+                *self._request_families(),
+                *self._series_families(),
+                *self._cascades.families(),
+            ]
+        return "".join([*families, *_gauge_families(gauges), *watch_families(gauges.cascades, gauges.checks)])
 
     def _count(self, kind: _Kind, records: Sequence[Record]) -> None:
         api, model, deployment, outcome, status, is_stream = kind
@@ -230,6 +240,12 @@ def _gauge_families(gauges: Gauges) -> list[str]:
         ("wicket_in_flight", "gauge", "Requests under way.", gauges.in_flight),
         ("wicket_connections", "gauge", "Open connections of callers.", gauges.connections),
         ("wicket_workers", "gauge", "Worker processes that answer.", gauges.workers),
+        (
+            "wicket_checks_dropped_total",
+            "counter",
+            "Checks that were left out for want of room.",
+            gauges.checks_dropped,
+        ),
         ("wicket_ledger_queued", "gauge", "Records that wait for the database.", gauges.ledger_queued),
         ("wicket_ledger_open", "gauge", "1 while records are taken.", int(gauges.is_ledger_open)),
         ("wicket_ledger_records_total", "counter", "Records committed.", gauges.ledger_written),
