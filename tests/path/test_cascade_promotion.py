@@ -1,4 +1,4 @@
-"""A mini is put in force while the server runs: from none to the first, from one to the next, and not from bad."""
+"""A mini is put in force while the server runs: to the first, to the next, never to a bad one."""
 
 import json
 import threading

@@ -58,17 +58,10 @@ def record_json(record: Record) -> dict[str, Any]:
         "total_ms": _ms(record.total_us),
         "price_row": record.price_row,
         "dropped": list(record.dropped),
-        **_cascade_json(record),
+        "task": record.task,
+        "large_cost_usd": usd(record.large_cost_nanos) if record.large_cost_nanos >= 0 else None,
         "attempts": [attempt_json(attempt) for attempt in record.attempts],
     }
-
-
-def _cascade_json(record: Record) -> dict[str, Any]:
-    """What a cascade's record says besides; nothing for any other."""
-    if not record.task:
-        return {}
-    large = record.large_cost_nanos
-    return {"task": record.task, "large_cost_usd": None if large < 0 else usd(large)}
 
 
 def records_json(records: Iterable[Any]) -> list[dict[str, Any]]:

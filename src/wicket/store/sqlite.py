@@ -138,7 +138,12 @@ class SqliteStore:
 
     def check_integrity(self) -> list[str]:
         """See `Store.check_integrity`."""
-        lines = [str(row[0]) for row in self._read("PRAGMA integrity_check")]
+        try:
+            lines = [str(row[0]) for row in self._read("PRAGMA integrity_check")]
+        except StoreFault as fault:  # some damage ends the check itself
+            if fault.code != "store_corrupt":
+                raise
+            lines = [fault.message]
         return [] if lines == ["ok"] else lines
 
     def close(self) -> None:

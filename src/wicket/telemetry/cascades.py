@@ -77,8 +77,11 @@ class CascadeCounts:
         ]
 
 
-def watch_families(gauges: Sequence[CascadeGauge], checks: Mapping[tuple[str, str], int]) -> list[str]:
-    """Floors and levels now, and how the checks came out."""
+def watch_families(
+    gauges: Sequence[CascadeGauge], checks: Mapping[tuple[str, str], int], num_dropped: int
+) -> list[str]:
+    """Floors and levels now, and how the checks came out; nothing where there is no cascade."""
+    dropped: list[Sample] = [("", (), str(num_dropped))] if gauges else []
     floors: list[Sample] = [("", (("route", one.route),), repr(one.floor)) for one in gauges]
     levels: list[Sample] = [("", (("route", one.route),), str(one.level)) for one in gauges]
     counted: list[Sample] = [
@@ -89,6 +92,7 @@ def watch_families(gauges: Sequence[CascadeGauge], checks: Mapping[tuple[str, st
         family("wicket_cascade_floor", "gauge", "The least confidence taken; above 1 none is.", floors),
         family("wicket_cascade_level", "gauge", "0 as calibrated, 1 stricter, 2 the mini is out.", levels),
         family("wicket_checks_total", "counter", "Checked answers, by whether the two agreed.", counted),
+        family("wicket_checks_dropped_total", "counter", "Checks left out for want of room.", dropped),
     ]
 
 

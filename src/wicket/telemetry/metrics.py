@@ -109,7 +109,8 @@ class Metrics:
                 *self._series_families(),
                 *self._cascades.families(),
             ]
-        return "".join([*families, *_gauge_families(gauges), *watch_families(gauges.cascades, gauges.checks)])
+        watched = watch_families(gauges.cascades, gauges.checks, gauges.checks_dropped)
+        return "".join([*families, *_gauge_families(gauges), *watched])
 
     def _count(self, kind: _Kind, records: Sequence[Record]) -> None:
         api, model, deployment, outcome, status, is_stream = kind
@@ -240,12 +241,6 @@ def _gauge_families(gauges: Gauges) -> list[str]:
         ("wicket_in_flight", "gauge", "Requests under way.", gauges.in_flight),
         ("wicket_connections", "gauge", "Open connections of callers.", gauges.connections),
         ("wicket_workers", "gauge", "Worker processes that answer.", gauges.workers),
-        (
-            "wicket_checks_dropped_total",
-            "counter",
-            "Checks that were left out for want of room.",
-            gauges.checks_dropped,
-        ),
         ("wicket_ledger_queued", "gauge", "Records that wait for the database.", gauges.ledger_queued),
         ("wicket_ledger_open", "gauge", "1 while records are taken.", int(gauges.is_ledger_open)),
         ("wicket_ledger_records_total", "counter", "Records committed.", gauges.ledger_written),

@@ -24,6 +24,7 @@ positional arguments:
     keys      make, list and revoke keys
     logs      show the requests that were answered
     usage     tokens and money, summed
+    savings   what cascades saved, by task
     requests  what one request used and cost
     config    check or show the configuration
     status    what the server is doing
