@@ -1,5 +1,9 @@
 """Checks, drift and savings over real processes: a mini's answers are watched, and every cent is counted."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +13,7 @@ import pytest
 from tests.path.cascaded import PARIS, ROME, Cascaded, says
 from tests.path.house import Provider, rule
 from tests.path.served import eventually
+from wicket.accounts.cost import format_usd
 from wicket.store.contract import RecordFilter
 from wicket.store.sqlite import SqliteStore
 
@@ -147,6 +152,8 @@ def test_savings_equal_the_records_to_the_unit(start: Start, provider: Provider,
     assert served.ask("#0.3").status == 502
     eventually(lambda: served.newest()["outcome"] == "provider_quota_exhausted")
     eventually(lambda: len(checks(served)) >= 4)
+    told = served.admin("GET", "/admin/v1/savings?since=1d")
+    page = served.request("GET", "/metrics").body.decode()
     served.process.terminate()
     assert served.wait() == 0
     store = SqliteStore(tmp_path / "home" / "wicket.db")
@@ -167,3 +174,17 @@ def test_savings_equal_the_records_to_the_unit(start: Start, provider: Provider,
     # the last estimates come from what was learned: 20 tokens in, 6 tokens out
     late = sorted(mini, key=lambda r: r.id)[-1]
     assert late.large_cost_nanos == pytest.approx(150_000, rel=0.15)
+    assert list(told) == ["requests", "mini_share", "spent_usd", "large_only_usd", "tasks"]
+    assert told["requests"] == row.requests and told["mini_share"] == row.mini_requests / row.requests
+    assert round(told["spent_usd"] * 1e9) == row.spent_nanos
+    assert round(told["large_only_usd"] * 1e9) == row.large_only_nanos
+    [task] = told["tasks"]
+    assert round(task["saved_usd"] * 1e9) == row.large_only_nanos - row.spent_nanos > 0
+    saved = (
+        f'wicket_cascade_saved_usd{{route="extract"}} {format_usd(row.large_only_nanos - row.spent_nanos)}'
+    )
+    assert saved in page and f'by="mini"}} {row.mini_requests}' in page
+    environ = {**os.environ, "WICKET_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "wicket.cli", "savings", "--json"]
+    printed = subprocess.run(command, env=environ, capture_output=True, check=True, text=True).stdout
+    assert json.loads(printed) == told, "the same without a server"

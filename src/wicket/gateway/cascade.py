@@ -178,8 +178,8 @@ def note_cascade(record: Record, call: Call, answer: Attempt | None, rates: Rate
     usage = answer.bill()[0]
     if isinstance(answer, MiniAttempt):
         usage = Usage(
-            rates.inputs.estimate(large.id, call.body_bytes),
-            rates.texts.estimate(large.id, len(answer.text.encode(errors="replace"))),
+            rates.inputs.nearest(large.id, call.body_bytes),
+            rates.texts.nearest(large.id, len(answer.text.encode(errors="replace"))),
             is_estimated=True,
         )
     record.large_cost_nanos = cost_of(Price(large.price_id, *large.prices), usage)
