@@ -1,4 +1,4 @@
-"""Checks on real connections: a real gate and pool, and two scripted upstreams, one of which plays the mini."""
+"""Checks on real connections: a real gate and pool, two scripted upstreams, one of which plays the mini."""
 
 import asyncio
 import json
