@@ -1,6 +1,7 @@
-"""Every policy file: a permutation of its candidates, the same for the same facts."""
+"""Every policy file: an order of its candidates, the same for the same facts; only a mini may be left out."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -28,6 +29,21 @@ def candidates(count: int) -> tuple[Deployment, ...]:
     )
 
 
+MINI = Deployment(
+    id="mini/t",
+    provider="mini",
+    model="t",
+    origin=Origin("unix", "/run/t", 0),
+    engine="mini:t",
+    task="t",
+)
+
+
+def after_mini(name: str, **facts: Any) -> list[str]:
+    route = Route(name="r", deployments=(MINI, *candidates(4)), policy=name)
+    return [one.id for one in plan(route, Facts(**facts))]
+
+
 def test_there_are_policies() -> None:
     assert "ordered" in NAMES
 
@@ -39,7 +55,9 @@ def test_there_are_policies() -> None:
     seed=st.integers(0, 1 << 62),
     unready=st.sets(st.sampled_from(["e2", "e5", "e8"])),
 )
-def test_it_is_a_permutation_and_deterministic(name: str, count: int, seed: int, unready: set[str]) -> None:
+def test_without_a_mini_it_is_a_permutation_and_deterministic(
+    name: str, count: int, seed: int, unready: set[str]
+) -> None:
     given_ones = candidates(count)
     facts = Facts(now_us=1, seed=seed, unready=frozenset(unready))
     ordered = list(policy(name).order(given_ones, facts))
@@ -56,6 +74,21 @@ def test_ordered_keeps_the_order_and_puts_the_unready_last() -> None:
         "p3/m",
         "p2/m",
     ]
+
+
+def test_a_cascade_asks_its_mini_first_or_not_at_all() -> None:
+    all_of_them = ["mini/t", "p0/m", "p1/m", "p2/m", "p3/m"]
+    assert after_mini("cascade", floor=0.97) == all_of_them
+    assert after_mini("cascade", floor=1.0) == all_of_them
+    assert after_mini("cascade", floor=2.0) == all_of_them[1:]
+    assert after_mini("cascade", unready=frozenset({"mini:t"})) == all_of_them[1:]
+    assert after_mini("cascade", unready=frozenset({"e2"})) == ["mini/t", "p0/m", "p1/m", "p3/m", "p2/m"]
+    assert after_mini("cascade", floor=2.0, unready=frozenset({"e2"})) == ["p0/m", "p1/m", "p3/m", "p2/m"]
+
+
+def test_a_cascade_in_its_usual_order_is_the_routes_own_tuple() -> None:
+    route = Route(name="r", deployments=(MINI, *candidates(2)), policy="cascade")
+    assert plan(route, Facts(floor=0.9)) is route.deployments, "so that what is remembered of it is found"
 
 
 def test_an_unknown_policy_is_not_found() -> None:

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from wicket.accounts.keys import VirtualKey, create_key
 from wicket.accounts.record import Attempt, Record, Usage
+from wicket.accounts.savings import SavingsRow, savings_report
 from wicket.accounts.usage_rows import DAY_MS, GROUPS
 from wicket.errors import StoreFault
 from wicket.store.contract import RecordFilter, Store
@@ -65,6 +66,8 @@ AWKWARD = [
     record(
         sequence=8, attempts=[Attempt("mine/small", 200, "hedge_lost", 40, 900, -1, 700, Usage(10, 5, 3))]
     ),
+    record(sequence=9, task="slots", large_cost_nanos=700),
+    record(sequence=10, task="'; DROP TABLE records; --", large_cost_nanos=-1, attempts=[], dropped=["n"]),
 ]
 
 
@@ -79,7 +82,7 @@ def test_records_of_every_kind_go_in_as_one_batch(store: Store) -> None:
     mixed = [kept for kept in AWKWARD if kept.cost_nanos < 1 << 62]  # the sum of all must fit as well
     assert store.insert_records([*mixed, mixed[2], mixed[0]]) == (len(mixed), 2)
     assert store.records(RecordFilter(is_newest_first=False)) == mixed
-    assert store.insert_records([record(sequence=9), *mixed]) == (1, len(mixed))
+    assert store.insert_records([record(sequence=11), *mixed]) == (1, len(mixed))
     (total,) = store.usage()
     assert total.requests == len(mixed) + 1
 
@@ -113,22 +116,22 @@ def test_a_record_that_fits_no_column_refuses_the_batch_whole(store: Store) -> N
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        (RecordFilter(), [8, 7, 6, 5, 4, 3, 2, 1, 0]),
-        (RecordFilter(limit=2), [8, 7]),
+        (RecordFilter(), [10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]),
+        (RecordFilter(limit=2), [10, 9]),
         (RecordFilter(limit=-1), []),
         (RecordFilter(is_newest_first=False, limit=2), [0, 1]),
-        (RecordFilter(after_id=(NOON << 21) + 6), [8, 7]),
+        (RecordFilter(after_id=(NOON << 21) + 8), [10, 9]),
         (RecordFilter(before_id=(NOON << 21) + 2), [1, 0]),
         (RecordFilter(key_id=0), [5]),
         (RecordFilter(outcome="unknown_model"), [4]),
         (RecordFilter(outcome="failed"), [4]),
         (RecordFilter(status_class=4), [4]),
         (RecordFilter(model="'; DROP TABLE records; --"), [6]),
-        (RecordFilter(deployment="mine/small", limit=1), [8]),
+        (RecordFilter(deployment="mine/small", limit=1), [10]),
         (RecordFilter(api="embeddings"), []),
         (RecordFilter(since_ms=NOON + 1), []),
         (RecordFilter(until_ms=NOON), []),
-        (RecordFilter(since_ms=NOON, until_ms=NOON + 1, limit=1), [8]),
+        (RecordFilter(since_ms=NOON, until_ms=NOON + 1, limit=1), [10]),
         (RecordFilter(since_ms=1 << 60), []),
     ],
 )
@@ -223,9 +226,44 @@ def test_pruned_records_leave_their_sums_and_never_count_again(store: Store) -> 
     assert [row.requests for row in store.usage()] == [2]
 
 
+def test_savings_are_sums_of_the_records(store: Store) -> None:
+    mini = {"task": "t", "deployment": "mini/t", "cost_nanos": 0, "large_cost_nanos": 500}
+    store.insert_records(
+        [
+            record(sequence=1, **mini),
+            record(sequence=2, **mini | {"large_cost_nanos": -1}),
+            record(sequence=3, task="t", cost_nanos=700, large_cost_nanos=600),  # 100 for a failed attempt
+            record(sequence=4, task="t", api="chat.check", cost_nanos=50),
+            record(sequence=5, task="t", deployment="", outcome="cut", cost_nanos=30),
+            record(sequence=6, task="u", cost_nanos=9, large_cost_nanos=9),
+            record(sequence=7, cost_nanos=1_000),
+            record(NOON - 1, task="t", cost_nanos=1_000, large_cost_nanos=5_000),
+        ]
+    )
+    assert store.savings(NOON) == [
+        SavingsRow(
+            "t",
+            requests=4,
+            mini_requests=2,
+            checks=1,
+            unknown=2,
+            spent_nanos=780,
+            large_only_nanos=500 + 0 + 600 + 30,
+            check_nanos=50,
+        ),
+        SavingsRow("u", 1, 0, 0, 0, 9, 9, 0),
+    ]
+    assert [row.requests for row in store.savings(0, NOON)] == [1]
+    assert store.savings(NOON + 1) == []
+    report = savings_report(store.savings(NOON))
+    assert report["requests"] == 5 and report["mini_share"] == 0.4
+    assert report["spent_nanos"] == 789 and report["large_only_nanos"] == 1_139
+    assert report["tasks"][0]["saved_nanos"] == 350 and report["tasks"][0]["is_estimated"]
+
+
 TIMES = st.sampled_from([NOON - 1, NOON, NOON + DAY_MS // 2, NOON + DAY_MS, NOON + 3 * DAY_MS])
 RECORDS = st.builds(
-    lambda ms, sequence, key_id, names, usage, cost: record(
+    lambda ms, sequence, key_id, names, usage, costs: record(
         ms,
         sequence,
         key_id=key_id,
@@ -234,14 +272,23 @@ RECORDS = st.builds(
         outcome=names[2],
         status=200 if names[2] == "ok" else 502,
         usage=usage,
-        cost_nanos=cost,
+        api=names[3],
+        task=names[4],
+        cost_nanos=costs[0],
+        large_cost_nanos=costs[1],
     ),
     TIMES,
     st.integers(0, 3),
     st.integers(0, 2),
-    st.tuples(st.sampled_from(["a", "b"]), st.sampled_from(["", "p/a"]), st.sampled_from(["ok", "gone"])),
+    st.tuples(
+        st.sampled_from(["a", "b"]),
+        st.sampled_from(["", "p/a", "mini/t"]),
+        st.sampled_from(["ok", "gone"]),
+        st.sampled_from(["chat.completions", "chat.check"]),
+        st.sampled_from(["", "t", "u"]),
+    ),
     st.builds(Usage, st.integers(0, 9), st.integers(0, 9), st.integers(0, 9), is_estimated=st.booleans()),
-    st.integers(0, 1 << 40),
+    st.tuples(st.integers(0, 1 << 40), st.integers(-1, 1 << 40)),
 )
 
 
@@ -282,6 +329,10 @@ class Twins(RuleBasedStateMachine):
     @rule(groups=st.lists(st.sampled_from(GROUPS)), since=TIMES | st.just(0), until=TIMES | st.just(0))
     def usage(self, groups: list[str], since: int, until: int) -> None:
         assert self.sqlite.usage(groups, since, until) == self.memory.usage(groups, since, until)
+
+    @rule(since=TIMES | st.just(0), until=TIMES | st.just(0))
+    def savings(self, since: int, until: int) -> None:
+        assert self.sqlite.savings(since, until) == self.memory.savings(since, until)
 
     @rule(
         wanted=st.builds(

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.lab
 
 from tests.lab import tiny_task  # noqa: E402
 from tests.unit.engines.checkpoints import HEADS, HIDDEN  # noqa: E402
+
 from wicket.engines.checkpoints.gguf import read_gguf  # noqa: E402
 from wicket.engines.checkpoints.llama import halves_from_pairs  # noqa: E402
 from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer  # noqa: E402

@@ -8,6 +8,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.lab
 
 from tests.lab import tiny_task  # noqa: E402
+
 from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer  # noqa: E402
 from wicket.lab.encode import IGNORED, Encoded, Encoder, batches, collate  # noqa: E402
 from wicket.lab.llama import Llama, from_checkpoint  # noqa: E402

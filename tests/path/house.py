@@ -176,13 +176,21 @@ class Answer(msgspec.Struct):
 class Gateway(Served):
     """A real server with real workers, and its admin key."""
 
+    engine_module = "wicket.engines.host"
+
     def __init__(self, folder: Path, config: str = "", **environ: str) -> None:
         """`config` "" starts again with what lies in `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.file = folder / "wicket.toml"
         if config:
             self.file.write_text(config)
-        super().__init__(folder / "home", self.file, environ=environ, worker_module="wicket.server.worker")
+        super().__init__(
+            folder / "home",
+            self.file,
+            environ=environ,
+            worker_module="wicket.server.worker",
+            engine_module=self.engine_module,
+        )
 
     def wait_ready(self) -> "Gateway":
         super().wait_ready()

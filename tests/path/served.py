@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 LIMIT_S = 30.0
 _START = (
     "import sys; from pathlib import Path; from wicket.supervisor.serve import ServeOptions, serve;"
-    "sys.exit(serve(ServeOptions(config=Path(sys.argv[1]), worker_module=sys.argv[2])))"
+    "names = dict(worker_module=sys.argv[2], engine_module=sys.argv[3]);"
+    "sys.exit(serve(ServeOptions(config=Path(sys.argv[1]), **names)))"
 )
 
 
@@ -33,12 +34,13 @@ class Served:
         *,
         environ: Mapping[str, str] = {},
         worker_module: str = "tests.path.stand_in",
+        engine_module: str = "wicket.engines.host",
     ) -> None:
         scrubbed = {name: text for name, text in os.environ.items() if not name.startswith("WICKET_")}
         scrubbed |= {"WICKET_HOME": str(home), "PYTHONPATH": str(ROOT), **environ}
         self.home = home
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, str(config), worker_module],
+            [sys.executable, "-c", _START, str(config), worker_module, engine_module],
             env=scrubbed,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -40,7 +40,11 @@ class Attempt(msgspec.Struct, array_like=True):
 
 
 class Record(msgspec.Struct, array_like=True):
-    """What stays of a request. `id` is time-sortable and fits 63 bits (see `request_ids`)."""
+    """What stays of a request. `id` is time-sortable and fits 63 bits (see `request_ids`).
+
+    The last two are set for cascades only: their task, and what the route's last deployment costs for such
+    an answer (its own cost if it was the one that answered, else an estimate; -1 for unknown).
+    """
 
     id: int
     started_ms: int  # Unix time
@@ -60,3 +64,5 @@ class Record(msgspec.Struct, array_like=True):
     attempts: list[Attempt]
     price_row: str = ""  # which price row made the cost, "" if unpriced
     dropped: list[str] = []
+    task: str = ""
+    large_cost_nanos: int = -1

@@ -35,6 +35,11 @@ class TokenRates:
         seen_bytes, seen_tokens = self._sums.get(model, (_UNKNOWN_BYTES, _UNKNOWN_TOKENS))
         return -(-max(0, num_bytes) * seen_tokens // seen_bytes)
 
+    def nearest(self, model: str, num_bytes: int) -> int:
+        """As `estimate`, but to the nearest number: for sums that must lean to neither side."""
+        seen_bytes, seen_tokens = self._sums.get(model, (_UNKNOWN_BYTES, _UNKNOWN_TOKENS))
+        return (2 * max(0, num_bytes) * seen_tokens + seen_bytes) // (2 * seen_bytes)
+
 
 def estimated_usage(inputs: TokenRates, outputs: TokenRates, model: str, num_bytes: tuple[int, int]) -> Usage:
     """Usage made from (request bytes, answer bytes), marked as estimated."""

@@ -36,6 +36,10 @@ class Administration(Protocol):
         """The report of `wicket usage --json`."""
         ...
 
+    def savings(self, query: Query) -> dict[str, Any]:
+        """The report of `wicket savings --json`."""
+        ...
+
     def logs(self, query: Query) -> list[dict[str, Any]]:
         """Records, newest first."""
         ...
@@ -90,6 +94,10 @@ class OverHttp:
     def usage(self, query: Query) -> dict[str, Any]:
         """See `Administration`."""
         return dict(self._client.call("GET", "/admin/v1/usage", query=query))
+
+    def savings(self, query: Query) -> dict[str, Any]:
+        """See `Administration`."""
+        return dict(self._client.call("GET", "/admin/v1/savings", query=query))
 
     def logs(self, query: Query) -> list[dict[str, Any]]:
         """See `Administration`."""

@@ -15,8 +15,8 @@ import msgspec
 
 from wicket.accounts.request_ids import parse_id
 from wicket.errors import CallerFault, OperatorFault
-from wicket.server.admin_query import NewKey, log_filter, parse_body, usage_query
-from wicket.server.admin_shapes import now_ms, record_json, records_json, report_json
+from wicket.server.admin_query import NewKey, log_filter, parse_body, span_query, usage_query
+from wicket.server.admin_shapes import now_ms, record_json, records_json, report_json, savings_json
 from wicket.server.example_query import NewFeedback, erase_query, examples_query
 from wicket.server.example_shapes import example_json
 from wicket.store.contract import Store
@@ -104,6 +104,10 @@ class OnDisk:
         """See `Administration`."""
         wanted = usage_query(query, now_ms())
         return report_json(self._ask("usage", msgspec.to_builtins(wanted)))
+
+    def savings(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """See `Administration`."""
+        return savings_json(self._ask("savings", msgspec.to_builtins(span_query(query, now_ms()))))
 
     def logs(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
         """See `Administration`."""

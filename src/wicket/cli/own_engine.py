@@ -53,7 +53,7 @@ def local_engine(model: str) -> Engine:
     from wicket.cli.config import load_config
 
     config = load_config()
-    engines = [engine for engine in config.engines.values() if engine.kind == "generation"]
+    engines = [e for e in config.engines.values() if e.kind == "generation" and not e.task]
     if not engines:
         message = "No server runs here, and no local model is configured: `wicket serve` starts a server."
         raise EngineFault("no_engine", message)

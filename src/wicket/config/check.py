@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import wicket.dialects
 import wicket.routing.policies
+from wicket.config.check_cascade import check_cascade, is_mini
 from wicket.config.lines import Path
 from wicket.config.local_models import KNOWN, is_bare_name, resolve_engine
 from wicket.config.mistakes import Mistakes, did_you_mean, printable
@@ -174,9 +175,10 @@ def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mist
         place = (*path, "deployments", index)
         if deployment in model.deployments[:index]:
             mistakes.add(place, f'"{printable(deployment)}" stands there twice')
-        fault = _deployment_fault(deployment, file)
+        fault = "" if is_mini(deployment) else _deployment_fault(deployment, file)
         if fault:
             mistakes.add(place, fault)
+    check_cascade(path, model, mistakes)
     if name == DEFAULT_NAME and any(d.split("/")[0] not in file.engines for d in model.deployments):
         mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: only engines may answer to it")
 

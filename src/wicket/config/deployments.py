@@ -22,7 +22,8 @@ Template = Callable[[str], tuple[Deployment, ...]]
 
 def compact_engine(config: Config) -> str:
     """The engine that `mini` names: `compact`, else the first that generates; "" for none."""
-    generating = [name for name, engine in config.engines.items() if engine.kind == "generation"]
+    engines = config.engines.items()
+    generating = [name for name, engine in engines if engine.kind == "generation" and not engine.task]
     return "compact" if "compact" in generating else next(iter(generating), "")
 
 
@@ -30,11 +31,12 @@ def engine_deployment(engine: Engine, socket: str) -> Deployment:
     """An engine as a deployment like any other, on its Unix socket, at no price."""
     return Deployment(
         id=engine.deployment_id,
-        provider=engine.name,
+        provider=engine.provider,
         model=engine.label,
         origin=Origin("unix", socket, 0),
         base_path="/v1",
         engine=engine.name,
+        task=engine.task,
         price_id=FREE.id,
         prices=price_values(FREE),
         context_tokens=engine.context_tokens,

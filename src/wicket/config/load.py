@@ -12,6 +12,7 @@ import msgspec
 
 from wicket.config import local_models
 from wicket.config.check import check_file
+from wicket.config.check_cascade import cascade_warnings, mini_engines
 from wicket.config.convert import convert
 from wicket.config.lines import Lines
 from wicket.config.mistakes import Mistakes
@@ -82,14 +83,17 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     server = with_environment(file.server, environ, mistakes)
     if mistakes:
         raise mistakes.fault()
+    models = _without_absent(file, providers, warnings)
+    warnings += cascade_warnings(models)
+    engines = {n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()}
     return Config(
         source=source,
         server=server,
         records=file.records,
         providers=providers,
-        models=_without_absent(file, providers, warnings),
+        models=models,
         tasks=file.tasks,
-        engines={n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()},
+        engines=engines | mini_engines(models),
         warnings=tuple(warnings),
     )
 

@@ -6,7 +6,7 @@ import difflib
 
 from wicket.config.mistakes import printable
 from wicket.config.schema import Config
-from wicket.errors import UnknownModelFault
+from wicket.errors import OperatorFault, UnknownModelFault
 from wicket.providers import catalogue
 
 MAX_NAME = 256
@@ -30,6 +30,15 @@ def unknown_model(name: str, config: Config, known: list[str]) -> UnknownModelFa
     return UnknownModelFault(
         "model_not_found", f"{what} GET /v1/models lists what can be called.", param="model"
     )
+
+
+def no_mini_yet(name: str, task: str) -> OperatorFault:
+    """What to say while only a mini may answer to `name`, and its task has none."""
+    message = (
+        f"'{printable(name)}' is answered by the mini of the task '{printable(task)}' alone, and that task "
+        "has no mini yet: train one, or let another deployment answer as well."
+    )
+    return OperatorFault("no_mini_yet", message)
 
 
 def _either(names: list[str]) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 MIB = 1 << 20
+MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
 
 Port = Annotated[int, Meta(ge=0, le=65_535)]
 Workers = Annotated[int, Meta(ge=1, le=64)]
@@ -203,7 +204,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
 class Engine(msgspec.Struct, frozen=True, kw_only=True):
     """A local model ready for use: `model` is what to load, `label` what callers name it by.
 
-    A mini's engine is named "mini", its label is the task and its model "mini:TASK@RUN".
+    A mini's engine follows from a deployment "mini:TASK" and is named so, which no operator can write. Its
+    label is the task, its model "mini:TASK@RUN" once a run is in force, "mini:TASK" before.
     """
 
     name: str
@@ -218,9 +220,19 @@ class Engine(msgspec.Struct, frozen=True, kw_only=True):
     scheme: str = ""
 
     @property
+    def task(self) -> str:
+        """The task whose mini it runs, "" for any other model."""
+        return self.label if self.name.startswith(MINI_PREFIX) else ""
+
+    @property
+    def provider(self) -> str:
+        """The first half of its model id."""
+        return "mini" if self.task else self.name
+
+    @property
     def deployment_id(self) -> str:
-        """Its model id, e.g. "compact/smollm2-135m-instruct"."""
-        return f"{self.name}/{self.label}"
+        """Its model id, e.g. "compact/smollm2-135m-instruct", or "mini/TASK" of a mini."""
+        return f"{self.provider}/{self.label}"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ import msgspec
 from wicket.accounts.price import Price
 from wicket.config import deployments as build
 from wicket.config.check import DEFAULT_NAME
-from wicket.config.names import MAX_NAME, unknown_model
+from wicket.config.check_cascade import POLICY, is_mini, task_of
+from wicket.config.names import MAX_NAME, no_mini_yet, unknown_model
 from wicket.config.schema import Config, Model, TaskTable, TimeoutTable
 from wicket.errors import CallerFault
 from wicket.providers import catalogue
@@ -41,15 +42,17 @@ class Snapshot:
             name: build.engine_deployment(engine, sockets.get(name, ""))
             for name, engine in config.engines.items()
         }
+        self._waiting: dict[str, str] = {}  # names that nobody answers to until a task has a mini → the task
         self._routes = self._fixed_routes()
         self._bare = self._bare_names()
         self._dynamic: dict[str, Route] = {}
         self._by_header = {name.encode(): name for name, task in config.tasks.items() if task.by_header}
         self.deployments = self._all_deployments()
-        self.default_model = DEFAULT_NAME if DEFAULT_NAME in self._routes else next(iter(config.models), "")
+        named = (name for name in config.models if name in self._routes)
+        self.default_model = DEFAULT_NAME if DEFAULT_NAME in self._routes else next(named, "")
 
     def resolve(self, name: str) -> Route:
-        """The route for a model name. Raises `UnknownModelFault`."""
+        """The route for a model name. Raises `UnknownModelFault`; `OperatorFault` while it has no mini."""
         route = self._routes.get(name) or self._dynamic.get(name)
         return route if route is not None else self._resolve_dynamic(name)
 
@@ -67,7 +70,8 @@ class Snapshot:
         owners[DEFAULT_NAME] = "wicket"
         local = [DEFAULT_NAME] if DEFAULT_NAME in self._routes else []
         engines = [deployment.id for deployment in self._engines.values()]
-        names = dict.fromkeys([*local, *engines, *self.config.models])
+        configured = [name for name in self.config.models if name in self._routes]
+        names = dict.fromkeys([*local, *engines, *configured])
         listed = [(name, owners[name]) for name in names]
         for provider, config in self.config.providers.items():
             listed += [(f"{provider}/{model}", provider) for model in build.known_models(config)]
@@ -94,6 +98,8 @@ class Snapshot:
         return Price(deployment.price_id, *deployment.prices)
 
     def _resolve_dynamic(self, name: str) -> Route:
+        if name in self._waiting:
+            raise no_mini_yet(name, self._waiting[name])
         full = self._full_name(name) if len(name) <= MAX_NAME and name.isprintable() else ""
         provider, _, model = full.partition("/")
         template = self._providers.get(provider)
@@ -121,23 +127,37 @@ class Snapshot:
         for deployment in self._engines.values():
             route = Route(name=deployment.id, deployments=(deployment,))
             routes[deployment.id] = route
-            routes.setdefault(deployment.model, msgspec.structs.replace(route, name=deployment.model))
+            if not deployment.task:  # a task is no model's name
+                routes.setdefault(deployment.model, msgspec.structs.replace(route, name=deployment.model))
         compact = build.compact_engine(self.config)
         if compact:
             routes[DEFAULT_NAME] = Route(name=DEFAULT_NAME, deployments=(self._engines[compact],))
         for name, model in self.config.models.items():
-            routes[name] = self._configured(name, model)
+            route = self._configured(name, model)
+            if route.deployments:
+                routes[name] = route
         return routes
 
     def _configured(self, name: str, model: Model) -> Route:
         found: list[Deployment] = []
+        task = ""
         for id in model.deployments:
             provider, _, upstream = id.partition("/")
             engine = self._engines.get(provider)
-            found += [engine] if engine is not None else self._providers[provider](upstream)
+            task = task or task_of(id)
+            if engine is not None:
+                found.append(engine)
+            elif is_mini(id):
+                self._waiting[f"mini/{task}"] = task
+            else:
+                found += self._providers[provider](upstream)
+        if not found:
+            self._waiting[name] = task
         if model.price is not None:
-            found = [build.with_price(deployment, model.price, f"config:{name}") for deployment in found]
-        task = self.config.tasks.get(model.collect, _PLAIN_TASK)
+            found = [
+                one if one.task else build.with_price(one, model.price, f"config:{name}") for one in found
+            ]
+        kept = self.config.tasks.get(model.collect, _PLAIN_TASK)
         return Route(
             name=name,
             deployments=tuple(found),
@@ -146,7 +166,8 @@ class Snapshot:
             timeouts=_timeouts(model.timeouts),
             markup_ppm=round(model.markup * 1_000_000),
             collect=model.collect,
-            sample_ppm=round(task.sample * 1_000_000),
+            sample_ppm=round(kept.sample * 1_000_000),
+            task=task if model.policy == POLICY else "",
         )
 
     def _bare_names(self) -> dict[str, list[str]]:

@@ -116,6 +116,10 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
         return fault
     if said.code in _REFUSAL_CODES or said.kind in _REFUSAL_CODES:
         return ProviderRefusal(said.code or said.kind, message, status=status, param=said.param)
+    if said.code == "not_confident":  # a mini of ours: whoever is asked next may well answer
+        fault = ProviderFault("not_confident", message, status=status, param=said.param)
+        fault.kind = CallerFault.kind
+        return fault
     if said.code in _QUOTA_CODES or said.kind in _QUOTA_CODES or status == 402:
         return ProviderFault(
             "provider_quota_exhausted", f"The provider's own account is exhausted: {message}"

@@ -46,13 +46,23 @@ def command(
     name: str, spec: str, socket: Path, home: Path, options: EngineOptions = DEFAULT_OPTIONS
 ) -> list[str]:
     """The command line of an engine's host process for the model `spec` (see `checkpoint.find`)."""
-    arguments = ["--name", name, "--model", spec, "--socket", str(socket), "--home", str(home)]
+    return [*program(), *arguments(name, spec, socket, home, options)]
+
+
+def program(module: str = "wicket.engines.host") -> list[str]:
+    """How a module is run as an engine's host."""
+    # -P: a folder named like one of our modules in the working directory must not be imported.
+    return [sys.executable, "-P", "-m", module]
+
+
+def arguments(name: str, spec: str, socket: Path, home: Path, options: EngineOptions) -> list[str]:
+    """What a host is told of its model, its place and its limits."""
+    words = ["--name", name, "--model", spec, "--socket", str(socket), "--home", str(home)]
     for field in msgspec.structs.fields(EngineOptions):
         value = getattr(options, field.name)
         if value or field.name == "queue":
-            arguments += [f"--{field.name.replace('_', '-')}", str(value)]
-    # -P: a folder named like one of our modules in the working directory must not be imported.
-    return [sys.executable, "-P", "-m", "wicket.engines.host", *arguments]
+            words += [f"--{field.name.replace('_', '-')}", str(value)]
+    return words
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from wicket.accounts.request_ids import format_id
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
+from wicket.gateway.cascade import MiniAttempt, confidence_header, floor_header, floor_now, note_cascade
 from wicket.gateway.collect import example_of
 from wicket.gateway.events import (
     Begin,
@@ -96,7 +97,8 @@ class Drive:
         route = call.route
         self.plan: Sequence[Deployment] = route.deployments
         if len(self.plan) > 1:
-            facts = Facts(now_us=call.started_us, seed=call.id, unready=gate.unready)
+            floor = floor_now(gate.cascades, call) if route.task else 0.0
+            facts = Facts(now_us=call.started_us, seed=call.id, unready=gate.unready, floor=floor)
             self.plan = plan(route, facts)
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
@@ -158,13 +160,18 @@ class Drive:
     def _send(self, action: Send) -> None:
         call, gate, deployment = self.call, self.gate, self.plan[action.candidate]
         prepared = gate.heads.find(deployment, call.api, call.is_streamed)
-        attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
+        extra = b""
+        if deployment.task:
+            attempt: Attempt = MiniAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+            extra = floor_header(gate.cascades, call)
+        else:
+            attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
         self.attempts.append(attempt)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
-            request_bytes(prepared, call, body),
+            request_bytes(prepared, call, body, extra),
             attempt,
             connect_ms=call.route.timeouts.connect_ms,
             fresh=action.is_fresh,
@@ -228,9 +235,14 @@ class Drive:
         record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
         if self.call.collected is not None and action.outcome == "ok":
             self._collect()  # before its record: who sees that may speak of this
+        task = self.call.route.task
+        if task:
+            note_cascade(record, self.call, self.answer, gate.rates)
         gate.record(record)
         for attempt in self.attempts:  # ends the cycle between drive and attempts, so no collector is needed
             attempt.forget()
+        if task and gate.checks is not None:
+            gate.checks.settled(self, record)
 
     def _collect(self) -> None:
         """Give the example away; whatever is wrong with it, the record is written."""
@@ -253,6 +265,8 @@ class Drive:
             lines += b"x-wicket-dropped: %b\r\n" % ",".join(attempt.dropped).encode()
         elif b"x-wicket-dropped" in headers:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
+        if attempt.deployment.task:
+            lines += confidence_header(headers)
         if with_cost and attempt.price is not None:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
         return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from wicket.accounts.callers import CallerTable
@@ -13,11 +13,13 @@ from wicket.accounts.record import Record
 from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
 from wicket.gateway.admit import Routes
+from wicket.gateway.cascade import Cascade
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.rules import RuleBook
 from wicket.upstream.contract import Exchange, Pool
 
 if TYPE_CHECKING:
+    from wicket.gateway.checks import Checks
     from wicket.gateway.drive import Drive
 
 TICK_S = 0.05
@@ -44,6 +46,8 @@ class Gate:
         self.heads = RequestHeads(self.rates)
         self.rules = RuleBook()
         self.unready: frozenset[str] = frozenset()
+        self.cascades: Mapping[str, Cascade] = {}
+        self.checks: Checks | None = None
         self.active: set[Drive] = set()
         self.max_active = 1_000
         self.ledger_is_open = True

@@ -15,11 +15,16 @@ _MAX_CACHED = 4_096  # callers can name any model of a provider: what is remembe
 
 
 class Rates:
-    """Bytes per token as learned per deployment, for usage that a provider does not report (contract §4)."""
+    """Bytes per token as learned per deployment, for usage that a provider does not report (contract §4).
+
+    `texts` are of the answers' own text, learned on cascades only: what a mini wrote, in the large one's
+    tokens.
+    """
 
     def __init__(self) -> None:
         self.inputs = TokenRates()
         self.outputs = TokenRates()
+        self.texts = TokenRates()
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -59,11 +64,14 @@ class RequestHeads:
         return found
 
 
-def request_bytes(prepared: Prepared, call: Call, body: Body) -> bytes:
-    """The whole request. Nothing of the caller's headers goes out but its trace."""
+def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b"") -> bytes:
+    """The whole request. Nothing of the caller's headers goes out but its trace.
+
+    `extra` are header lines for an engine of ours.
+    """
     lines = prepared.head
     if prepared.deployment.engine:
-        lines += b"x-wicket-salt: %b\r\n" % call.caller.salt.encode()
+        lines += b"x-wicket-salt: %b\r\n%b" % (call.caller.salt.encode(), extra)
     if call.trace:
         lines += call.trace
     return complete(lines, body.data)

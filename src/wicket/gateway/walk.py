@@ -76,7 +76,8 @@ class State(IntEnum):
 class Rules(msgspec.Struct, frozen=True):
     """What the route decides, in microseconds. `hedge_us` 0: never race a second candidate.
 
-    `contexts[i]` is candidate i's context in tokens, 0 if unknown.
+    `contexts[i]` is candidate i's context in tokens, 0 if unknown. `mini_us` is what a mini gets that is
+    asked first, 0 if there is none.
     """
 
     num_candidates: int
@@ -88,6 +89,7 @@ class Rules(msgspec.Struct, frozen=True):
     hedge_us: int = 0
     max_hedges: int = 1
     contexts: tuple[int, ...] = ()
+    mini_us: int = 0
 
 
 class Try:
@@ -270,6 +272,8 @@ def _more_telling(old: Fault | None, new: Fault) -> Fault:
     """
     if old is None or not new.elsewhere:
         return new
+    if old.code == "not_confident":  # a mini's business, of which the caller need not know
+        return new
     if old.code == "context_length_exceeded" or new.code == "prefill_unsupported":
         return old
     return new
@@ -352,7 +356,7 @@ def _check(walk: Walk, attempt: Try, now: int) -> Sequence[Action]:
         walk.hedges += 1
         send = _next(walk, now)
         return (send,) if send is not None else ()
-    if late >= rules.first_token_us and (_has_alternative(walk) or _has_rival(walk, attempt)):
+    if late >= _patience(rules, attempt) and (_has_alternative(walk) or _has_rival(walk, attempt)):
         fault = _timeout("first_token_timeout", "The provider's first token did not come in time.")
         return _abandon(walk, attempt, fault, now)
     return ()
@@ -400,10 +404,15 @@ def _deadline(walk: Walk, attempt: Try) -> int:
     if attempt.spoke:
         return attempt.heard_us + rules.gap_us
     if _may_hedge(walk):
-        return attempt.sent_us + min(rules.hedge_us, rules.first_token_us)
+        return attempt.sent_us + min(rules.hedge_us, _patience(rules, attempt))
     if _has_alternative(walk) or _has_rival(walk, attempt):
-        return attempt.sent_us + rules.first_token_us
+        return attempt.sent_us + _patience(rules, attempt)
     return NEVER
+
+
+def _patience(rules: Rules, attempt: Try) -> int:
+    """How long an attempt's first token is waited for while there is an alternative."""
+    return rules.mini_us if rules.mini_us and attempt.candidate == 0 else rules.first_token_us
 
 
 def _set_due(walk: Walk, now: int) -> None:

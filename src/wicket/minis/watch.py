@@ -2,7 +2,12 @@
 
 Page's cumulative sum (Biometrika 41:100, 1954) over the checks: agreements lower it a little, disagreements
 raise it much; beyond a bound the mini is worse than its quality floor and its share goes down a level. While
-the sum is above zero more answers are checked, so that a suspicion is settled within few answers.
+the sum is above zero, and after an alarm, more answers are checked, so that a suspicion is settled within few
+answers.
+
+Which answers are checked is not drawn: they are evenly spaced (every fiftieth for a share of 2 %). A mini
+that has gone wrong altogether is then caught within a known number of answers (70, after which its share
+falls); were they drawn, it could be 300 (`tests/unit/minis/test_drift.py`).
 """
 
 from __future__ import annotations
@@ -50,4 +55,10 @@ def quality_at(level: int, quality: float) -> float:
 
 def check_share(state: Watched, share: float) -> float:
     """The share of confident answers to check now."""
-    return min(1.0, share * SUSPICIOUS_FACTOR) if state.suspicion > 0 else share
+    return min(1.0, share * SUSPICIOUS_FACTOR) if state.suspicion > 0 or state.level > 0 else share
+
+
+def next_check(credit: float, share: float) -> tuple[float, bool]:
+    """Whether the next answer is checked, and the credit from then on: a check is due at a credit of 1."""
+    credit += share
+    return (credit - 1.0, True) if credit >= 1.0 else (credit, False)

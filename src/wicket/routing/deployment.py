@@ -30,6 +30,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     price_id: str = ""
     prices: tuple[int, int, int | None, int | None, int] | None = None
     engine: str = ""  # the local engine behind it, "" for a provider
+    task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
 
@@ -44,7 +45,10 @@ class Timeouts(msgspec.Struct, frozen=True):
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """The rule for one model name. `deployments` are candidates in the configured order."""
+    """The rule for one model name. `deployments` are candidates in the configured order.
+
+    `task` is that of a cascade, whether or not its mini is there yet; "" for every other route.
+    """
 
     name: str
     deployments: tuple[Deployment, ...]
@@ -54,3 +58,4 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     markup_ppm: int = 0  # charge = cost x (1 + markup), in parts per million
     collect: str = ""  # the task whose examples its requests are, "" for none
     sample_ppm: int = 1_000_000  # which share of them is kept
+    task: str = ""

@@ -13,18 +13,23 @@ from wicket.routing.deployment import Deployment, Route
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a policy may know: the moment and the engines that can't answer right now."""
+    """What a policy may know: the moment and the engines that can't answer right now.
+
+    `floor` is the least confidence at which a mini's answer is taken now; above 1 none is.
+    """
 
     now_us: int = 0
     seed: int = 0
     unready: frozenset[str] = frozenset()
+    floor: float = 0.0
 
 
 class Policy(Protocol):
     """A policy file: a pure function from candidates and facts to an order."""
 
     def order(self, candidates: Sequence[Deployment], facts: Facts) -> Sequence[Deployment]:
-        """A permutation of `candidates`: nothing invented, nothing lost."""
+        """An order of `candidates`: nothing invented, nothing twice, and nothing lost but a mini that would
+        refuse."""
         ...
 
 

@@ -88,6 +88,13 @@ class UsageQuery(msgspec.Struct, frozen=True):
     until_ms: int = 0
 
 
+class SpanQuery(msgspec.Struct, frozen=True):
+    """A span of time, [since, until); Unix ms, 0 for open."""
+
+    since_ms: int = 0
+    until_ms: int = 0
+
+
 async def read_body(request: Request, kind: type[T]) -> T:
     """The JSON body as `kind`. Raises `CallerFault`: 413 when too long, 400 naming the field otherwise."""
     parts: list[bytes] = []
@@ -137,6 +144,12 @@ def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
             message = f"'by' has no {group[:40]!r}; there are {', '.join(GROUPS)}."
             raise CallerFault("invalid_value", message, param="by")
     return UsageQuery(by, _moment(query, "since", now_ms), _moment(query, "until", now_ms))
+
+
+def span_query(query: Mapping[str, str], now_ms: int) -> SpanQuery:
+    """`since`, `until`. Raises `CallerFault`."""
+    refuse_unknown(query, ("since", "until"))
+    return SpanQuery(_moment(query, "since", now_ms), _moment(query, "until", now_ms))
 
 
 def moment_ms(text: str, field: str, now_ms: int) -> int:

@@ -58,6 +58,8 @@ def record_json(record: Record) -> dict[str, Any]:
         "total_ms": _ms(record.total_us),
         "price_row": record.price_row,
         "dropped": list(record.dropped),
+        "task": record.task,
+        "large_cost_usd": usd(record.large_cost_nanos) if record.large_cost_nanos >= 0 else None,
         "attempts": [attempt_json(attempt) for attempt in record.attempts],
     }
 
@@ -98,6 +100,23 @@ def report_json(report: Mapping[str, Any]) -> dict[str, Any]:
     shown = {name: float(value) if name.endswith("_usd") else value for name, value in report.items()}
     shown["rows"] = [report_row(row) for row in report.get("rows", ())]
     return shown
+
+
+def savings_json(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A savings report with its money as dollars, in its tasks too."""
+    shown = _in_dollars(report)
+    shown["tasks"] = [_in_dollars(row) for row in report["tasks"]]
+    return shown
+
+
+def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:
+    suffix = "_nanos"
+    return {
+        name.removesuffix(suffix) + "_usd" if name.endswith(suffix) else name: (
+            usd(value) if name.endswith(suffix) else value
+        )
+        for name, value in row.items()
+    }
 
 
 def report_row(row: Mapping[str, Any]) -> dict[str, Any]:

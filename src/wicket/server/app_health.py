@@ -6,6 +6,7 @@ from functools import cache
 
 from starlette.responses import Response
 
+from wicket.config.check_cascade import is_mini
 from wicket.errors import OperatorFault, PermissionFault
 from wicket.server.answers import fault_body, fault_headers
 from wicket.server.app_house import Call, House, Routes, authenticate
@@ -20,12 +21,13 @@ _RETRY_MS = 1_000
 def unready_reasons(house: House) -> list[str]:
     """Why inference would not be answered now; empty when it would.
 
-    A loading engine makes the server unready. A failed engine does not, as long as some model is left
-    that can answer: the rest is served, and the failed model's requests say why they are refused.
+    A loading engine makes the server unready, but for a mini: without it all goes to the large model. A
+    failed engine does not, as long as some model is left that can answer: the rest is served, and the failed
+    model's requests say why they are refused.
     """
     if not house.is_ready:
         return ["the worker is starting or draining"]
-    states = house.engine_states()
+    states = {name: state for name, state in house.engine_states().items() if not is_mini(name)}
     reasons = [f"engine {state.name} is loading" for state in states.values() if state.state == "loading"]
     if reasons:
         return reasons

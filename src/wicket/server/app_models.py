@@ -34,12 +34,13 @@ def model_card(
     if not route.deployments:
         return card
     first = route.deployments[0]
-    if first.context_tokens:
-        card["context_tokens"] = first.context_tokens
-    if first.max_output_tokens:
-        card["max_output_tokens"] = first.max_output_tokens
-    if first.prices is not None:
-        card["prices"] = prices_usd(first)
+    shown = route.deployments[-1] if route.task else first  # what a cascade can and costs is not its mini's
+    if shown.context_tokens:
+        card["context_tokens"] = shown.context_tokens
+    if shown.max_output_tokens:
+        card["max_output_tokens"] = shown.max_output_tokens
+    if shown.prices is not None:
+        card["prices"] = prices_usd(shown)
     state = engines.get(first.engine) if first.engine else None
     if state is not None:
         card["engine"] = {"name": state.name, "state": state.state, "message": state.message}

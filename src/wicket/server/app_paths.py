@@ -22,6 +22,7 @@ COLD_PATHS = (
 ADMIN_PATHS = (
     "/admin/v1/keys",
     "/admin/v1/keys/{id}",
+    "/admin/v1/savings",
     "/admin/v1/usage",
     "/admin/v1/logs",
     "/admin/v1/examples",

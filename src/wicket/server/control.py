@@ -23,6 +23,7 @@ from wicket.supervisor.channel import Channel, attach
 from wicket.supervisor.messages import (
     Answer,
     Ask,
+    Checked,
     Committed,
     Examples,
     Load,
@@ -76,10 +77,10 @@ class Control:
         """Say that this worker accepts connections."""
         self._channel.send(Ready(pid=os.getpid()))
 
-    def send_load(self, load: Load) -> None:
-        """Say what this worker is doing; once a second."""
+    def tell(self, message: Load | Checked) -> None:
+        """Say something that may be lost: while the supervisor does not keep up, it is."""
         if not self._channel.is_congested:
-            self._channel.send(load)
+            self._channel.send(message)
 
     def send_records(self, records: Sequence[msgspec.Raw]) -> None:
         """Hand over finished requests, packed by `pack_record`, oldest first; neither raises nor waits."""

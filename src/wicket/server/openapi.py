@@ -123,6 +123,11 @@ def _admin_paths() -> dict[str, Any]:
         "/admin/v1/usage": {
             "get": _admin("usage", "Sums over requests", "UsageReport", parameters=_usage_parameters())
         },
+        "/admin/v1/savings": {
+            "get": _admin(
+                "savings", "What cascades saved, by task", "SavingsReport", parameters=_span_parameters()
+            )
+        },
         "/admin/v1/logs": {
             "get": _followed(
                 _admin("logs", "Records, newest first", "RequestList", parameters=_log_parameters())

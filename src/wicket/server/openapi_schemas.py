@@ -135,6 +135,15 @@ _ROW = {
     "charge_usd": USD,
 }
 
+_SAVED = {
+    "task": TEXT,
+    **dict.fromkeys(("requests", "mini_requests", "checks", "unknown_requests"), COUNT),
+    "mini_share": one_of("number", minimum=0, maximum=1),
+    **dict.fromkeys(("spent_usd", "large_only_usd", "check_usd"), USD),
+    "saved_usd": one_of("number"),
+    "is_estimated": FLAG,
+}
+
 _REQUEST = record(
     {
         "id": one_of("string", pattern="^req_[0-9a-f]{16}$"),
@@ -151,6 +160,8 @@ _REQUEST = record(
         "first_token_ms": MS,
         "total_ms": MS,
         "dropped": array(TEXT),
+        "task": TEXT,
+        "large_cost_usd": one_of("number null", minimum=0),
         "attempts": array(ref("Attempt")),
     },
     "id model deployment status outcome cost_usd charge_usd attempts",
@@ -304,6 +315,16 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Erased": record({"erased": COUNT}, "erased"),
     "TaskList": record({"object": {"const": "list"}, "data": array(one_of("object"))}, "object data"),
+    "SavingsReport": record(
+        {
+            "requests": COUNT,
+            "mini_share": one_of("number", minimum=0, maximum=1),
+            "spent_usd": USD,
+            "large_only_usd": USD,
+            "tasks": array(record(_SAVED, "task requests mini_requests spent_usd large_only_usd saved_usd")),
+        },
+        "requests mini_share spent_usd large_only_usd tasks",
+    ),
     "Health": record({"status": {"const": "ok"}}, "status"),
     "Readiness": record(
         {"status": TEXT, "engines": one_of("object", additionalProperties=TEXT), "reasons": array(TEXT)},

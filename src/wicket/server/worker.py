@@ -31,6 +31,8 @@ from wicket.dialects import openai_chat
 from wicket.dialects.contract import Api
 from wicket.errors import ProviderFault, StoreFault
 from wicket.gateway.admit import check_live
+from wicket.gateway.cascade import made_ready
+from wicket.gateway.checks import Checks, Verdict
 from wicket.gateway.gate import Gate
 from wicket.routing.deployment import Deployment
 from wicket.server.basket import Basket
@@ -39,6 +41,8 @@ from wicket.server.control import Control
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
 from wicket.supervisor.messages import (
     AddCaller,
+    Cascades,
+    Checked,
     Configure,
     Drain,
     EngineState,
@@ -74,6 +78,7 @@ class Worker:
         self.pool = KeepAlivePool()
         self.basket = Basket()
         self.gate = Gate(self.pool, index, self._record, self.basket.put)
+        self.checks = self.gate.checks = Checks(self.gate, self._checked)
         self.serving = Serving(gate=self.gate, apis=_paths())
         self.control = Control(self._hear, self._lost, self._spool)
         self.index = index
@@ -152,8 +157,9 @@ class Worker:
                 self.gate.callers.remove(key_id)
             case EngineState():
                 self.engines[message.name] = message
-                failed = {name for name, state in self.engines.items() if state.state == "failed"}
-                self.gate.unready = frozenset(failed)
+                self._note_unready()
+            case Cascades(terms=terms):
+                self.gate.cascades = made_ready(terms)
             case LedgerState(is_open=is_open):
                 self.gate.ledger_is_open = is_open
             case Drain(deadline_ms=deadline_ms):
@@ -176,6 +182,7 @@ class Worker:
         self._snapshot = snapshot
         self.gate.configure(snapshot, server.max_in_flight)
         self.engines = {name: state for name, state in self.engines.items() if name in config.engines}
+        self._note_unready()
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
         limits = server.body_limits
         self.serving.bounds = Bounds(
@@ -192,6 +199,14 @@ class Worker:
             },
         )
         self.configured.set()
+
+    def _note_unready(self) -> None:
+        """Requests wait for an engine that loads, but not for a mini: what it can't answer now goes up."""
+        unready = {name for name, state in self.engines.items() if state.state == "failed"}
+        for name, engine in self.config.engines.items():
+            if engine.task and (name not in self.engines or self.engines[name].state != "ready"):
+                unready.add(name)
+        self.gate.unready = frozenset(unready)
 
     def _lost(self) -> None:
         self._drain(int(self.config.server.drain_s * 1_000))
@@ -218,6 +233,9 @@ class Worker:
         self.records.append(pack_record(record))
         if len(self.records) >= MAX_BATCH:
             self._flush()
+
+    def _checked(self, verdict: Verdict) -> None:
+        self.control.tell(Checked(**msgspec.structs.asdict(verdict)))
 
     def _flush(self) -> None:
         if self.basket.is_filled:  # before their records: who sees a record may speak of its example
@@ -293,8 +311,15 @@ class Worker:
                 if isinstance(connection, InferenceProtocol):
                     connection.check_time(now)
             rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            load = Load(in_flight=len(self.gate.active), connections=len(connections), rss_bytes=rss)
-            self.control.send_load(load)
+            checks = self.checks
+            load = Load(
+                in_flight=len(self.gate.active) - checks.in_flight,
+                connections=len(connections),
+                rss_bytes=rss,
+                checks=checks.in_flight,
+                checks_dropped=checks.num_dropped,
+            )
+            self.control.tell(load)
 
 
 def _spare_the_collector() -> None:

@@ -11,6 +11,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
+from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, record_ms
 
 MAX_RECORDS = 10_000  # of one query; page on with `before_id`
@@ -93,6 +94,10 @@ class Store(Protocol):
         Whole days come from the daily sums, the edges from the records themselves. Raises `ValueError` for
         an unknown group.
         """
+        ...
+
+    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+        """Sums of the cascades' requests begun in [since, until), by task; from the records themselves."""
         ...
 
     def add_key(self, key: VirtualKey) -> VirtualKey:

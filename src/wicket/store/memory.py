@@ -11,6 +11,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
+from wicket.accounts.savings import SavingsRow, savings_rows
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
@@ -75,6 +76,12 @@ class MemoryStore:
                 if key_id is None or key[1] == key_id:
                     _add(grouped.setdefault(self._group(key, groups), [0] * NUM_SUMS), sums)
         return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self._keys)
+
+    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+        """See `Store.savings`."""
+        low, high = first_id(since_ms), first_id(until_ms) if until_ms else 1 << 63
+        with self._lock:
+            return savings_rows(record for record in self._records.values() if low <= record.id < high)
 
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """See `Store.add_key`."""
@@ -156,6 +163,7 @@ def _check_width(record: Record) -> None:
         record.id,
         record.cost_nanos,
         record.charge_nanos,
+        record.large_cost_nanos,
         usage.input_tokens,
         usage.output_tokens,
     ):

@@ -23,8 +23,8 @@ _MAX_ID = (1 << 63) - 1
 
 # ON CONFLICT and not OR IGNORE: the latter would drop a row with a NULL in silence as well
 _INSERT = "INSERT INTO records VALUES ({}) ON CONFLICT (id) DO NOTHING"
-INSERT_RECORD = _INSERT.format(",".join("?" * 25))
-INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL")  # neither attempts nor dropped
+INSERT_RECORD = _INSERT.format(",".join("?" * 27))
+INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL,'',-1")  # nothing unusual
 HAS_RECORD = "SELECT 1 FROM records WHERE id = ?"
 ONE_RECORD = "SELECT * FROM records WHERE id = ?"
 ADD_USAGE = (
@@ -86,6 +86,21 @@ def usage(group_by: tuple[str, ...], over: Span, key_id: int | None) -> tuple[st
     if names:
         query += " GROUP BY " + ", ".join(str(place + 1) for place in range(len(names)))
     return query, values
+
+
+SAVINGS = (
+    "SELECT task, SUM(api <> 'chat.check'), SUM(api <> 'chat.check' AND deployment = 'mini/' || task),"
+    " SUM(api = 'chat.check'), SUM(api <> 'chat.check' AND large_cost_nanos < 0), SUM(cost_nanos),"
+    " SUM(CASE WHEN api = 'chat.check' THEN 0"
+    " WHEN large_cost_nanos < 0 THEN cost_nanos ELSE large_cost_nanos END),"
+    " SUM(CASE WHEN api = 'chat.check' THEN cost_nanos ELSE 0 END)"
+    " FROM records WHERE task <> '' AND id >= ? AND id < ? GROUP BY task ORDER BY task"
+)
+
+
+def savings(since_ms: int, until_ms: int) -> tuple[str, list[int]]:
+    """The query for the sums of `SavingsRow`, and what to bind."""
+    return SAVINGS, [first_id(since_ms), first_id(until_ms) if until_ms else _MAX_ID]
 
 
 def records(wanted: RecordFilter) -> tuple[str, list[Any]]:

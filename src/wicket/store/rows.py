@@ -1,7 +1,8 @@
 """A record as a row and back, without loss.
 
 Nearly all requests have one attempt, which repeats what the record says; then only its two times are kept
-(`sent_us`, `answered_us`) and `attempts` is NULL. All other histories are kept as JSON.
+(`sent_us`, `answered_us`) and `attempts` is NULL. All other histories are kept as JSON. Only requests of
+cascades have a task.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _decode_texts = msgspec.json.Decoder(list[str]).decode
 _decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
 
 Row = tuple[Any, ...]
-NUM_PLAIN = 23  # columns that every row has; `attempts` and `dropped` come after them
+NUM_PLAIN = 23  # columns that every row binds; attempts, dropped, task and large_cost_nanos come after them
 
 
 def record_row(record: Record) -> Row:
@@ -60,9 +61,10 @@ def record_row(record: Record) -> Row:
         sent_us,
         answered_us,
     )
-    if told is None and not record.dropped:
+    if told is None and not record.dropped and not record.task:
         return row
-    return (*row, told, _encode(record.dropped).decode() if record.dropped else None)
+    dropped = _encode(record.dropped).decode() if record.dropped else None
+    return (*row, told, dropped, record.task, record.large_cost_nanos)
 
 
 def _repeats(attempt: Attempt, record: Record) -> bool:
@@ -103,6 +105,8 @@ def row_record(row: Sequence[Any]) -> Record:
         attempts=attempts,
         price_row=row[20],
         dropped=_decode_texts(row[24]) if row[24] is not None else [],
+        task=row[25],
+        large_cost_nanos=row[26],
     )
 
 

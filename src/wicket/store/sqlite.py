@@ -15,6 +15,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
+from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, first_id, rollup, span
 from wicket.errors import StoreFault
 from wicket.store import queries
@@ -75,6 +76,10 @@ class SqliteStore:
         sums = self._read(*queries.usage(groups, span(since_ms, until_ms), key_id))
         return usage_rows(groups, sums, self.list_keys() if "key" in groups else [])
 
+    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+        """See `Store.savings`."""
+        return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms))]
+
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """See `Store.add_key`."""
         with mapped(self.path), self._writing(is_durable=True) as connection:
@@ -133,7 +138,12 @@ class SqliteStore:
 
     def check_integrity(self) -> list[str]:
         """See `Store.check_integrity`."""
-        lines = [str(row[0]) for row in self._read("PRAGMA integrity_check")]
+        try:
+            lines = [str(row[0]) for row in self._read("PRAGMA integrity_check")]
+        except StoreFault as fault:  # some damage ends the check itself
+            if fault.code != "store_corrupt":
+                raise
+            lines = [fault.message]
         return [] if lines == ["ok"] else lines
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wicket.config.deployments import compact_engine
 from wicket.config.schema import Config, Engine
 from wicket.supervisor.adminkey import AdminKey
 from wicket.supervisor.probe import Readiness
@@ -60,7 +61,7 @@ def _curl(config: Config, url: str, admin: AdminKey) -> list[str]:
 
 def example_model(config: Config) -> str:
     """A model that a first request can name."""
-    if any(engine.kind == "generation" for engine in config.engines.values()):
+    if compact_engine(config):
         return "mini"
     if config.models:
         return next(iter(config.models))

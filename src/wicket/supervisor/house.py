@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.usage_rows import DAY_MS
 from wicket.config.schema import Config
 from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
+from wicket.supervisor.cascades import Cascades, write
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
 from wicket.supervisor.messages import (
     AddCaller,
+    Checked,
     Committed,
     Configure,
     Examples,
@@ -38,6 +41,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("wicket.supervisor")
 
+CASCADES_S = 1.0
+COUNT_EVERY_S = 60.0
+
 Spawn = Callable[[Coroutine[Any, Any, Any]], None]
 
 
@@ -54,6 +60,9 @@ class RunningHouse:
         self.engines: Engines
         self.books: Books | None = None
         self.opened_collector: Collector | None = None
+        self.cascades = Cascades(home)
+        self.cascades.enact(settings.config, settings.cards)
+        self._told_terms = self.cascades.message()
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -132,6 +141,7 @@ class RunningHouse:
 
     def greet(self, worker: Worker) -> None:
         """A new worker hears everything that is in force, before anything else."""
+        worker.channel.send(self._told_terms)
         worker.channel.send(self._configure())
         for engine in self.engines.current.values():
             worker.channel.send(engine.message())
@@ -152,12 +162,50 @@ class RunningHouse:
         if self.opened_collector is not None:
             self.opened_collector.offer(message)
 
+    def check_came_out(self, message: Checked) -> None:
+        """A worker has compared two answers: the mini may be worth less now."""
+        self.cascades.take(message)
+        self._tell_terms()
+
+    async def watch_cascades(self) -> None:
+        """For ever: what the ledger says of budgets is asked again each minute, the watch is kept on disk."""
+        next_count_s = 0.0
+        while True:
+            await asyncio.sleep(CASCADES_S)
+            if not self.cascades.standing:
+                next_count_s = 0.0
+                continue
+            if self.books is not None and time.monotonic() >= next_count_s:
+                next_count_s = time.monotonic() + COUNT_EVERY_S
+                await self._count_cascades()
+            await asyncio.to_thread(write, self.cascades.unsaved())
+
+    async def _count_cascades(self) -> None:
+        now_ms = int(time.time() * 1000)
+        yesterday_ms = (now_ms // DAY_MS - 1) * DAY_MS
+        by = ("day", "model", "deployment", "api")
+        try:
+            rows = await asyncio.to_thread(self.store.usage, by, yesterday_ms)
+        except StoreFault as fault:
+            _log.warning("cascades keep their floors, the ledger can't be read: %s", fault.message)
+            return
+        self.cascades.count(rows, now_ms)
+        self._tell_terms()
+
+    def _tell_terms(self) -> None:
+        message = self.cascades.message()
+        if message != self._told_terms:
+            self._told_terms = message
+            self.crew.tell(message)
+
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
         self._declare()
         if self.opened_collector is not None:
             self.opened_collector.tasks = tasks_of(config)
         retire = await self.engines.change(config.engines, before.server.drain_s)
+        self.cascades.enact(config, self.settings.cards)
+        self._tell_terms()
         self.tell(self._configure())
         for engine in self.engines.current.values():
             self.tell(engine.message())

@@ -24,7 +24,7 @@ from wicket.supervisor.engines import Command, EngineProcess, Engines
 from wicket.supervisor.environment import for_child
 from wicket.supervisor.home import RUN_FOLDER, HomeLock
 from wicket.supervisor.house import RunningHouse
-from wicket.supervisor.messages import Ask, Examples, LedgerState, Records, ToSupervisor
+from wicket.supervisor.messages import Ask, Checked, Examples, LedgerState, Records, ToSupervisor
 from wicket.supervisor.settings import Settings
 from wicket.supervisor.verb import now_ms
 from wicket.supervisor.verbs import answer
@@ -83,7 +83,8 @@ class Supervisor:
             self._crew.set_count(config.server.workers, 0)
             await self._open()
             await self._until_ready()
-            self._spawn(self._watch_file())
+            self._spawn(self._watch_files())
+            self._spawn(self.house.watch_cascades())
             self._spawn(self._crew.watch_pulses())
             await self._stop.wait()
         except Fault as fault:
@@ -139,6 +140,7 @@ class Supervisor:
             await asyncio.to_thread(self.house.books.close)
         if self.house.opened_collector is not None:
             await asyncio.to_thread(self.house.opened_collector.stop)
+        await asyncio.to_thread(self.house.cascades.save)
         await self._engines.close(1.0 if self._hurry.is_set() else ENGINE_GRACE_S)
         self._children.close()
         if self._failure:
@@ -155,6 +157,8 @@ class Supervisor:
             self.house.collect(message)
         elif isinstance(message, Ask):
             self._spawn(self._answer(worker, message))
+        elif isinstance(message, Checked):
+            self.house.check_came_out(message)
 
     async def _answer(self, worker: Worker, ask: Ask) -> None:
         worker.channel.send(await answer(self.house, ask))
@@ -203,11 +207,10 @@ class Supervisor:
         except ConfigFault:
             pass  # the house has said so
 
-    async def _watch_file(self) -> None:
-        watch = self._boot.settings.watch
-        while watch is not None:
+    async def _watch_files(self) -> None:
+        while True:
             await asyncio.sleep(WATCH_S)
-            if watch.has_changed():
+            if self._boot.settings.have_changed():
                 await self._reload_quietly()
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:

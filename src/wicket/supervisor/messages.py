@@ -14,6 +14,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.accounts.example import Example
 from wicket.accounts.record import Record
+from wicket.minis.terms import CascadeTerms
 
 # supervisor → worker
 
@@ -59,17 +60,6 @@ class LedgerState(msgspec.Struct, tag="ledger"):
     """Whether records can be taken: False when the disk is full and the bounded queue as well."""
 
     is_open: bool
-
-
-class CascadeTerms(msgspec.Struct, array_like=True):
-    """One cascade now: the least confidence at which the mini's answer is taken, and how many are checked.
-
-    `floor` above 1: the mini is not asked. `check_share` (0 to 1) of the answers taken are asked of the next
-    deployment as well, behind the caller's back, to see whether it says the same.
-    """
-
-    floor: float
-    check_share: float = 0.0
 
 
 class Cascades(msgspec.Struct, tag="cascades"):
@@ -173,21 +163,30 @@ class Examples(msgspec.Struct, tag="examples"):
 
 
 class Checked(msgspec.Struct, tag="checked"):
-    """A mini's answer was compared with the large model's. `confidence` is what the mini had claimed."""
+    """A mini's answer was compared with the large model's. `confidence` is what the mini had claimed.
+
+    `run` is the card's, `agreed` None when the large model gave no answer to compare with.
+    """
 
     route: str
+    run: str
     request_id: int
-    agreed: bool
+    agreed: bool | None
     confidence: float
     cost_nanos: int
 
 
 class Load(msgspec.Struct, tag="load"):
-    """Once a second: what the worker is doing now (gauges for metrics and status)."""
+    """Once a second: what the worker is doing now (gauges for metrics and status).
+
+    `checks` are under way beside the callers' requests; `checks_dropped` had no room, since its start.
+    """
 
     in_flight: int
     connections: int
     rss_bytes: int = 0
+    checks: int = 0
+    checks_dropped: int = 0
 
 
 ToSupervisor = Ready | Records | Examples | Checked | Ask | Load

@@ -55,7 +55,10 @@ def _boot(options: ServeOptions, environ: Mapping[str, str], home: Path, lock: H
         listener=listener,
         url=base_url(listener),
         admin=admin,
-        engine_command=lambda engine, socket: _engine_command(engine, socket, home, server.drain_s),
+        engine_command=lambda engine, socket: [
+            *launch.program(options.engine_module),
+            *_engine_arguments(engine, socket, home, server.drain_s),
+        ],
         engine_environ=launch.environment(environ),
         worker_module=options.worker_module,
     )
@@ -65,7 +68,7 @@ async def _run(boot: Boot) -> int:
     return await Supervisor(boot).run()
 
 
-def _engine_command(engine: Engine, socket: Path, home: Path, drain_s: float) -> list[str]:
+def _engine_arguments(engine: Engine, socket: Path, home: Path, drain_s: float) -> list[str]:
     options = launch.EngineOptions(
         label=engine.label,
         max_batch=engine.max_batch,
@@ -76,7 +79,7 @@ def _engine_command(engine: Engine, socket: Path, home: Path, drain_s: float) ->
         scheme=engine.scheme,
         drain_s=drain_s,
     )
-    return launch.command(engine.name, engine.model, socket, home, options)
+    return launch.arguments(engine.provider, engine.model, socket, home, options)
 
 
 def _complain(fault: Fault) -> int:

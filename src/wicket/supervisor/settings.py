@@ -11,13 +11,16 @@ from wicket.config.load import find, load
 from wicket.config.options import override
 from wicket.config.schema import Config
 from wicket.errors import ConfigFault
+from wicket.minis.card import MiniCard
+from wicket.supervisor.pins import Pinned, Pins
 from wicket.supervisor.watch import Watch
 
 
 class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What `wicket serve` was told. None leaves a choice to the environment, then to the file.
 
-    `worker_module` is what runs as a worker; `wicket.server.worker` but for tests of the supervisor.
+    `worker_module` and `engine_module` are what runs as a worker and as an engine's host; others than the
+    usual ones are for tests.
     """
 
     config: Path | None = None
@@ -26,10 +29,14 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     workers: int | None = None
     worker_module: str = "wicket.server.worker"
+    engine_module: str = "wicket.engines.host"
 
 
 class Settings:
-    """`config` is in force; `version` counts its changes from 1; `fault` says why a later one is not."""
+    """`config` is in force; `version` counts its changes from 1; `fault` says why a later one is not.
+
+    `cards` are those of the minis in it, by task.
+    """
 
     def __init__(self, options: ServeOptions, environ: Mapping[str, str], home: Path) -> None:
         """Load for the first time. Raises `ConfigFault` with a line per mistake."""
@@ -39,13 +46,21 @@ class Settings:
         self.version = 1
         self.fault = ""
         path = find(options.config, home)
-        self.watch = Watch(path) if path is not None else None  # before reading: no change goes unseen
-        self.config, self.path = self._load()
+        self._watch = Watch(path) if path is not None else None  # before reading: no change goes unseen
+        self._pins = Pins(home)
+        self.cards: Mapping[str, MiniCard] = {}
+        loaded, self.path = self._load()
+        self.config, self.cards = loaded.config, loaded.cards
 
     @property
     def encoded(self) -> bytes:
         """As the workers are sent it; holds secrets."""
         return msgspec.msgpack.encode(self.config)
+
+    def have_changed(self) -> bool:
+        """Whether the file or a task's current run is another than it was; asked again and again."""
+        is_new = self._watch is not None and self._watch.has_changed()
+        return self._pins.have_changed() or is_new
 
     def reload(self) -> bool:
         """Load again; whether something is different now. Raises `ConfigFault` and keeps what is in force.
@@ -53,18 +68,19 @@ class Settings:
         Host and port stay those that the socket was opened with; `pending_restart` names them then.
         """
         try:
-            fresh, path = self._load()
+            loaded, path = self._load()
+            fresh = loaded.config
             _check_compiles(fresh)
         except ConfigFault as fault:
             self.fault = fault.message
             raise
         self.fault = ""
         is_changed = fresh != self.config
-        self.config, self.path = fresh, path
+        self.config, self.cards, self.path = fresh, loaded.cards, path
         self.version += is_changed
         return is_changed
 
-    def _load(self) -> tuple[Config, Path | None]:
+    def _load(self) -> tuple[Pinned, Path | None]:
         path = find(self._options.config, self._home)
         options = self._options
         config = override(
@@ -74,7 +90,7 @@ class Settings:
             workers=options.workers,
             model=options.model,
         )
-        return config, path
+        return self._pins.pin(config, self.cards), path
 
 
 def pending_restart(opened: Config, now: Config) -> list[str]:

@@ -30,6 +30,7 @@ def status_document(house: RunningHouse) -> dict[str, Any]:
         "workers": [_worker(worker) for worker in house.crew.workers],
         "worker_restarts": house.crew.restarts,
         "engines": [_engine(engine) for engine in house.engines.current.values()],
+        "cascades": house.cascades.outline(),
         "config": _config(house.settings, pending_restart(house.opened_with, house.settings.config)),
         "ledger": _ledger(house.books),
         "collector": _collector(house.opened_collector),
@@ -38,7 +39,8 @@ def status_document(house: RunningHouse) -> dict[str, Any]:
 
 def gauges(house: RunningHouse) -> Gauges:
     """What is so now, for Prometheus."""
-    from wicket.telemetry.metrics import Gauges  # kept out of the start
+    from wicket.telemetry.cascades import CascadeGauge  # kept out of the start
+    from wicket.telemetry.metrics import Gauges
 
     workers = house.crew.workers
     writer = house.books.writer if house.books is not None else None
@@ -53,6 +55,12 @@ def gauges(house: RunningHouse) -> Gauges:
         ledger_faults=writer.counters.num_faults if writer else 0,
         engines={name: engine.readiness.state for name, engine in house.engines.current.items()},
         **_examples(house.opened_collector),
+        cascades=[
+            CascadeGauge(route, one.floor, one.watched.level)
+            for route, one in house.cascades.standing.items()
+        ],
+        checks=house.cascades.num_checks,
+        checks_dropped=sum(worker.load.checks_dropped for worker in workers),
     )
 
 
@@ -75,6 +83,8 @@ def _worker(worker: Worker) -> dict[str, Any]:
         "uptime_s": round(worker.child.lived_s, 1),
         "in_flight": worker.load.in_flight,
         "connections": worker.load.connections,
+        "checks": worker.load.checks,
+        "checks_dropped": worker.load.checks_dropped,
         "rss_bytes": worker.load.rss_bytes,
     }
 

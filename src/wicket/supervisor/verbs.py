@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.keys import VirtualKey, create_key
+from wicket.accounts.savings import savings_report
 from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
@@ -76,6 +77,12 @@ async def usage(house: House, arguments: Arguments, key_id: int) -> Any:
             raise CallerFault("invalid_value", f"There is no group {group!r}; there are {', '.join(GROUPS)}.")
     since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
     return usage_report(await asyncio.to_thread(house.store.usage, by, since_ms, until_ms), by)
+
+
+async def savings(house: House, arguments: Arguments, key_id: int) -> Any:
+    """`since_ms`, `until_ms` → what cascades saved, money in nano-USD."""
+    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
+    return savings_report(await asyncio.to_thread(house.store.savings, since_ms, until_ms))
 
 
 async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -153,6 +160,7 @@ VERBS: dict[str, Verb] = {
     "keys.list": keys_list,
     "keys.revoke": keys_revoke,
     "usage": usage,
+    "savings": savings,
     "logs": logs,
     "requests.get": requests_get,
     "backup": backup,

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from wicket.accounts.record import Record
+from wicket.telemetry.cascades import CascadeCounts, CascadeGauge, watch_families
 from wicket.telemetry.exposition import Labels, Sample, decimal, family, histogram
 from wicket.telemetry.label_names import LabelNames
 
@@ -44,6 +45,9 @@ class Gauges(msgspec.Struct, frozen=True):
     examples: Mapping[str, int] = {}  # by task
     examples_dropped: Mapping[str, int] = {}  # by reason
     examples_refused: int = 0
+    cascades: Sequence[CascadeGauge] = ()
+    checks: Mapping[tuple[str, str], int] = {}
+    checks_dropped: int = 0
 
 
 class _Series:
@@ -85,6 +89,7 @@ class Metrics:
         self._series: dict[SeriesKey, _Series] = {}
         self._requests: dict[RequestKey, int] = {}
         self._attempts: dict[tuple[str, str], int] = {}
+        self._cascades = CascadeCounts()
 
     def declare(self, models: Iterable[str] = (), deployments: Iterable[str] = ()) -> None:
         """Names of the configuration in force: they get labels of their own also before any success."""
@@ -97,12 +102,18 @@ class Metrics:
         with self._lock:
             for kind, alike in _alike(records).items():
                 self._count(kind, alike)
+            self._cascades.observe(records, self._models)
 
     def render(self, gauges: Gauges) -> str:
         """The whole page, in `exposition.CONTENT_TYPE`."""
         with self._lock:
-            families = [*self._request_families(), *self._series_families()]
-        return "".join(families + _gauge_families(gauges))
+            families = [
+                *self._request_families(),
+                *self._series_families(),
+                *self._cascades.families(),
+            ]
+        watched = watch_families(gauges.cascades, gauges.checks, gauges.checks_dropped)
+        return "".join([*families, *_gauge_families(gauges), *watched])
 
     def _count(self, kind: _Kind, records: Sequence[Record]) -> None:
         api, model, deployment, outcome, status, is_stream = kind

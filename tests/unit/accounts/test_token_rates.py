@@ -49,3 +49,11 @@ def test_estimated_usage_says_so() -> None:
     inputs, outputs = TokenRates(), TokenRates()
     outputs.learn("m", 20, 10)
     assert estimated_usage(inputs, outputs, "m", (40, 40)) == Usage(10, 20, is_estimated=True)
+
+
+def test_the_nearest_number_leans_to_neither_side() -> None:
+    rates = TokenRates()
+    rates.learn("m", 100, 10)
+    assert [rates.nearest("m", size) for size in (0, 4, 5, 14, 15, 24, 25)] == [0, 0, 1, 1, 2, 2, 3]
+    assert [rates.estimate("m", size) for size in (0, 4, 5, 14)] == [0, 1, 1, 2]
+    assert rates.nearest("m", 10**30) == 10**29 and rates.nearest("unknown", 8) == 2

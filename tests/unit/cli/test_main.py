@@ -24,6 +24,7 @@ positional arguments:
     keys      make, list and revoke keys
     logs      show the requests that were answered
     usage     tokens and money, summed
+    savings   what cascades saved, by task
     requests  what one request used and cost
     tasks     what is collected to learn from
     feedback  say of an answer how good it was

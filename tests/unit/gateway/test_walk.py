@@ -251,3 +251,27 @@ def test_twenty_thousand_random_histories_keep_the_promises() -> None:
             raise AssertionError(f"seed {seed}: {error}") from error
         outcomes[run.settled[0] if run.settled[0] in outcomes else "fault"] += 1
     assert all(count > 500 for count in outcomes.values()), outcomes
+
+
+NOT_CONFIDENT = ProviderFault("not_confident", "not sure", status=422)
+
+
+def test_an_unsure_mini_is_never_what_the_caller_hears_of() -> None:
+    run = started()
+    assert run.feed(Failed(0, 2, NOT_CONFIDENT)) == (Send(1, 1),)
+    refused = ProviderFault("prefill_unsupported", "the large model's", status=400)
+    run.feed(Failed(1, 3, refused))
+    assert run.failed == [refused]
+    check(run)
+
+
+def test_a_mini_has_a_limit_of_its_own_and_the_next_one_the_routes() -> None:
+    run = started(changed(num_candidates=3, mini_us=3 * SECOND))
+    run.pass_time(4 * SECOND)
+    assert run.sends[1:] == [Send(1, 1)] and Cancel(0, "first_token_timeout") in run.log
+    run.pass_time(13 * SECOND)
+    assert len(run.sends) == 2
+    run.pass_time(3 * SECOND)
+    assert run.sends[2:] == [Send(2, 2)]
+    run.feed(Ended(2, run.now))
+    check(run)

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from wicket.accounts.keys import create_key
@@ -18,7 +19,8 @@ from wicket.accounts.record import Record, Usage
 from wicket.errors import StoreFault
 from wicket.store.contract import RecordFilter
 from wicket.store.faults import store_fault
-from wicket.store.opening import migrations
+from wicket.store.opening import APPLICATION_ID, migrations
+from wicket.store.rows import record_row
 from wicket.store.sqlite import SqliteStore
 
 
@@ -87,6 +89,25 @@ def test_everything_is_there_again_after_a_restart(path: Path) -> None:
         assert store.check_integrity() == []
     assert raw(path, "PRAGMA user_version") == [(len(migrations()),)]
     assert raw(path, "PRAGMA journal_mode") == [("wal",)]
+
+
+def test_a_database_of_the_first_schema_goes_on_with_all_it_holds(path: Path) -> None:
+    first = migrations()[0]
+    old = sqlite3.connect(path)
+    old.executescript(first)
+    old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    old.execute("PRAGMA user_version = 1")
+    row = record_row(record(7))
+    old.execute(f"INSERT INTO records VALUES ({','.join('?' * len(row))},NULL,NULL)", row)
+    old.commit()
+    old.close()
+    with closing(SqliteStore(path)) as store:
+        assert store.record(record(7).id) == record(7)
+        fresh = msgspec.structs.replace(record(8), task="slots", large_cost_nanos=5)
+        assert store.insert_records([record(7), fresh]) == (1, 1)
+        assert store.record(fresh.id) == fresh
+        assert [row.task for row in store.savings()] == ["slots"]
+    assert raw(path, "PRAGMA user_version") == [(len(migrations()),)]
 
 
 def test_the_files_are_private(path: Path, store: SqliteStore) -> None:
