@@ -20,6 +20,8 @@ from wicket.guardrails.national_ids import NATIONAL, digits_of, iban_end, is_car
 Span = tuple[int, int]
 Finder = Callable[[str], Iterator[Span]]
 
+_DIGIT = re.compile(r"\d")
+_MIN_CHARS = 6  # of a text without digits that could hold anything
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.%+'-]{1,64}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d\d(?=[ -]?[A-Za-z0-9])")
 _CARD = re.compile(r"(?<![\w.-])[2-6](?:[ -]?\d){12,18}(?![\w-])", re.ASCII)
@@ -40,6 +42,22 @@ _NAMED_ID = re.compile(
     r"\s*(?:\bis\b|[:=#])?\s*([A-Z0-9](?:[ -]?[A-Z0-9]){4,17})(?![A-Z0-9])",
     re.I | re.ASCII,
 )
+_ID_WORDS = (
+    "licen",
+    "passport",
+    "secur",
+    "ssn",
+    "ident",
+    "national",
+    "tax",
+    "itin",
+    "bsn",
+    "steuer",
+    "nhs",
+    "insur",
+)
+_ID_START = re.compile(r"(?<!\w)(?=\d|[A-Za-z]{1,6}[ -]?\d)", re.ASCII)  # one scan instead of one per country
+_MIN_ID_DIGITS = 6
 _PHONE = re.compile(
     r"(?<![\w.:/#$€£-])(?<!\d,)(?:\+ ?|00)?\(?\d(?:[ ().\-/]{0,2}\d){5,16}"
     r"(?: ?(?:x|ext\.?) ?\d{1,6})?(?![\w%])",
@@ -82,10 +100,14 @@ def cards(text: str) -> Iterator[Span]:
 
 def ids(text: str) -> Iterator[Span]:
     """National numbers by form and check digits; other papers' numbers where the text says what they are."""
-    for pattern, is_right in NATIONAL:
-        yield from (match.span() for match in pattern.finditer(text) if is_right(match[0]))
-    for match in _NAMED_ID.finditer(text):
-        start, end = match.span(1)
+    for place in _ID_START.finditer(text) if len(digits_of(text)) >= _MIN_ID_DIGITS else ():
+        for pattern, is_right in NATIONAL:
+            match = pattern.match(text, place.start())
+            if match is not None and is_right(match[0]):
+                yield match.span()
+    words = text.lower()
+    for named in _NAMED_ID.finditer(text) if any(word in words for word in _ID_WORDS) else ():
+        start, end = named.span(1)
         while not any(c.isdigit() for c in text[start:end].rpartition(" ")[2]) and " " in text[start:end]:
             end = start + text[start:end].rindex(" ")  # words behind the number
         if len(digits_of(text[start:end])) >= 4:
@@ -97,10 +119,10 @@ def addresses(text: str) -> Iterator[Span]:
     for match in _IPV4.finditer(text):
         if not _VERSION.search(text[max(0, match.start() - 10) : match.start()]):
             yield match.span()
-    for match in _IPV6.finditer(text):
-        if _is_ipv6(match[0]):
-            yield match.span()
-    yield from (match.span() for match in _MAC.finditer(text))
+    if ":" in text:
+        yield from (match.span() for match in _IPV6.finditer(text) if _is_ipv6(match[0]))
+    if ":" in text or "-" in text:
+        yield from (match.span() for match in _MAC.finditer(text))
 
 
 def wallets(text: str) -> Iterator[Span]:
@@ -178,7 +200,9 @@ class _Names:
 
 
 def _replaced(text: str, names: _Names, kinds: Iterable[str]) -> str:
-    has_digits = any(c.isdigit() for c in text)
+    has_digits = _DIGIT.search(text) is not None
+    if len(text) < _MIN_CHARS and not has_digits:
+        return text
     for kind in kinds:
         if kind in _NEEDS_DIGITS and not has_digits:
             continue

@@ -44,7 +44,7 @@ _HOOK = re.compile(
 _ASSIGNED = re.compile(
     r"(?<![A-Za-z])(?:pass(?:word|wd|phrase)?|pwd|passcode)[\"']?\s*[=:]\s*[\"']?([^\s\"'<>,;\[]{4,256})"
     r"|(?:secret|(?:api|access|account|auth|private)[_ -]?key|client[_ -]?secret"
-    r"|[a-z]{0,12}[_-]?token|sig|signature)[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9._~+/%-]{8,512}={0,2})",
+    r"|token|sig|signature)[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9._~+/%-]{8,512}={0,2})",
     re.I | re.ASCII,
 )
 _HAS_DIGIT = re.compile(r"\d", re.ASCII)
@@ -69,7 +69,7 @@ def tokens(text: str) -> Iterator[Span]:
     for match in _SCHEME.finditer(text):
         if _HAS_DIGIT.search(match[1]):
             yield match.span(1)
-    for match in _ASSIGNED.finditer(text):
+    for match in _ASSIGNED.finditer(text) if "=" in text or ":" in text else ():
         place = match.lastindex or 0
         if place == 1 or _HAS_DIGIT.search(match[place]):
             yield match.span(place)
