@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dialects": {"wire", "errors", "routing.deployment"},  # the values, none of the decisions
     "providers": {"wire", "errors"},
     "minis": {"wire", "errors"},
+    "pages": {"wire", "errors"},
     "guardrails": {"wire", "errors"},
     "routing": {"wire", "errors", "providers"},
     "accounts": {"wire", "errors", "providers"},
@@ -36,7 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
     "engines": {"wire", "errors", "minis"},
-    "lab": {"engines", "minis", "wire", "errors"},
+    "lab": {"engines", "minis", "pages", "wire", "errors"},
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:
 BUILDERS_NEVER = {"lab"}

@@ -242,6 +242,23 @@ def test_stops(engine: Engine, tiny_path: Path) -> None:
     assert ids_of(run(engine, by_id), 1) == ids[: ids.index(ids[7])]
 
 
+def test_the_end_says_how_likely_it_was(engine: Engine, weights: checkpoints.Weights) -> None:
+    drawn = greedy_reference(weights, TEXT[:40], 12)
+    command = Generate(1, TEXT[:40], 12, GREEDY, stop_token_ids=[drawn[5]], ignore_eos=True, logprobs=0)
+    events = run(engine, command)
+    end = done_of(events, 1).end
+    before = drawn[: drawn.index(drawn[5])]
+    assert end is not None and (end.token_id, end.top) == (drawn[5], [])
+    expected = reference_logprobs(weights, TEXT[:40] + before)[-1, drawn[5]]
+    assert abs(end.logprob - expected) < 1e-2
+    shown = [entry.token_id for event in events if isinstance(event, Piece) for entry in event.logprobs]
+    assert shown == ids_of(events, 1) == before  # the end has no text, and no piece carries it
+    without = Generate(2, TEXT[:40], 12, GREEDY, stop_token_ids=[drawn[5]], ignore_eos=True)
+    assert done_of(run(engine, without), 2).end is None
+    cut = Generate(3, TEXT[:40], 3, GREEDY, ignore_eos=True, logprobs=0)
+    assert done_of(run(engine, cut), 3).end is None
+
+
 def test_a_schema_holds_the_output(engine: Engine) -> None:
     schema = json.dumps({"enum": ["small", "large"]})
     events = run(engine, Generate(1, TEXT[:9], 60, Sampling(seed=2), schema=schema))

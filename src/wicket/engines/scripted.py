@@ -2,7 +2,8 @@
 
 The checkpoint is a JSON file (`NAME.script.json`, see `Script`). A prompt may also carry directives:
 `[[crash 3]]` dies at the third token, `[[hang 3]]` stops answering there, `[[garbage 3]]` sends what is
-not an event, `[[slow 20]]` takes 20 ms a step, `[[say 500]]` answers with that many tokens.
+not an event, `[[slow 20]]` takes 20 ms a step, `[[say 500]]` answers with that many tokens, and with
+`[[doubt 250]]` each token of the answer and its end have the log-probability -0.25.
 Tokens are the UTF-8 bytes of the text; 256 and 257 begin and end a text.
 """
 
@@ -26,7 +27,7 @@ from wicket.errors import EngineFault
 
 _BOS, _EOS = 256, 257
 _VOCAB_SIZE = 258
-_DIRECTIVE = re.compile(r"\[\[(crash|hang|garbage|slow|say) (\d{1,6})\]\]")
+_DIRECTIVE = re.compile(r"\[\[(crash|hang|garbage|slow|say|doubt) (\d{1,6})\]\]")
 _LAST_USER = re.compile(r"<\|im_start\|>user\n(.*?)<\|im_end\|>", re.DOTALL)
 _FLAT_LOGPROB = -math.log(_VOCAB_SIZE)
 
@@ -91,6 +92,7 @@ class _Run:
         found = {kind: int(number) for kind, number in _DIRECTIVE.findall(prompt)}
         self.directives = found
         self.step_ms = found.get("slow", script.step_ms)
+        self.logprob = -found["doubt"] / 1000 if "doubt" in found else _FLAT_LOGPROB
         self.tokens, self.ends_itself = self._plan(prompt, script)
         self.position = 0
         self.is_cancelled = False
@@ -212,7 +214,7 @@ def _advance(run: _Run) -> list[contract.Event]:
             end += 1
         ids = list(run.tokens[start:end])
         text = run.tokens[start:end].decode(errors="replace")
-        scores = [] if command.logprobs is None else _scores(ids, command.logprobs, first=False)
+        scores = [] if command.logprobs is None else _drawn(ids, command.logprobs, run.logprob)
         events.append(contract.Piece(command.id, text, ids, scores))
         run.position = end
     if run.position >= len(run.tokens):
@@ -223,14 +225,21 @@ def _advance(run: _Run) -> list[contract.Event]:
 def _done(run: _Run, reason: str) -> contract.Done:
     count = run.position
     run.position = -1
-    return contract.Done(run.command.id, reason, len(run.command.prompt), 0, count)
+    top = run.command.logprobs
+    end = None if top is None or reason != "stop" else _drawn([_EOS], top, run.logprob)[0]
+    return contract.Done(run.command.id, reason, len(run.command.prompt), 0, count, end)
 
 
-def _scores(tokens: Sequence[int], top: int, *, first: bool = True) -> list[contract.TokenLogprob]:
-    """Every token is as likely as any other; the first of a scored text has nothing before it."""
+def _drawn(tokens: Sequence[int], top: int, logprob: float) -> list[contract.TokenLogprob]:
+    """Tokens that are all as likely, beside `top` others of no interest."""
     others = [(token, _FLAT_LOGPROB) for token in range(65, 65 + top)]
-    scores = [contract.TokenLogprob(token, _FLAT_LOGPROB, others) for token in tokens]
-    if first and scores:
+    return [contract.TokenLogprob(token, logprob, others) for token in tokens]
+
+
+def _scores(tokens: Sequence[int], top: int) -> list[contract.TokenLogprob]:
+    """Every token is as likely as any other; the first of a scored text has nothing before it."""
+    scores = _drawn(tokens, top, _FLAT_LOGPROB)
+    if scores:
         scores[0] = contract.TokenLogprob(tokens[0], 0.0, [])
     return scores
 

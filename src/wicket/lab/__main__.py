@@ -10,6 +10,7 @@ from wicket.errors import Fault
 
 COMMANDS = {
     "discover": "wicket.lab.discover_command",
+    "mini": "wicket.lab.mini",
 }
 
 

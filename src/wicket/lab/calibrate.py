@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from wicket.errors import CallerFault
 from wicket.minis.confidence import Calibration, confidence, interval, points_of
 
 RIDGE = 1.0
@@ -20,8 +21,15 @@ _BINS = 10
 Floats = NDArray[np.float64]
 
 
-def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool]) -> Calibration:
-    """The calibration that maps evidence to the probability of being right."""
+def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool], num: int) -> Calibration:
+    """The calibration that maps evidence to the probability of being right.
+
+    `num` is the size of the slice, answers included that are broken and so never taken. Raises `CallerFault`
+    if nothing is left to learn from.
+    """
+    if not evidence:
+        message = "Not one answer of the validation slice could be given: the mini has learned nothing."
+        raise CallerFault("nothing_learned", message)
     rows = np.asarray(evidence, dtype=np.float64)
     right = np.asarray(is_right, dtype=np.float64)
     means, deviations = rows.mean(axis=0), rows.std(axis=0)
@@ -29,16 +37,14 @@ def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool]) -> 
     num_right = float(right.sum())
     smoothed = np.where(right > 0, (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2))
     weights = _logistic((rows - means) / deviations, smoothed)
-    bare = Calibration(
-        means.tolist(), deviations.tolist(), weights[1:].tolist(), float(weights[0]), len(evidence), []
-    )
+    bare = Calibration(means.tolist(), deviations.tolist(), weights[1:].tolist(), float(weights[0]), num, [])
     confidences = [confidence(bare, row) for row in evidence]
     return Calibration(
         bare.means,
         bare.deviations,
         bare.weights,
         bare.bias,
-        len(evidence),
+        num,
         points_of(confidences, is_right),
     )
 

@@ -14,6 +14,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,13 @@ from wicket.lab import mini_data, mini_gate, mini_report, mini_writer
 from wicket.lab.answering import Answered
 from wicket.lab.calibrate import calibrate, reliability
 from wicket.lab.mini_data import Lesson, Prepared, lessons_of
-from wicket.lab.mini_gate import Outcome, Scores, Verdict, judged, scores, verdict
+from wicket.lab.mini_gate import Outcome, Scores, Verdict, scores, verdict, whole
 from wicket.lab.mini_writer import Fitted
 from wicket.lab.progress import Progress
 from wicket.lab.run import Run, write_whole
 from wicket.lab.split import Sizes
 from wicket.lab.techniques.fine_tune import Plan
+from wicket.minis.answers import agree
 from wicket.minis.card import FILE_NAME, MiniCard
 from wicket.minis.confidence import Calibration, confidence, evidence, floor_for_quality
 from wicket.minis.familiarity import Familiarity, familiarity, learn
@@ -45,6 +47,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     task: str
     examples: str
     evaluate: str = ""
+    keep_out: str = ""
     base: str = DEFAULT_BASE
     quality: float = 0.95
     least_share: float = 0.1
@@ -77,7 +80,7 @@ def make(asked: Asked, folder: Path, home: Path) -> Verdict:
     prepared = run.stage("data", Prepared, lambda: _prepare(asked, folder))
     fitted = run.stage("fit", Fitted, lambda: _fit(asked, folder, base))
     for part in ("validation", "test", "evaluation"):
-        run.stage(f"answers.{part}", int, lambda part=part: _answer(folder, prepared, fitted, part))
+        run.stage(f"answers.{part}", int, partial(_answer, folder, prepared, fitted, part))
     calibrated = run.stage("calibrate", Calibrated, lambda: _calibrate(asked, folder, prepared))
     found = _verdict(asked, folder, prepared, fitted, calibrated)
     card = _card(asked, folder, base, prepared, fitted, calibrated)
@@ -91,9 +94,8 @@ def make(asked: Asked, folder: Path, home: Path) -> Verdict:
 
 def _prepare(asked: Asked, folder: Path) -> Prepared:
     progress = Progress("curating")
-    evaluation = Path(asked.evaluate) if asked.evaluate else None
-    sizes = Sizes(least_train=asked.least_train)
-    prepared = mini_data.prepare(folder, Path(asked.examples), evaluation, sizes)
+    sources = mini_data.Sources(asked.examples, asked.evaluate, asked.keep_out)
+    prepared = mini_data.prepare(folder, sources, Sizes(least_train=asked.least_train))
     parts = (f"{prepared.split[name]['examples']} for {name}" for name in ("train", "validation", "test"))
     progress.done(f"{prepared.curation['kept']} of {prepared.curation['lines']} examples, {', '.join(parts)}")
     return prepared
@@ -120,7 +122,8 @@ def _answer(folder: Path, prepared: Prepared, fitted: Fitted, part: str) -> int:
     lines = (json.encode(answered) + b"\n" for answered in found)
     write_whole(_answers_path(folder, part), b"".join(lines))
     right = sum(
-        judged(prepared.shape, lesson.answer, answered.text, answered.is_complete)
+        whole(prepared.shape, answered.text, answered.is_complete)
+        and agree(prepared.shape, lesson.answer, answered.text)
         for lesson, answered in zip(lessons, found, strict=True)
     )
     progress.done(f"{right} of {len(lessons)} right")
@@ -133,32 +136,32 @@ def _outcomes(folder: Path, prepared: Prepared, learnt: Familiarity, part: str) 
     lines = path.read_bytes().splitlines() if lessons else []
     found = [json.decode(line, type=Answered) for line in lines]
     return [
-        _outcome(prepared, learnt, lesson, answered)
-        for lesson, answered in zip(lessons, found, strict=True)
+        _outcome(prepared, learnt, lesson, answered) for lesson, answered in zip(lessons, found, strict=True)
     ]
 
 
 def _outcome(prepared: Prepared, learnt: Familiarity, lesson: Lesson, answered: Answered) -> Outcome:
-    is_right = judged(prepared.shape, lesson.answer, answered.text, answered.is_complete)
+    is_whole = whole(prepared.shape, answered.text, answered.is_complete)
+    is_right = is_whole and agree(prepared.shape, lesson.answer, answered.text)
     seen = evidence(answered.logprobs, familiarity(learnt, lesson.shown))
-    return Outcome(lesson.id, lesson.answer, answered.text, is_right, seen)
+    return Outcome(lesson.id, lesson.answer, answered.text, is_right, is_whole, seen)
 
 
 def _calibrate(asked: Asked, folder: Path, prepared: Prepared) -> Calibrated:
     learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
-    parts = {
-        name: _outcomes(folder, prepared, learnt, name) for name in ("validation", "test", "evaluation")
-    }
-    validation = parts["validation"]
-    calibration = calibrate([o.evidence for o in validation], [o.is_right for o in validation])
+    parts = {name: _outcomes(folder, prepared, learnt, name) for name in ("validation", "test", "evaluation")}
+    validation = [outcome for outcome in parts["validation"] if outcome.is_whole]
+    calibration = calibrate(
+        [o.evidence for o in validation], [o.is_right for o in validation], len(parts["validation"])
+    )
     floor = floor_for_quality(calibration, asked.quality)
-    judges = parts["test"] + parts["evaluation"]
+    judges = [outcome for outcome in parts["test"] + parts["evaluation"] if outcome.is_whole]
     claimed = [confidence(calibration, outcome.evidence) for outcome in judges]
     return Calibrated(
         calibration=calibration,
         familiarity=learnt,
         floor=floor,
-        validation=scores(validation, calibration, floor),
+        validation=scores(parts["validation"], calibration, floor),
         test=scores(parts["test"], calibration, floor),
         evaluation=scores(parts["evaluation"], calibration, floor) if parts["evaluation"] else None,
         reliability=reliability(claimed, [outcome.is_right for outcome in judges]),
@@ -181,3 +184,104 @@ def _verdict(
             test=calibrated.test,
         )
     )
+
+
+def _card(
+    asked: Asked,
+    folder: Path,
+    base: Checkpoint,
+    prepared: Prepared,
+    fitted: Fitted,
+    calibrated: Calibrated,
+) -> MiniCard:
+    data = {name: prepared.split[name]["sha256"] for name in ("train", "validation", "test")}
+    return MiniCard(
+        task=asked.task,
+        run=folder.name,
+        created_ms=time.time_ns() // 1_000_000,
+        base=base.id,
+        licence=base.licence,
+        systems=prepared.systems,
+        answers=prepared.shape,
+        max_input_tokens=fitted.max_input_tokens,
+        max_output_tokens=fitted.max_output_tokens,
+        calibration=calibrated.calibration,
+        familiarity=calibrated.familiarity,
+        evaluation={
+            "quality": asked.quality,
+            "test": msgspec.to_builtins(calibrated.test),
+            "evaluation": msgspec.to_builtins(calibrated.evaluation),
+        },
+        lineage={
+            "base": base.id,
+            "base_licence": base.licence,
+            "examples": prepared.curation["lines"],
+            "data": data,
+            "scheme": asked.scheme,
+            "seed": asked.seed,
+        },
+    )
+
+
+def _shown(folder: Path, prepared: Prepared, most: int = 12) -> list[Any]:
+    """Some test requests for the page: wrong ones first, then right ones."""
+    learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
+    lessons = lessons_of(folder, "test")
+    outcomes = _outcomes(folder, prepared, learnt, "test")
+    calibration = json.decode((folder / FILE_NAME).read_bytes(), type=MiniCard).calibration
+    pairs = sorted(zip(lessons, outcomes, strict=True), key=lambda pair: pair[1].is_right)
+    chosen = [*pairs[: most // 2], *pairs[-(most - most // 2) :]]
+    return [
+        mini_report.sample(
+            lesson.shown,
+            outcome.expected,
+            outcome.answer,
+            confidence(calibration, outcome.evidence),
+            outcome.is_right,
+        )
+        for lesson, outcome in chosen
+    ]
+
+
+def _answers_path(folder: Path, part: str) -> Path:
+    return folder / "data" / f"answers-{part}.jsonl"
+
+
+def _machine() -> dict[str, Any]:
+    return {
+        "cores": os.cpu_count() or 1,
+        "processor": platform.machine(),
+        "python": platform.python_version(),
+    }
+
+
+def parse(arguments: Sequence[str]) -> tuple[Asked, Path, Path]:
+    """The command line: what is asked, the run's folder, the data folder."""
+    parser = argparse.ArgumentParser(prog="python -m wicket.lab mini", description=__doc__)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--examples", required=True, help="JSONL of chat messages, the answer last")
+    parser.add_argument("--evaluate", default="", help="JSONL that judges and is never learned from")
+    parser.add_argument("--keep-out", default="", help="JSONL that is never learned from")
+    parser.add_argument(
+        "--out", required=True, type=Path, help="the run's folder; an interrupted run goes on"
+    )
+    parser.add_argument("--home", required=True, type=Path)
+    for field in msgspec.structs.fields(Asked):
+        if field.name not in ("task", "examples", "evaluate", "keep_out"):
+            kind: Callable[[str], Any] = type(field.default)
+            parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
+    given = vars(parser.parse_args(arguments))
+    folder, home = given.pop("out"), given.pop("home")
+    return Asked(**given), folder, home
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the mini and say in one line how it came out."""
+    asked, folder, home = parse(arguments)
+    found = make(asked, folder.absolute(), home)
+    for check in found.checks:
+        if not check.passed:
+            sys.stderr.write(
+                f"the gate: {check.name} is {check.value:.3f}, needed {check.needed:.3f} ({check.says})\n"
+            )
+    return 0 if found.passed else GATE_FAILED

@@ -1,4 +1,4 @@
-"""The first stage of a mini: from exported examples to what it learns from, what sets its floor, what proves it."""
+"""The first stage of a mini: examples become what it learns from, what sets its floor, and what proves it."""
 
 from __future__ import annotations
 
@@ -44,11 +44,20 @@ class Prepared(msgspec.Struct, frozen=True):
     leaked: int  # requests of training that also stand in validation, test or evaluation; must be 0
 
 
-def prepare(folder: Path, examples: Path, evaluation: Path | None, sizes: Sizes) -> Prepared:
-    """Read, curate, split, and write the parts. Raises `CallerFault` when there is too little to learn from."""
-    found = _read(examples, is_evaluation=False)
-    judges = _read(evaluation, is_evaluation=True) if evaluation is not None else None
-    curated = curate(found, evaluation=judges.samples if judges is not None else ())
+class Sources(msgspec.Struct, frozen=True):
+    """Files: what to learn from, what judges the mini, and what else it must not learn from; "" for none."""
+
+    examples: str
+    evaluate: str = ""
+    keep_out: str = ""
+
+
+def prepare(folder: Path, sources: Sources, sizes: Sizes) -> Prepared:
+    """Read, curate, split, write the parts. Raises `CallerFault` when there is too little to learn from."""
+    found = _read(sources.examples, is_evaluation=False)
+    judges = _read(sources.evaluate, is_evaluation=True).samples if sources.evaluate else ()
+    kept_out = _read(sources.keep_out, is_evaluation=True).samples if sources.keep_out else ()
+    curated = curate(found, evaluation=(*judges, *kept_out))
     systems = _systems(curated.samples)
     parts = split(curated.samples, curated.groups, sizes)
     check_split(parts, curated.groups)
@@ -57,7 +66,7 @@ def prepare(folder: Path, examples: Path, evaluation: Path | None, sizes: Sizes)
         "train": _lessons(parts.train, systems, shape),
         "validation": _lessons(parts.validation, systems, shape),
         "test": _lessons(parts.test, systems, shape),
-        "evaluation": _lessons(judges.samples if judges is not None else (), systems, shape),
+        "evaluation": _lessons(judges, systems, shape),
     }
     for name, some in lessons.items():
         write_whole(_path(folder, name), b"".join(json.encode(lesson) + b"\n" for lesson in some))
@@ -68,7 +77,7 @@ def prepare(folder: Path, examples: Path, evaluation: Path | None, sizes: Sizes)
         curation=report_of(found, curated),
         split=manifest(parts),
         num_evaluation=len(lessons["evaluation"]),
-        leaked=leaked(lessons),
+        leaked=leaked(lessons, {lesson.shown for lesson in _lessons(kept_out, systems, shape)}),
     )
 
 
@@ -78,13 +87,14 @@ def lessons_of(folder: Path, part: str) -> list[Lesson]:
     return [json.decode(line, type=Lesson) for line in lines]
 
 
-def leaked(parts: dict[str, list[Lesson]]) -> int:
+def leaked(parts: dict[str, list[Lesson]], kept_out: set[str]) -> int:
     """How many training requests are also in a part that judges: counted anew, by their whole text."""
-    judging = {lesson.shown for name in PARTS[1:] for lesson in parts[name]}
+    judging = kept_out | {lesson.shown for name in PARTS[1:] for lesson in parts[name]}
     return sum(lesson.shown in judging for lesson in parts["train"])
 
 
-def _read(path: Path, *, is_evaluation: bool) -> Examples:
+def _read(name: str, *, is_evaluation: bool) -> Examples:
+    path = Path(name)
     if path.suffix == ".gz":
         with gzip.open(path, "rb") as file:
             return read(io.BytesIO(file.read()), name=path.name, is_evaluation=is_evaluation)
@@ -95,8 +105,8 @@ def _systems(samples: Sequence[Sample]) -> tuple[str, ...]:
     systems = tuple(sorted({sample.system for sample in samples}))
     if len(systems) > MAX_SYSTEMS:
         message = (
-            f"The examples have {len(systems)} system prompts, and a mini learns at most {MAX_SYSTEMS}. Put what "
-            "changes from request to request into the user's message."
+            f"The examples have {len(systems)} system prompts, and a mini learns at most {MAX_SYSTEMS}. "
+            "Put what changes from request to request into the user's message."
         )
         raise CallerFault("too_many_systems", message)
     return systems

@@ -28,11 +28,12 @@ class Outcome(msgspec.Struct, frozen=True):
     expected: str
     answer: str
     is_right: bool
+    is_whole: bool  # it ended by itself and is no broken answer: nothing else is ever taken
     evidence: list[float]
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """One part's results. `taken` answers reach the floor, `taken_right` of them are right; the rest goes up."""
+    """One part's results. `taken` answers reach the floor, `taken_right` of them are right."""
 
     num: int
     right: int
@@ -63,14 +64,14 @@ class Verdict(msgspec.Struct, frozen=True):
     checks: list[Check]
 
 
-def judged(shape: AnswerShape, expected: str, answer: str, is_complete: bool) -> bool:
-    """Whether an answer would be given, and says what was expected."""
-    return is_complete and not broken(shape, answer) and agree(shape, expected, answer)
+def whole(shape: AnswerShape, answer: str, is_complete: bool) -> bool:
+    """Whether an answer could be given at all."""
+    return is_complete and not broken(shape, answer)
 
 
 def scores(outcomes: Sequence[Outcome], calibration: Calibration, floor: float) -> Scores:
     """How a part comes out with a floor."""
-    taken = [outcome for outcome in outcomes if confidence(calibration, outcome.evidence) >= floor]
+    taken = [o for o in outcomes if o.is_whole and confidence(calibration, o.evidence) >= floor]
     right = sum(outcome.is_right for outcome in outcomes)
     taken_right = sum(outcome.is_right for outcome in taken)
     num = len(outcomes)

@@ -29,7 +29,7 @@ TOLERANCE = 0.5  # nats per token by which the exported file may differ from the
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """What training and export came to. `left_out` lessons were too long, `suspected` had doubtful answers."""
+    """What training and export came to: `left_out` lessons were too long, `suspected` ones doubtful."""
 
     trained: Trained
     num_parameters: int
@@ -45,7 +45,7 @@ Tell = Callable[[float, str], None]
 
 
 def fit(folder: Path, base: Path, name: str, scheme: str, plan: Plan) -> Fitted:
-    """Train on `data/train.jsonl` and leave `model.gguf`. Raises `EngineFault` for a base that can't be used."""
+    """Train on `data/train.jsonl`, leave `model.gguf`. Raises `EngineFault` for a base that can't be used."""
     if base.is_dir():
         raise EngineFault("bad_checkpoint", f"{base} is a folder: a mini's base is a GGUF file for now.")
     vocabulary = tokenizer(base)

@@ -21,6 +21,7 @@ class MiniCard(msgspec.Struct, frozen=True, kw_only=True):
     """`engine` says how it answers: "generation" writes the answer, "label" picks one of `answers.labels`.
 
     `systems` are the system prompts of training, in the order of their numbers ("" for none).
+    `max_input_tokens` bounds the whole prompt, `max_output_tokens` the answer with its end token.
     `evaluation` and `lineage` are the report's own words: scores with intervals, base, data and their hashes.
     """
 

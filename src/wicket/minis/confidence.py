@@ -15,8 +15,7 @@ import msgspec
 
 EVIDENCE = ("total", "mean", "least", "length", "familiarity")
 NEVER = 2.0  # a floor that no confidence reaches
-Z_ONE_SIDED_90 = 1.2816  # the normal quantile behind "at the lower end of its interval"
-Z_TWO_SIDED_95 = 1.9600
+Z_95 = 1.9600  # the normal quantile of a two-sided interval of 95 %
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
@@ -75,7 +74,7 @@ def floor_for_quality(calibration: Calibration, quality: float) -> float:
     """The lowest confidence at which precision is at least `quality`; `NEVER` if none is known to be."""
     best = NEVER
     for point in calibration.points:
-        if interval(point.num_right, point.num_taken, Z_ONE_SIDED_90)[0] >= quality:
+        if interval(point.num_right, point.num_taken)[0] >= quality:
             best = point.floor
     return best
 
@@ -98,7 +97,7 @@ def at_floor(calibration: Calibration, floor: float) -> Point:
     return found
 
 
-def interval(num_right: int, num: int, z: float = Z_TWO_SIDED_95) -> tuple[float, float]:
+def interval(num_right: int, num: int, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval for a share (Wilson, JASA 22:209, 1927)."""
     if num == 0:
         return 0.0, 1.0

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 ABILITIES = ("tools", "functions", "audio", "prediction", "web_search_options")  # a mini has none of these
+FIELDS = (*ABILITIES, "n", "logprobs", "logit_bias", "ignore_eos", "modalities")  # what `unfit` looks at
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -58,9 +59,10 @@ def unfit(fields: Mapping[str, Any]) -> str:
             return name
     if fields.get("n") not in (None, 1):
         return "n"
-    if fields.get("logprobs"):
-        return "logprobs"
-    return ""
+    for name in ("logprobs", "logit_bias", "ignore_eos"):
+        if fields.get(name):
+            return name
+    return "" if fields.get("modalities") in (None, [], ["text"]) else "modalities"
 
 
 def shown(systems: Sequence[str], request: Asked) -> str | None:

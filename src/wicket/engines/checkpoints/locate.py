@@ -1,7 +1,8 @@
 """From what the configuration calls a model to files on disk, and to the engine that runs them.
 
-A spec is a known name, a path to a GGUF file or a folder, `run:NAME` (what the lab left in HOME/runs), or
-the name of a pulled model under HOME/models. Packages are located, never imported.
+A spec is a known name, a path to a GGUF file or a folder, `run:NAME` (what the lab left in HOME/runs),
+`mini:TASK@RUN` or `mini:TASK` (a task's mini, see `mini_run`), or the name of a pulled model under
+HOME/models. Packages are located, never imported.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any
 
 import msgspec
 
+from wicket.engines.checkpoints import mini_run
 from wicket.errors import EngineFault
+from wicket.minis.card import MiniCard
 from wicket.wire import json
 
 SCRIPT_SUFFIX = ".script.json"
@@ -27,7 +30,10 @@ class OwnSampling(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """What to load: `id` is the model's own name in answers, `module` the engine's file (of `engines/`)."""
+    """What to load: `id` is the model's own name in answers, `module` the engine's file (of `engines/`).
+
+    `mini` is the card of a mini, whose `id` is its task.
+    """
 
     id: str
     path: Path
@@ -35,6 +41,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     tokenizer: str
     licence: str = "unknown"
     sampling: OwnSampling = OwnSampling()
+    mini: MiniCard | None = None
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -66,6 +73,8 @@ def find(spec: str, home: Path) -> Checkpoint:
         return _packaged(spec, known)
     if spec.startswith("run:"):
         return _at(_child(home / "runs", spec.removeprefix("run:")), spec)
+    if is_mini(spec):
+        return _mini(spec, home)
     path = Path(spec).expanduser()
     if path.exists():
         return _at(path.resolve(), spec)
@@ -76,6 +85,18 @@ def find(spec: str, home: Path) -> Checkpoint:
         return _at(pulled, spec, name=spec)
     names = ", ".join(KNOWN)
     raise _missing(f"There is no model {spec!r}: use {names}, a path, or `wicket models pull {spec}` first.")
+
+
+def is_mini(spec: str) -> bool:
+    """Whether a spec names a task's mini."""
+    return spec.startswith(mini_run.PREFIX)
+
+
+def _mini(spec: str, home: Path) -> Checkpoint:
+    model, card = mini_run.find_run(spec, home)
+    greedy = OwnSampling(temperature=0.0)
+    found = _at(model, spec)
+    return msgspec.structs.replace(found, id=card.task, licence=card.licence, sampling=greedy, mini=card)
 
 
 def _packaged(spec: str, known: _Known) -> Checkpoint:

@@ -7,6 +7,15 @@ from typing import Any
 from wicket.engines.checkpoints.locate import Checkpoint
 from wicket.engines.contract import Capabilities
 from wicket.engines.host.request import DEFAULT_OUTPUT_TOKENS
+from wicket.minis.card import MiniCard
+
+CANNOT = (
+    "other tasks than its own",
+    "conversations: it reads one message of text by the user, and no system prompt but those of its training",
+    "tools, images, audio, several choices, log-probabilities, token biases",
+    "sampling: it writes what it holds for likeliest, whatever temperature was asked for",
+    "streaming of a growing answer: frames are sent once the answer is whole",
+)
 
 
 def card(
@@ -33,7 +42,32 @@ def card(
         fields["tool_calls"] = _tool_calls(has_template_tools)
         if not has_template:
             fields["notes"].append("The checkpoint has no chat template: messages are written as ChatML.")
+    if checkpoint.mini is not None:
+        fields |= _mini(checkpoint.mini)
     return fields
+
+
+def _mini(mini: MiniCard) -> dict[str, Any]:
+    """What a mini's card says besides, and over, its checkpoint's."""
+    return {
+        "default_max_tokens": mini.max_output_tokens,
+        "tool_calls": "none",
+        "mini": {
+            "task": mini.task,
+            "run": mini.run,
+            "created_ms": mini.created_ms,
+            "base": mini.base,
+            "licence": mini.licence,
+            "answers": mini.answers.kind,
+            "max_input_tokens": mini.max_input_tokens,
+            "max_output_tokens": mini.max_output_tokens,
+            "num_systems": len(mini.systems),
+            "num_validated": mini.calibration.num_validated,
+            "evaluation": mini.evaluation,
+            "lineage": mini.lineage,
+            "cannot": list(CANNOT),
+        },
+    }
 
 
 def context_tokens(capabilities: Capabilities) -> int:

@@ -19,6 +19,7 @@ from wicket.engines.host.process import CoreProcess
 from wicket.engines.host.prompter import Prompter, prepare
 from wicket.engines.host.request import Limits
 from wicket.errors import CallerFault, EngineFault, UnknownModelFault
+from wicket.minis.card import MiniCard
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -66,6 +67,16 @@ class Model:
         return self.core.capabilities
 
     @property
+    def is_mini(self) -> bool:
+        """Whether this is a task's mini, found already or not."""
+        return checkpoint.is_mini(self.settings.spec)
+
+    @property
+    def mini(self) -> MiniCard | None:
+        """The card of a mini, once its checkpoint was found."""
+        return self._checkpoint.mini if self._checkpoint is not None else None
+
+    @property
     def fingerprint(self) -> str:
         """OpenAI's `system_fingerprint`: engine and scheme."""
         known = self.core.capabilities
@@ -98,12 +109,12 @@ class Model:
             message = f"There is no model {name[:100]!r} here: this engine serves {own!r}."
             raise UnknownModelFault("model_not_found", message, param="model")
 
-    async def loaded(self, verb: str) -> None:
-        """Wait until the engine is loaded, at most `load_wait_s`.
+    async def loaded(self, verb: str, wait_s: float | None = None) -> None:
+        """Wait until the engine is loaded, at most `wait_s`, or as long as the settings say.
 
         Raises `EngineFault` if it can't be, `CallerFault` if it does not do `verb`.
         """
-        known = await self.core.ready(self.settings.load_wait_s)
+        known = await self.core.ready(self.settings.load_wait_s if wait_s is None else wait_s)
         if verb not in known.verbs:
             message = f"The model {self.id} can't {verb}: it can {', '.join(known.verbs)}."
             raise CallerFault("unsupported", message, param="model")

@@ -36,10 +36,15 @@ def dropped(names: Sequence[str]) -> list[tuple[bytes, bytes]]:
 
 
 @asynccontextmanager
-async def posted(model: Model, commands: Sequence[Work]) -> AsyncIterator[Mailbox]:
-    """Commands in the engine, after those that came before; whatever still runs at the end is cancelled."""
+async def posted(
+    model: Model, commands: Sequence[Work], wait_s: float | None = None
+) -> AsyncIterator[Mailbox]:
+    """Commands in the engine, after those that came before; whatever still runs at the end is cancelled.
+
+    An engine that loads is waited for, for `wait_s` or as long as the settings say.
+    """
     async with model.gate.places(len(commands)):
-        await model.core.ready(model.settings.load_wait_s)
+        await model.core.ready(model.settings.load_wait_s if wait_s is None else wait_s)
         mailbox = model.core.submit(commands)
         try:
             yield mailbox

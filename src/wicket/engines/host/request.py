@@ -39,6 +39,7 @@ _SAMPLING: dict[str, tuple[Any, Any]] = {
     "presence_penalty": (_Penalty, 0.0),
     "frequency_penalty": (_Penalty, 0.0),
 }
+SAMPLING_FIELDS = tuple(_SAMPLING)
 _SHARED = frozenset(_SAMPLING) | {
     "model",
     "n",

@@ -73,13 +73,13 @@ def _bad_reference(node: dict[str, Any], root: dict[str, Any]) -> str:
         if not reference.startswith("#"):
             return f"the reference {reference[:80]!r} leaves the document"
         seen.add(reference)
-        here = _resolve(reference, root)
+        here = resolve(reference, root)
         if here is None:
             return f"the reference {reference[:80]!r} leads nowhere"
     return ""
 
 
-def _resolve(reference: str, root: dict[str, Any]) -> Any:
+def resolve(reference: str, root: dict[str, Any]) -> Any:
     """What a JSON pointer in a fragment names (RFC 6901 §6); None if nothing."""
     here: Any = root
     for step in reference.removeprefix("#").split("/")[1:]:

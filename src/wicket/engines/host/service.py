@@ -6,8 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from wicket.engines import contract
-from wicket.engines.host import answer, verbs
-from wicket.engines.host.chat import chat
+from wicket.engines.host import answer, chat, judgement, mini, verbs
 from wicket.engines.host.completion import complete, scored
 from wicket.engines.host.exchange import Endpoint, Exchange
 from wicket.engines.host.model import Model
@@ -19,6 +18,12 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 Handler = Callable[[Model, Exchange], Awaitable[None]]
+
+
+async def converse(model: Model, exchange: Exchange) -> None:
+    """POST /v1/chat/completions, by a mini's rules where it is one or should say how sure it is."""
+    is_mini = model.is_mini or bool(exchange.header(judgement.FLOOR_HEADER))
+    await (mini.chat if is_mini else chat.chat)(model, exchange)
 
 
 async def _asked(
@@ -126,7 +131,7 @@ async def nothing(model: Model, exchange: Exchange) -> None:
 
 
 _ROUTES: list[tuple[str, str, Handler]] = [
-    ("POST", "/v1/chat/completions", chat),
+    ("POST", "/v1/chat/completions", converse),
     ("POST", "/v1/completions", complete),
     ("POST", "/v1/embeddings", embed),
     ("POST", "/v1/score", score),

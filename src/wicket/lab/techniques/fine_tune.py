@@ -150,7 +150,7 @@ class Training:
         loss = per_token.mean()
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} after {state.steps} steps")
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self._parameters, CLIP)
         self._optimizer.step()
         self._optimizer.zero_grad(set_to_none=True)
