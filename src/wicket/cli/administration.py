@@ -52,6 +52,22 @@ class Administration(Protocol):
         """Copy the database to a new file."""
         ...
 
+    def examples(self, query: Query) -> Iterator[dict[str, Any]]:
+        """A task's examples, oldest first."""
+        ...
+
+    def erase(self, query: Query) -> dict[str, Any]:
+        """Delete examples; the answer says how many."""
+        ...
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """What is collected."""
+        ...
+
+    def feedback(self, said: dict[str, Any]) -> dict[str, Any]:
+        """Say something of an answer."""
+        ...
+
 
 class OverHttp:
     """`Administration` through a running server."""
@@ -95,6 +111,22 @@ class OverHttp:
     def backup(self, path: str) -> dict[str, Any]:
         """See `Administration`."""
         return dict(self._client.call("POST", "/admin/v1/backup", body={"path": path}))
+
+    def examples(self, query: Query) -> Iterator[dict[str, Any]]:
+        """See `Administration`."""
+        return self._client.lines("GET", "/admin/v1/examples", query=query)
+
+    def erase(self, query: Query) -> dict[str, Any]:
+        """See `Administration`."""
+        return dict(self._client.call("DELETE", "/admin/v1/examples", query=query))
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """See `Administration`."""
+        return list(self._client.call("GET", "/admin/v1/tasks")["data"])
+
+    def feedback(self, said: dict[str, Any]) -> dict[str, Any]:
+        """See `Administration`."""
+        return dict(self._client.call("POST", "/v1/feedback", body=said))
 
 
 @contextmanager

@@ -82,6 +82,16 @@ class Client:
             if splitter.finish():
                 raise UpstreamBroken("cut", "The stream was cut in the middle of an event.")
 
+    def lines(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
+        """Each document of an answer of JSON lines. Raises as `call` does, also midway."""
+        with self._open(method, path, None, query) as response:
+            for line in response:
+                document = decode(line)
+                fault = fault_in(document)
+                if fault is not None:
+                    raise fault
+                yield document
+
     @contextmanager
     def _open(
         self, method: str, path: str, body: Any, query: Mapping[str, str] | None

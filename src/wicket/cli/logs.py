@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from wicket.cli import logs_examples
 from wicket.cli.administration import administration
 from wicket.cli.discovery import add_server_options
 from wicket.cli.output import add_json_option, show_json
@@ -30,6 +31,7 @@ def add_parser(subparsers: Any) -> None:
     add_server_options(parser)
     add_json_option(parser)
     parser.set_defaults(run=show_logs)
+    logs_examples.add_verbs(parser.add_subparsers(metavar="VERB"))
 
 
 def show_logs(args: argparse.Namespace) -> None:

@@ -25,6 +25,8 @@ COMMANDS = {
     "logs": "show the requests that were answered",
     "usage": "tokens and money, summed",
     "requests": "what one request used and cost",
+    "tasks": "what is collected to learn from",
+    "feedback": "say of an answer how good it was",
     "config": "check or show the configuration",
     "status": "what the server is doing",
     "backup": "copy the database while it is in use",

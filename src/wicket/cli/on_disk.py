@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +17,8 @@ from wicket.accounts.request_ids import parse_id
 from wicket.errors import CallerFault, OperatorFault
 from wicket.server.admin_query import NewKey, log_filter, parse_body, usage_query
 from wicket.server.admin_shapes import now_ms, record_json, records_json, report_json
+from wicket.server.example_query import NewFeedback, erase_query, examples_query
+from wicket.server.example_shapes import example_json
 from wicket.store.contract import Store
 from wicket.supervisor.home import HomeLock, default_home, prepare
 from wicket.supervisor.messages import ToWorker
@@ -23,15 +26,36 @@ from wicket.supervisor.recent import Recent
 from wicket.supervisor.verbs import VERBS
 from wicket.wire.json import encode
 
+if TYPE_CHECKING:
+    from wicket.supervisor.collector import Collector
+
 OPERATOR = 0  # the admin key's id: whoever may open the database is the operator
 
 
 class Desk:
-    """`supervisor.verbs.House` with nobody else in it."""
+    """`supervisor.verb.House` with nobody else in it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, home: Path) -> None:
         self.store = store
         self.recent = Recent()
+        self._home = home
+        self._collector: Collector | None = None
+
+    @property
+    def collector(self) -> Collector:
+        """The examples. Nothing expires here: how long they may be kept is in the server's configuration."""
+        if self._collector is None:
+            from wicket.supervisor.collector import Collector  # most commands need none
+
+            self._collector = Collector(self._home, {}, is_expiring=False)
+            self._collector.start()
+        return self._collector
+
+    def close(self) -> None:
+        """Let go of both databases."""
+        if self._collector is not None:
+            self._collector.stop()
+        self.store.close()
 
     def tell(self, message: ToWorker) -> None:
         """There is no worker to tell."""
@@ -58,10 +82,10 @@ class Desk:
 
 
 class OnDisk:
-    """`cli.administration.Administration` over a store that nobody else writes."""
+    """`cli.administration.Administration` over databases that nobody else writes."""
 
-    def __init__(self, store: Store) -> None:
-        self._desk = Desk(store)
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     def create_key(self, new: dict[str, Any]) -> dict[str, Any]:
         """See `Administration`."""
@@ -101,6 +125,27 @@ class OnDisk:
         """See `Administration`."""
         return dict(self._ask("backup", {"path": path}))
 
+    def examples(self, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """See `Administration`."""
+        wanted = examples_query(query, now_ms())
+        last = -1
+        while last:
+            found = self._ask("examples.page", {**wanted, "after_id": max(0, last)})
+            yield from map(example_json, found["rows"])
+            last = found["last"]
+
+    def erase(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """See `Administration`."""
+        return dict(self._ask("examples.erase", erase_query(query)))
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """See `Administration`."""
+        return list(self._ask("tasks.list", {}))
+
+    def feedback(self, said: dict[str, Any]) -> dict[str, Any]:
+        """See `Administration`."""
+        return dict(self._ask("feedback.add", parse_body(encode(said), NewFeedback).arguments()))
+
     def _ask(self, verb: str, arguments: dict[str, Any]) -> Any:
         async def ask() -> Any:
             return await VERBS[verb](self._desk, arguments, OPERATOR)
@@ -119,12 +164,12 @@ def open_disk(environ: Mapping[str, str]) -> Iterator[OnDisk]:
     prepare(home)
     lock = HomeLock(home)
     try:
-        store = SqliteStore(home / DATABASE_FILE)
+        desk = Desk(SqliteStore(home / DATABASE_FILE), home)
         try:
-            spool_import(home / SPOOL_FOLDER, store)  # what a killed server left counts too
-            yield OnDisk(store)
+            spool_import(home / SPOOL_FOLDER, desk.store)  # what a killed server left counts too
+            yield OnDisk(desk)
         finally:
-            store.close()
+            desk.close()
     finally:
         lock.release()
 

@@ -16,6 +16,7 @@ from wicket.config.lines import Path
 from wicket.config.local_models import KNOWN, is_bare_name, resolve_engine
 from wicket.config.mistakes import Mistakes, did_you_mean, printable
 from wicket.config.schema import File, Model, ProviderTable, Server
+from wicket.config.tasks import check_tasks
 
 DEFAULT_NAME = "mini"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -54,6 +55,7 @@ def check_file(file: File, rows: Iterable[str], mistakes: Mistakes) -> None:
         _check_engine(("engines", name), file, name, mistakes)
     for name, model in file.models.items():
         _check_model(("models", name), name, model, file, mistakes)
+    check_tasks(file, mistakes)
 
 
 def _check_name(path: Path, name: str, mistakes: Mistakes) -> None:

@@ -12,12 +12,14 @@ from wicket.accounts.price import Price
 from wicket.config import deployments as build
 from wicket.config.check import DEFAULT_NAME
 from wicket.config.names import MAX_NAME, unknown_model
-from wicket.config.schema import Config, Model, TimeoutTable
+from wicket.config.schema import Config, Model, TaskTable, TimeoutTable
+from wicket.errors import CallerFault
 from wicket.providers import catalogue
 from wicket.routing.deployment import Deployment, Route, Timeouts
 
 MAX_DYNAMIC_ROUTES = 4_096
 ProxyFor = Callable[[str, str, int], str]
+_PLAIN_TASK = TaskTable()
 
 
 class Snapshot:
@@ -42,6 +44,7 @@ class Snapshot:
         self._routes = self._fixed_routes()
         self._bare = self._bare_names()
         self._dynamic: dict[str, Route] = {}
+        self._by_header = {name.encode(): name for name, task in config.tasks.items() if task.by_header}
         self.deployments = self._all_deployments()
         self.default_model = DEFAULT_NAME if DEFAULT_NAME in self._routes else next(iter(config.models), "")
 
@@ -49,6 +52,14 @@ class Snapshot:
         """The route for a model name. Raises `UnknownModelFault`."""
         route = self._routes.get(name) or self._dynamic.get(name)
         return route if route is not None else self._resolve_dynamic(name)
+
+    def header_task(self, value: bytes) -> str:
+        """The task that a caller asks for with `x-wicket-collect`. Raises `CallerFault` naming the header."""
+        task = self._by_header.get(value)
+        if task is None:
+            message = "'x-wicket-collect' must be \"off\" or a task that the operator lets callers ask for."
+            raise CallerFault("unknown_task", message, param="x-wicket-collect")
+        return task
 
     def models(self) -> list[dict[str, Any]]:
         """OpenAI model objects: the local model first, then configured models, then known ones."""
@@ -126,6 +137,7 @@ class Snapshot:
             found += [engine] if engine is not None else self._providers[provider](upstream)
         if model.price is not None:
             found = [build.with_price(deployment, model.price, f"config:{name}") for deployment in found]
+        task = self.config.tasks.get(model.collect, _PLAIN_TASK)
         return Route(
             name=name,
             deployments=tuple(found),
@@ -133,6 +145,8 @@ class Snapshot:
             commit=model.commit,
             timeouts=_timeouts(model.timeouts),
             markup_ppm=round(model.markup * 1_000_000),
+            collect=model.collect,
+            sample_ppm=round(task.sample * 1_000_000),
         )
 
     def _bare_names(self) -> dict[str, list[str]]:

@@ -13,6 +13,7 @@ from wicket.accounts.keys import allows_model
 from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, wants_usage
 from wicket.errors import CallerFault, KeyFault, PermissionFault
 from wicket.gateway.call import Arrival, Call
+from wicket.gateway.collect import COLLECT_HEADER, collected
 from wicket.routing.deployment import Route
 from wicket.wire import fields as top
 
@@ -30,6 +31,10 @@ class Routes(Protocol):
         """The route for a model name; raises `UnknownModelFault`."""
         ...
 
+    def header_task(self, value: bytes, /) -> str:
+        """The task that a caller asks for by header; raises `CallerFault`."""
+        ...
+
 
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
@@ -44,6 +49,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
     if not allows_model(caller, model):
         raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
+    route = routes.resolve(model)
     return Call(
         id=arrival.id,
         api=arrival.api,
@@ -51,12 +57,17 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         fields=fields,
         body_bytes=len(arrival.body),
         model=model,
-        route=routes.resolve(model),
+        route=route,
         is_streamed=is_streamed,
         wants_usage=is_streamed and wants_usage(fields),
         started_us=arrival.started_us,
         unix_ms=arrival.unix_ms,
         trace=_trace(arrival),
+        collected=(
+            collected(arrival, route, routes.header_task)
+            if route.collect or COLLECT_HEADER in arrival.headers
+            else None
+        ),
     )
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_HELD_BYTES = 32 * 1024 * 1024
+MAX_TAKEN_BYTES = 1024 * 1024  # of an answer that may become an example: frames wrap few bytes in many
 LEARN_MASK = 15  # one request in 16 teaches the bytes per token; a stream's frames stand for its tokens
 
 
@@ -53,6 +54,8 @@ class Attempt:
     fault: Fault | None = None
     reason = ""
     dropped: tuple[str, ...] = ()
+    taken: list[bytes] | None = None  # the frames that the caller got, where they are kept as an example
+    num_taken = 0  # bytes of the answer that the caller got, counted where it is kept as an example
     _bill: tuple[Usage, int] | None = None
 
     def __init__(
@@ -160,10 +163,20 @@ class Attempt:
         if not self.out:
             return b""
         out = self.out
+        if self.call.collected is not None:
+            self._keep(out)
         self.out = []
         self.held_bytes = 0
         out.append(b"")
         return b"\n\n".join(out)
+
+    def _keep(self, frames: list[bytes]) -> None:
+        """Frames that go to the caller now; no more of them than an example may have."""
+        self.num_taken += self.held_bytes
+        if self.taken is None:
+            self.taken = []
+        if self.num_taken <= MAX_TAKEN_BYTES:
+            self.taken += frames
 
     def bill(self) -> tuple[Usage, int]:
         """What it used and what that costs in nano-USD; computed once, when it is over."""

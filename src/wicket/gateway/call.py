@@ -12,6 +12,13 @@ from wicket.routing.deployment import Route
 from wicket.wire.fields import Fields
 
 
+class Collected(msgspec.Struct, frozen=True):
+    """A request that is to be kept as an example of `task`; an empty `task`: its caller refused."""
+
+    task: str
+    body: bytes = b""
+
+
 class Call(msgspec.Struct, frozen=True):
     """An admitted request. `started_us` is monotonic, `unix_ms` is for the record."""
 
@@ -27,6 +34,7 @@ class Call(msgspec.Struct, frozen=True):
     started_us: int
     unix_ms: int
     trace: bytes = b""  # a `traceparent` header line for the upstream, b"" for none
+    collected: Collected | None = None  # what it is an example of, None for nothing
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ from wicket.accounts.request_ids import format_id
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
+from wicket.gateway.collect import example_of
 from wicket.gateway.events import (
     Begin,
     Cancel,
@@ -225,6 +226,10 @@ class Drive:
         gate.active.discard(self)
         status = self.status or 499  # nobody was there to see one
         record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
+        if self.call.collected is not None and action.outcome == "ok":
+            gate.keep(
+                example_of(self.call, self.answer)
+            )  # before its record: who sees that may speak of this
         gate.record(record)
         for attempt in self.attempts:  # ends the cycle between drive and attempts, so no collector is needed
             attempt.forget()

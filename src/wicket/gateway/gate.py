@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wicket.accounts.callers import CallerTable
+from wicket.accounts.example import Example
 from wicket.accounts.record import Record
 from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
@@ -26,10 +27,17 @@ LINGER_US = 5_000_000
 class Gate:
     """One worker's request path: its configuration, keys, connections, and what is under way."""
 
-    def __init__(self, pool: Pool, worker: int, record: Callable[[Record], None]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        worker: int,
+        record: Callable[[Record], None],
+        keep: Callable[[Example | str], None] = lambda example: None,
+    ) -> None:
         self.pool = pool
         self.ids = RequestIds(worker)
         self.record = record
+        self.keep = keep  # gets an example, or why there is none
         self.callers = CallerTable()
         self.routes: Routes | None = None
         self.rates = Rates()

@@ -52,3 +52,5 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     commit: str = "first-token"  # or "whole"
     timeouts: Timeouts = Timeouts()
     markup_ppm: int = 0  # charge = cost x (1 + markup), in parts per million
+    collect: str = ""  # the task whose examples its requests are, "" for none
+    sample_ppm: int = 1_000_000  # which share of them is kept

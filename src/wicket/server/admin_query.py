@@ -116,7 +116,7 @@ def parse_body(body: bytes, kind: type[T]) -> T:
 
 def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
     """`key`, `model`, `outcome`, `since`, `until`, `limit`, `follow`. Raises `CallerFault`."""
-    _refuse_unknown(query, ("key", "model", "outcome", "since", "until", "limit", "follow"))
+    refuse_unknown(query, ("key", "model", "outcome", "since", "until", "limit", "follow"))
     return LogFilter(
         key=query.get("key", ""),
         model=query.get("model", ""),
@@ -130,7 +130,7 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
 
 def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
     """`by` (a comma list of `GROUPS`), `since`, `until`. Raises `CallerFault`."""
-    _refuse_unknown(query, ("by", "since", "until"))
+    refuse_unknown(query, ("by", "since", "until"))
     by = tuple(dict.fromkeys(part.strip() for part in query["by"].split(","))) if "by" in query else ()
     for group in by:
         if group not in GROUPS:
@@ -177,7 +177,8 @@ def _flag(query: Mapping[str, str], field: str) -> bool:
     raise CallerFault("invalid_value", f"'{field}' must be 1 or 0.", param=field)
 
 
-def _refuse_unknown(query: Mapping[str, Any], known: tuple[str, ...]) -> None:
+def refuse_unknown(query: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    """Raises `CallerFault` for a parameter that is not `known`."""
     for field in query:
         if field not in known:
             message = f"There is no parameter {field[:40]!r} here; there are {', '.join(known)}."

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from wicket.accounts.callers import Caller
 from wicket.accounts.request_ids import RequestIds, format_id
 from wicket.errors import Fault, PermissionFault
-from wicket.server import admin, app_health, app_models
+from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
 from wicket.server.answers import fault_body, fault_headers
 from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate
 from wicket.server.app_paths import ALIAS, INFERENCE_PATHS, allow, unknown_path, wrong_method
@@ -38,7 +38,7 @@ _log = logging.getLogger("wicket.server")
 def build_app(house: House) -> Starlette:
     """The app for one worker. CORS is there only while `house.cors_origins` is not empty."""
     paths: list[Path] = []
-    for module in (app_health, app_models, admin):
+    for module in (app_health, app_models, app_feedback, admin, admin_examples):
         for path, access, handlers in module.ROUTES:
             paths += _with_alias(path, Resource(house, handlers, access))
     for path in INFERENCE_PATHS:

@@ -24,6 +24,7 @@ from wicket.supervisor.messages import (
     Answer,
     Ask,
     Committed,
+    Examples,
     Load,
     PackedRecords,
     Ready,
@@ -90,6 +91,10 @@ class Control:
                 self._spool(unpack_records(batch))
             else:
                 self._keep(self._last_sequence, batch)
+
+    def send_examples(self, message: Examples) -> bool:
+        """Hand over examples; False when the supervisor does not keep up or is gone: they are not kept."""
+        return not self._channel.is_congested and self._channel.send(message)
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
         """What only the supervisor knows or may do. Raises the `Fault` it answers with."""

@@ -92,6 +92,15 @@ def _cold_paths() -> dict[str, Any]:
                 parameters=[request],
             )
         },
+        "/v1/feedback": {
+            "post": _operation(
+                "giveFeedback",
+                "Say of an answer how good it was, or how it should read",
+                "Feedback",
+                ("400", "401", "404", "409", "413"),
+                requestBody=_body("NewFeedback"),
+            )
+        },
         "/healthz": {"get": _operation("health", "The process lives", "Health", (), security=_OPEN)},
         "/readyz": {"get": _operation("ready", "Inference is answered now", "Readiness", (), security=_OPEN)},
         "/metrics": {
@@ -119,6 +128,17 @@ def _admin_paths() -> dict[str, Any]:
                 _admin("logs", "Records, newest first", "RequestList", parameters=_log_parameters())
             )
         },
+        "/admin/v1/examples": {
+            "get": _lines(
+                _admin(
+                    "examples", "A task's examples, one per line", "Example", parameters=_example_parameters()
+                )
+            ),
+            "delete": _admin(
+                "eraseExamples", "Erase what was collected", "Erased", parameters=_erase_parameters()
+            ),
+        },
+        "/admin/v1/tasks": {"get": _admin("tasks", "What is collected", "TaskList")},
         "/admin/v1/status": {"get": _admin("status", "Processes and engines", "Document")},
         "/admin/v1/config": {"get": _admin("config", "What is in force, secrets masked", "Document")},
         "/admin/v1/config/reload": {"post": _admin("reload", "Read the configuration again", "Document")},
@@ -168,6 +188,26 @@ def _text(operation: dict[str, Any]) -> dict[str, Any]:
 def _followed(operation: dict[str, Any]) -> dict[str, Any]:
     operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation
+
+
+def _lines(operation: dict[str, Any]) -> dict[str, Any]:
+    content = operation["responses"]["200"]["content"]
+    content["application/x-ndjson"] = content.pop("application/json")
+    return operation
+
+
+def _example_parameters() -> list[dict[str, Any]]:
+    task = {**_query("task", one_of("string"), "Whose examples."), "required": True}
+    minis = _query("minis", one_of("string", enum=["0", "1"]), "0: without what minis answered themselves.")
+    return [task, _span_parameters()[0], minis]
+
+
+def _erase_parameters() -> list[dict[str, Any]]:
+    return [
+        _query("key", one_of("string"), "A caller's: the key's id or name, or `admin`."),
+        _query("task", one_of("string"), "A task's."),
+        _query("request", one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"), "One request's."),
+    ]
 
 
 def _usage_parameters() -> list[dict[str, Any]]:

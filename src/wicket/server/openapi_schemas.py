@@ -275,6 +275,35 @@ SCHEMAS: dict[str, Schema] = {
         },
         "requests input_tokens output_tokens cost_usd charge_usd rows",
     ),
+    "NewFeedback": record(
+        {
+            "request_id": one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"),
+            "score": one_of("number null", minimum=0, maximum=1),
+            "corrected": {"anyOf": [TEXT, one_of("object"), one_of("null")]},
+        },
+        "request_id",
+        additionalProperties=False,
+    ),
+    "Feedback": record(
+        {
+            "object": {"const": "feedback"},
+            "request_id": TEXT,
+            "score": one_of("number null"),
+            "corrected": FLAG,
+        },
+        "object request_id score corrected",
+    ),
+    "Example": record(
+        {
+            "messages": array(ref("Message")),
+            "tools": array(ref("Tool")),
+            "response_format": one_of("object"),
+            "meta": one_of("object"),
+        },
+        "messages meta",
+    ),
+    "Erased": record({"erased": COUNT}, "erased"),
+    "TaskList": record({"object": {"const": "list"}, "data": array(one_of("object"))}, "object data"),
     "Health": record({"status": {"const": "ok"}}, "status"),
     "Readiness": record(
         {"status": TEXT, "engines": one_of("object", additionalProperties=TEXT), "reasons": array(TEXT)},

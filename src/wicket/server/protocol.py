@@ -23,6 +23,7 @@ from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.admit import admit, check_live
 from wicket.gateway.call import Arrival
+from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
 from wicket.gateway.gate import Gate
 from wicket.server.bearer import read_bearer, unknown_key
@@ -31,9 +32,10 @@ from wicket.server.reply import HttpReply, StatusLines
 
 _KEPT = frozenset(
     b"authorization x-api-key api-key traceparent content-length expect "
-    b"host transfer-encoding content-encoding".split()
+    b"host transfer-encoding content-encoding x-wicket-collect".split()
 )
 
+_OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
 
@@ -303,7 +305,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def _remember(self, api: Api, digest: bytes) -> None:
         whole = self.whole
-        if whole is None or self.expect_100_continue or b"traceparent" in self.kept:
+        if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
             return
         origin = [pair for pair in self.headers if pair[0] == b"origin"]
         self.serving.heads.remember(whole.name, KnownHead(api, digest, origin))

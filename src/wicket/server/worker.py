@@ -33,6 +33,7 @@ from wicket.errors import ProviderFault, StoreFault
 from wicket.gateway.admit import check_live
 from wicket.gateway.gate import Gate
 from wicket.routing.deployment import Deployment
+from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
@@ -71,7 +72,8 @@ class Worker:
     def __init__(self, index: int, home: Path) -> None:
         self.home = home
         self.pool = KeepAlivePool()
-        self.gate = Gate(self.pool, index, self._record)
+        self.basket = Basket()
+        self.gate = Gate(self.pool, index, self._record, self.basket.put)
         self.serving = Serving(gate=self.gate, apis=_paths())
         self.control = Control(self._hear, self._lost, self._spool)
         self.index = index
@@ -218,6 +220,8 @@ class Worker:
             self._flush()
 
     def _flush(self) -> None:
+        if self.basket.is_filled:  # before their records: who sees a record may speak of its example
+            self.basket.hand_over(self.control.send_examples)
         if self.records:
             batch, self.records = self.records, []
             self.control.send_records(batch)

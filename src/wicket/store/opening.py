@@ -10,6 +10,8 @@ from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
+import msgspec
+
 from wicket.errors import StoreFault
 from wicket.store.faults import mapped
 
@@ -18,30 +20,44 @@ BUSY_MS = 5_000
 _JOURNAL_BYTES = 64 << 20
 
 
-def migrations() -> list[str]:
+class Kind(msgspec.Struct, frozen=True):
+    """One kind of database: the mark in its header, and the package with its steps."""
+
+    application_id: int
+    steps: str
+
+
+LEDGER = Kind(APPLICATION_ID, "wicket.store.migrations")
+EXAMPLES = Kind(0x574B5458, "wicket.store.example_migrations")  # "WKTX"
+
+
+def migrations(package: str = LEDGER.steps) -> list[str]:
     """The steps in order; the n-th makes version n."""
-    folder = resources.files("wicket.store.migrations")
+    folder = resources.files(package)
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [folder.joinpath(name).read_text("utf-8") for name in names]
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+def open_writer(path: Path, kind: Kind = LEDGER) -> sqlite3.Connection:
     """The one connection that writes, with the schema brought up to date.
 
     The file is made with mode 0600. Raises `StoreFault`; a file that isn't ours or is newer stays untouched.
     """
-    steps = migrations()
+    steps = migrations(kind.steps)
     with mapped(path):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         with closing(open_reader(path)) as reader:
-            _refuse_foreign(reader, path, len(steps))
+            _refuse_foreign(reader, path, len(steps), kind.application_id)
         connection = _connect(path.absolute().as_uri())
         try:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
+            if kind is EXAMPLES:
+                connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten with zeros
+                connection.execute("PRAGMA temp_store = MEMORY")  # and nothing of it lies about elsewhere
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA journal_size_limit = {_JOURNAL_BYTES}")
-            _migrate(connection, steps)
+            _migrate(connection, steps, kind.application_id)
         except BaseException:
             connection.close()
             raise
@@ -60,11 +76,11 @@ def _connect(uri: str) -> sqlite3.Connection:
     )
 
 
-def _refuse_foreign(reader: sqlite3.Connection, path: Path, known: int) -> None:
+def _refuse_foreign(reader: sqlite3.Connection, path: Path, known: int, ours: int) -> None:
     reader.execute("BEGIN")  # one snapshot: another first start may commit between two of these questions
     version = reader.execute("PRAGMA user_version").fetchone()[0]
     application = reader.execute("PRAGMA application_id").fetchone()[0]
-    if application == APPLICATION_ID:
+    if application == ours:
         if version > known:
             raise StoreFault(
                 "store_newer",
@@ -94,7 +110,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError(f"no write-ahead log on this file system (journal mode {mode})")
 
 
-def _migrate(connection: sqlite3.Connection, steps: list[str]) -> None:
+def _migrate(connection: sqlite3.Connection, steps: list[str], application_id: int) -> None:
     if connection.execute("PRAGMA user_version").fetchone()[0] == len(steps):
         return
     connection.execute("BEGIN IMMEDIATE")
@@ -103,7 +119,7 @@ def _migrate(connection: sqlite3.Connection, steps: list[str]) -> None:
         for step in steps[version:]:
             for statement in _statements(step):
                 connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {application_id}")
         connection.execute(f"PRAGMA user_version = {len(steps)}")
         connection.execute("COMMIT")
     except BaseException:

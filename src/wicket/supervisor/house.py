@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wicket.accounts.callers import Caller
 from wicket.config.schema import Config
+from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
 from wicket.supervisor.crew import Crew
@@ -19,6 +20,7 @@ from wicket.supervisor.messages import (
     AddCaller,
     Committed,
     Configure,
+    Examples,
     LedgerState,
     Records,
     RemoveCaller,
@@ -32,6 +34,7 @@ from wicket.supervisor.worker import Worker
 
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
+    from wicket.supervisor.collector import Collector
 
 _log = logging.getLogger("wicket.supervisor")
 
@@ -50,6 +53,7 @@ class RunningHouse:
         self.crew: Crew
         self.engines: Engines
         self.books: Books | None = None
+        self.opened_collector: Collector | None = None
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -64,6 +68,13 @@ class RunningHouse:
     def recent(self) -> Recent:
         """The newest records."""
         return self._open_books().recent
+
+    @property
+    def collector(self) -> Collector:
+        """The examples."""
+        if self.opened_collector is None:
+            raise StoreFault("store_opening", "The database is being opened. Try again in a moment.")
+        return self.opened_collector
 
     def tell(self, message: ToWorker) -> None:
         """Send to every worker, those that start later included."""
@@ -110,10 +121,11 @@ class RunningHouse:
         self._spawn(self._roll())
         return {"restarting": self.crew.num_wanted}
 
-    def open_books(self, books: Books, callers: list[Caller]) -> None:
-        """The database is open: from now on there are callers, and records are taken."""
+    def open_books(self, books: Books, collector: Collector, callers: list[Caller]) -> None:
+        """The database is open: from now on there are callers, and records and examples are taken."""
         self._callers = {caller.key_id: caller for caller in callers}
         self.books = books
+        self.opened_collector = collector
         self._declare()
         self.crew.tell(self._set_callers())
 
@@ -134,9 +146,15 @@ class RunningHouse:
         done = Committed(sequence=message.sequence)
         self.books.offer(message.records, lambda: worker.channel.send(done))
 
+    def collect(self, message: Examples) -> None:
+        """Examples from a worker."""
+        if self.opened_collector is not None:
+            self.opened_collector.offer(message)
+
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
         self._declare()
+        self.collector.tasks = tasks_of(config)
         retire = await self.engines.change(config.engines, before.server.drain_s)
         self.tell(self._configure())
         for engine in self.engines.current.values():

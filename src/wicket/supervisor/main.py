@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault
 from wicket.supervisor.adminkey import AdminKey
 from wicket.supervisor.announce import engine_line, start_message
@@ -23,13 +24,15 @@ from wicket.supervisor.engines import Command, EngineProcess, Engines
 from wicket.supervisor.environment import for_child
 from wicket.supervisor.home import RUN_FOLDER, HomeLock
 from wicket.supervisor.house import RunningHouse
-from wicket.supervisor.messages import Ask, LedgerState, Records, ToSupervisor
+from wicket.supervisor.messages import Ask, Examples, LedgerState, Records, ToSupervisor
 from wicket.supervisor.settings import Settings
-from wicket.supervisor.verbs import answer, now_ms
+from wicket.supervisor.verb import now_ms
+from wicket.supervisor.verbs import answer
 from wicket.supervisor.worker import Worker, WorkerCommand
 
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
+    from wicket.supervisor.collector import Collector
 
 WATCH_S = 0.5
 ENGINE_GRACE_S = 5.0
@@ -91,14 +94,17 @@ class Supervisor:
         """Open the books while the processes load."""
         table = self._boot.settings.config.records
 
-        def open_them() -> Books:
+        def open_them() -> tuple[Books, Collector]:
             from wicket.supervisor.books import Books  # while the workers start, not before
+            from wicket.supervisor.collector import Collector
 
-            return Books(self._boot.home, table, self._ledger_turned)
+            tasks = tasks_of(self._boot.settings.config)
+            return Books(self._boot.home, table, self._ledger_turned), Collector(self._boot.home, tasks)
 
-        books = await asyncio.to_thread(open_them)
+        books, collector = await asyncio.to_thread(open_them)
         books.start()
-        self.house.open_books(books, await asyncio.to_thread(books.live_callers, now_ms()))
+        collector.start()
+        self.house.open_books(books, collector, await asyncio.to_thread(books.live_callers, now_ms()))
         if books.num_imported:
             _log.info("%d records came in from the spool", books.num_imported)
 
@@ -131,6 +137,8 @@ class Supervisor:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.house.books is not None:
             await asyncio.to_thread(self.house.books.close)
+        if self.house.opened_collector is not None:
+            await asyncio.to_thread(self.house.opened_collector.stop)
         await self._engines.close(1.0 if self._hurry.is_set() else ENGINE_GRACE_S)
         self._children.close()
         if self._failure:
@@ -143,6 +151,8 @@ class Supervisor:
     def _hear(self, worker: Worker, message: ToSupervisor) -> None:
         if isinstance(message, Records):
             self.house.take(worker, message)
+        elif isinstance(message, Examples):
+            self.house.collect(message)
         elif isinstance(message, Ask):
             self._spawn(self._answer(worker, message))
 

@@ -163,9 +163,13 @@ class Ask(msgspec.Struct, tag="ask"):
 
 
 class Examples(msgspec.Struct, tag="examples"):
-    """Requests and answers of routes that collect. Not confirmed: what is lost is material, not money."""
+    """Requests and answers of routes that collect. Not confirmed: what is lost is material, not money.
+
+    `left_out` says how many others were not kept since the last message, by the reason.
+    """
 
     examples: list[Example]
+    left_out: dict[str, int] = {}
 
 
 class Checked(msgspec.Struct, tag="checked"):

@@ -11,6 +11,7 @@ from wicket.supervisor.settings import pending_restart
 
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
+    from wicket.supervisor.collector import Collector
     from wicket.supervisor.engines import EngineProcess
     from wicket.supervisor.house import RunningHouse
     from wicket.supervisor.settings import Settings
@@ -31,6 +32,7 @@ def status_document(house: RunningHouse) -> dict[str, Any]:
         "engines": [_engine(engine) for engine in house.engines.current.values()],
         "config": _config(house.settings, pending_restart(house.opened_with, house.settings.config)),
         "ledger": _ledger(house.books),
+        "collector": _collector(house.opened_collector),
     }
 
 
@@ -50,7 +52,19 @@ def gauges(house: RunningHouse) -> Gauges:
         ledger_written=writer.counters.num_written if writer else 0,
         ledger_faults=writer.counters.num_faults if writer else 0,
         engines={name: engine.readiness.state for name, engine in house.engines.current.items()},
+        **_examples(house.opened_collector),
     )
+
+
+def _examples(collector: Collector | None) -> dict[str, Any]:
+    if collector is None:
+        return {}
+    left_out = dict(collector.counters.left_out)
+    return {
+        "examples_refused": left_out.pop("refused", 0),
+        "examples_dropped": left_out,
+        "examples": dict(collector.counters.written),
+    }
 
 
 def _worker(worker: Worker) -> dict[str, Any]:
@@ -83,6 +97,21 @@ def _config(settings: Settings, waiting: list[str]) -> dict[str, Any]:
         "path": str(settings.path) if settings.path else "",
         "fault": settings.fault,
         "needs_restart": waiting,
+    }
+
+
+def _collector(collector: Collector | None) -> dict[str, Any]:
+    if collector is None:
+        return {"state": "opening"}
+    counters = collector.counters
+    return {
+        "state": collector.state,
+        "fault": collector.last_fault.message if collector.last_fault else "",
+        "tasks": sorted(collector.tasks),
+        "queued": counters.num_queued,
+        "written": dict(counters.written),
+        "left_out": dict(counters.left_out),
+        "expired": counters.num_expired,
     }
 
 

@@ -7,64 +7,20 @@ The store blocks, so its calls go to a thread.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
 from wicket.accounts.keys import VirtualKey, create_key
 from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
-from wicket.store.contract import RecordFilter, Store, matches
-from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
-from wicket.supervisor.recent import Recent
+from wicket.store.contract import RecordFilter, matches
+from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
+from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
+from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 
 MAX_LISTED = 10_000
-
-
-class House(Protocol):
-    """The supervisor, as far as the verbs need it."""
-
-    @property
-    def store(self) -> Store:
-        """Keys and records."""
-        ...
-
-    @property
-    def recent(self) -> Recent:
-        """The newest records."""
-        ...
-
-    def tell(self, message: ToWorker) -> None:
-        """Send to every worker."""
-        ...
-
-    def status(self) -> dict[str, Any]:
-        """Processes, engines, configuration, ledger."""
-        ...
-
-    def metrics(self) -> str:
-        """Prometheus' text."""
-        ...
-
-    def shown_config(self) -> dict[str, Any]:
-        """The configuration in force, secrets masked."""
-        ...
-
-    async def reload(self) -> dict[str, Any]:
-        """Load the configuration again. Raises `ConfigFault`."""
-        ...
-
-    def restart_workers(self) -> dict[str, Any]:
-        """Begin a rolling restart. Raises `OperatorFault` while one is under way."""
-        ...
-
-
-Arguments = dict[str, Any]
-Verb = Callable[[House, Arguments, int], Awaitable[Any]]
 
 
 async def answer(house: House, ask: Ask) -> Answer:
@@ -128,7 +84,7 @@ async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
     With `after`, a mark, only what has come in since; without it, what is in the database.
     """
     after = arguments.get("after")
-    wanted_key = await _key_number(house, arguments.get("key", ""))
+    wanted_key = await key_number(house, arguments.get("key", ""))
     limit = min(MAX_LISTED, max(1, arguments.get("limit", 100)))
     wanted = RecordFilter(
         since_ms=arguments.get("since_ms", 0),
@@ -205,6 +161,7 @@ VERBS: dict[str, Verb] = {
     "config.show": config_show,
     "config.reload": config_reload,
     "restart": restart,
+    **EXAMPLE_VERBS,
 }
 
 
@@ -216,34 +173,7 @@ def key_fields(key: VirtualKey) -> dict[str, Any]:
         "team": key.team,
         "models": list(key.models),
         "shown": key.shown,
-        "created_at": _iso(key.created_ms),
-        "expires_at": _iso(key.expires_ms),
-        "revoked_at": _iso(key.revoked_ms),
+        "created_at": iso(key.created_ms),
+        "expires_at": iso(key.expires_ms),
+        "revoked_at": iso(key.revoked_ms),
     }
-
-
-async def _key_number(house: House, text: str) -> int | None:
-    """The key id behind a public id or a name; "admin" is 0, "" is all."""
-    if not text:
-        return None
-    if text == "admin":
-        return 0
-    keys = await asyncio.to_thread(house.store.list_keys)
-    for key in reversed(keys):
-        if text in (key.public_id, key.name):
-            return key.id
-    raise CallerFault(
-        "unknown_key", f"There is no key {text[:80]!r}; `wicket keys list` shows them.", status=404
-    )
-
-
-def now_ms() -> int:
-    """Unix time in ms."""
-    return int(time.time() * 1000)
-
-
-def _iso(unix_ms: int) -> str | None:
-    if not unix_ms:
-        return None
-    moment = datetime.fromtimestamp(unix_ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

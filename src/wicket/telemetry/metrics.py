@@ -41,6 +41,9 @@ class Gauges(msgspec.Struct, frozen=True):
     ledger_written: int = 0
     ledger_faults: int = 0
     engines: Mapping[str, str] = {}
+    examples: Mapping[str, int] = {}  # by task
+    examples_dropped: Mapping[str, int] = {}  # by reason
+    examples_refused: int = 0
 
 
 class _Series:
@@ -243,7 +246,21 @@ def _gauge_families(gauges: Gauges) -> list[str]:
     return [
         *(family(name, kind, meaning, [("", (), str(value))]) for name, kind, meaning, value in plain),
         family("wicket_engine_state", "gauge", "1 for the state that a local engine is in.", engines),
+        *_example_families(gauges),
         family("wicket_build_info", "gauge", "The version.", [("", (("version", gauges.version),), "1")]),
+    ]
+
+
+def _example_families(gauges: Gauges) -> list[str]:
+    kept: list[Sample] = [("", (("task", name),), str(n)) for name, n in sorted(gauges.examples.items())]
+    dropped: list[Sample] = [
+        ("", (("reason", name),), str(n)) for name, n in sorted(gauges.examples_dropped.items())
+    ]
+    refused: list[Sample] = [("", (), str(n)) for n in [gauges.examples_refused] if n]
+    return [
+        family("wicket_examples_total", "counter", "Requests kept as examples.", kept),
+        family("wicket_examples_dropped_total", "counter", "Requests not kept as examples.", dropped),
+        family("wicket_examples_refused_total", "counter", "Requests whose callers refused.", refused),
     ]
 
 

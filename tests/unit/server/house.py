@@ -47,7 +47,7 @@ class StoreHouse(Desk):
     """`server.app_house.House` and `supervisor.verbs.House` at once."""
 
     def __init__(self, folder: Path, config: str = CONFIG) -> None:
-        super().__init__(SqliteStore(folder / "wicket.db"))
+        super().__init__(SqliteStore(folder / "wicket.db"), folder)
         parsed = parse(config, {}, source="wicket.toml", base=folder)
         self.snapshot: Snapshot = compile_snapshot(parsed, version=1, engine_sockets={})
         self.callers = CallerTable([Caller(0, "admin", digest(ADMIN_KEY.encode()), is_admin=True)])
@@ -150,7 +150,7 @@ def serving(house: StoreHouse) -> Iterator[tuple[str, int]]:
         server.should_exit = True
         thread.join()
         listener.close()
-        house.store.close()
+        house.close()
 
 
 class Browser:
