@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 
 from wicket.lab.shingles import words
 
-MAX_TOPICS = 8
+MAX_TOPICS = 6
 MAX_TEXTS = 2_000  # of a heap are embedded; the rest are taken to be like them
 LEAST_TEXTS = 60
 LEAST_OF_TOPIC = 10
-LEAST_SILHOUETTE = 0.08  # less is one topic
+LEAST_SILHOUETTE = 0.2  # less is one topic
+LEAST_GAIN = 0.03  # another topic must be worth it
 ROUNDS = 50
 NAMING_WORDS = 4
+LEAST_RATIO = 2.0  # a word that names a topic is so many times more frequent there
 
 Vectors = NDArray[np.float32]
 
@@ -54,12 +56,13 @@ def find_topics(texts: Sequence[str], vectors: Vectors) -> list[Topic]:
         if np.bincount(belongs, minlength=number).min() < LEAST_OF_TOPIC:
             continue
         value = _silhouette(vectors, centres)
-        if value > best + 0.01:  # another topic must be worth it
+        if value > best + LEAST_GAIN:
             best, chosen = value, belongs
     places = [np.flatnonzero(chosen == number).tolist() for number in sorted(set(chosen.tolist()))]
     places.sort(key=lambda of_topic: (-len(of_topic), of_topic))
     counts = [Counter(word for place in part for word in set(words(texts[place]))) for part in places]
-    return [Topic(tuple(part), _naming(counts, index)) for index, part in enumerate(places)]
+    sizes = [len(part) for part in places]
+    return [Topic(tuple(part), _naming(counts, sizes, index)) for index, part in enumerate(places)]
 
 
 def _centres(vectors: Vectors, number: int) -> Vectors:
@@ -92,13 +95,13 @@ def _silhouette(vectors: Vectors, centres: Vectors) -> float:
     return float(((distances[:, 1] - distances[:, 0]) / np.maximum(distances[:, 1], 1e-6)).mean())
 
 
-def _naming(counts: Sequence[Counter[str]], index: int) -> tuple[str, ...]:
+def _naming(counts: Sequence[Counter[str]], sizes: Sequence[int], index: int) -> tuple[str, ...]:
     """The words that are much more frequent here than elsewhere, weighted by how frequent."""
     own, total = counts[index], sum(counts, Counter[str]())
-    size, rest = max(own.values(), default=1), max(total.values(), default=1)
-    weights = {
-        word: number * math.log((number + 1) / size * rest / (total[word] - number + 1))
-        for word, number in own.items()
-        if len(word) > 2 and number > 1
-    }
+    weights = {}
+    for word, number in own.items():
+        inside = number / sizes[index]
+        outside = (total[word] - number + 0.5) / (sum(sizes) - sizes[index] + 1)
+        if len(word) > 2 and number > 1 and inside > LEAST_RATIO * outside:
+            weights[word] = inside * math.log(inside / outside)
     return tuple(sorted(weights, key=lambda word: (-weights[word], word))[:NAMING_WORDS])
