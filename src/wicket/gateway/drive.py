@@ -227,12 +227,17 @@ class Drive:
         status = self.status or 499  # nobody was there to see one
         record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
         if self.call.collected is not None and action.outcome == "ok":
-            gate.keep(
-                example_of(self.call, self.answer)
-            )  # before its record: who sees that may speak of this
+            self._collect()  # before its record: who sees that may speak of this
         gate.record(record)
         for attempt in self.attempts:  # ends the cycle between drive and attempts, so no collector is needed
             attempt.forget()
+
+    def _collect(self) -> None:
+        """Give the example away; whatever is wrong with it, the record is written."""
+        try:
+            self.gate.keep(example_of(self.call, self.answer))
+        except Exception as error:  # no trace: the frames of one hold what was said
+            _log.error("%s was not collected: %s", format_id(self.call.id), type(error).__name__)
 
     # what the caller reads beside the answer
 

@@ -162,6 +162,9 @@ def _operation(
 
 def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[str, Any]:
     operation = _operation(operation_id, summary, answer, _INFERENCE, requestBody=_body(body))
+    if operation_id == "chatCompletions":
+        text = "`off`: this request is not kept as an example. A task: it is, where the operator allows that."
+        operation["parameters"] = [_parameter("x-wicket-collect", "header", one_of("string"), text)]
     if operation_id != "embeddings":
         operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation

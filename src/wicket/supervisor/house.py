@@ -126,6 +126,7 @@ class RunningHouse:
         self._callers = {caller.key_id: caller for caller in callers}
         self.books = books
         self.opened_collector = collector
+        collector.tasks = tasks_of(self.settings.config)
         self._declare()
         self.crew.tell(self._set_callers())
 
@@ -154,7 +155,8 @@ class RunningHouse:
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
         self._declare()
-        self.collector.tasks = tasks_of(config)
+        if self.opened_collector is not None:
+            self.opened_collector.tasks = tasks_of(config)
         retire = await self.engines.change(config.engines, before.server.drain_s)
         self.tell(self._configure())
         for engine in self.engines.current.values():

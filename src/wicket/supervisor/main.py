@@ -98,7 +98,7 @@ class Supervisor:
             from wicket.supervisor.books import Books  # while the workers start, not before
             from wicket.supervisor.collector import Collector
 
-            tasks = tasks_of(self._boot.settings.config)
+            tasks = tasks_of(self._boot.settings.config)  # what has expired goes at once
             return Books(self._boot.home, table, self._ledger_turned), Collector(self._boot.home, tasks)
 
         books, collector = await asyncio.to_thread(open_them)
