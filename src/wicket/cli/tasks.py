@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from wicket.cli import tasks_discover
 from wicket.cli.administration import administration
 from wicket.cli.discovery import add_server_options
 from wicket.cli.output import add_json_option, show_json
@@ -20,6 +21,7 @@ def add_parser(subparsers: Any) -> None:
     for verb in (listing,):
         add_server_options(verb)
         add_json_option(verb)
+    tasks_discover.add_verb(verbs)
 
 
 def list_tasks(args: argparse.Namespace) -> None:

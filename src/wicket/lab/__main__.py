@@ -9,6 +9,7 @@ from importlib import import_module
 from wicket.errors import Fault
 
 COMMANDS = {
+    "discover": "wicket.lab.discover_command",
     "mini": "wicket.lab.mini",
 }
 
