@@ -54,7 +54,8 @@ p{margin:.6rem 0;max-width:46rem;overflow-wrap:anywhere}
 .note{border-left:.25rem solid var(--quiet);padding:.35rem 0 .35rem .85rem}
 .note.good{border-color:var(--good)}.note.bad{border-color:var(--bad)}.note.warn{border-color:var(--warn)}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.75rem;margin:1.25rem 0}
-dl.facts div{background:var(--raised);border-radius:.5rem;padding:.9rem 1rem;display:flex;flex-direction:column}
+dl.facts div{display:flex;flex-direction:column;background:var(--raised);border-radius:.5rem;
+padding:.9rem 1rem}
 dl.facts dt{order:2;font-size:.875rem;line-height:1.35;overflow-wrap:anywhere}
 dl.facts dd{order:1;margin:0 0 .15rem;font-size:1.6rem;line-height:1.25;font-weight:600;letter-spacing:-.01em}
 dl.facts dd+dd{order:3;margin:0;font-size:.8125rem;font-weight:400;letter-spacing:0;color:var(--quiet);
