@@ -104,6 +104,18 @@ def read_cases(data: bytes, name: str, default_check: str = "exact") -> list[Cas
     return cases
 
 
+def require_possible(cases: list[Case], *, has_judge: bool, allows_code: bool) -> None:
+    """Raises `CallerFault` where a check needs something that was not given."""
+    checks = {case.check for case in cases}
+    if "judge" in checks and not has_judge:
+        raise CallerFault("no_judge", 'Cases with the check "judge" need --judge MODEL.')
+    if "tests" in checks and not allows_code:
+        message = (
+            'Cases with the check "tests" run code that models wrote: --allow-code says that this is wanted.'
+        )
+        raise CallerFault("code_not_allowed", message)
+
+
 def suite_hash(cases: list[Case]) -> str:
     """What a score belongs to: the same cases judged the same way, in any order."""
     return _hash(sorted(f"{case.asked}{case.judged}{case.kind}" for case in cases))

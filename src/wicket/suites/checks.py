@@ -27,15 +27,16 @@ _AROUND = " \t\n\r.,;:!?\"'`*_()[]{}<>"
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """A score from 0 to 1, and in a few words why it is not 1."""
+    """A score from 0 to 1, in a few words why it is not 1, and the least that counts as right."""
 
     score: float
     why: str = ""
+    least: float = RIGHT_FROM
 
     @property
     def is_right(self) -> bool:
         """Whether the answer counts as right."""
-        return self.score >= RIGHT_FROM
+        return self.score >= self.least
 
 
 Check = Callable[[Case, str], Verdict]

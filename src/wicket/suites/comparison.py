@@ -16,7 +16,6 @@ import msgspec
 from wicket.minis.confidence import interval
 from wicket.minis.paired import bootstrap, difference, mcnemar, quantile
 from wicket.suites.case import Case
-from wicket.suites.checks import RIGHT_FROM
 
 VERSION = 1
 ALPHA = 0.05  # the p-value below which one model counts as worse than another
@@ -27,7 +26,7 @@ _NANOS = 1e9
 class Answered(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One answer of one model to one case; a line of `answers.jsonl`.
 
-    `asked` is the hash of what was sent, `judged` that of how `score` was found. `error` is the fault's code;
+    `asked` is the hash of what was sent, `judged` that of how `right` and `score` were found. `error` is the fault's code;
     such an answer is wrong. Times are the client's, in ms; the cost is the ledger's, in nano-USD, None where
     it is unknown. `judge_nanos` is what judging it cost.
     """
@@ -50,6 +49,7 @@ class Answered(msgspec.Struct, kw_only=True, omit_defaults=True):
     request_id: str = ""
     deployment: str = ""
     judged: str = ""
+    right: bool = False
     score: float = 0.0
     why: str = ""
     judge_nanos: int = 0
@@ -57,7 +57,7 @@ class Answered(msgspec.Struct, kw_only=True, omit_defaults=True):
     @property
     def is_right(self) -> bool:
         """Whether it counts as right."""
-        return not self.error and self.score >= RIGHT_FROM
+        return self.right and not self.error
 
 
 class Spread(msgspec.Struct, frozen=True):

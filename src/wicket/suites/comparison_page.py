@@ -224,19 +224,19 @@ def _sample(case: Case, names: Sequence[str], first: dict[tuple[str, str], Answe
 def _method(comparison: Comparison) -> list[str]:
     settings = comparison.settings
     words = [
-        "All models got the same cases, case by case and in turns, so that what slows the machine or a line for a "
-        f"while slows all of them. {settings.get('concurrency', 1)} requests ran at a time; answers per case: "
-        f"{comparison.repeats}; temperature: {settings.get('temperature')}; longest answer: "
-        f"{settings.get('max_tokens')} tokens.",
-        "Intervals of a share are Wilson's at 95 %. Differences are taken case by case, with an interval by the "
-        "bootstrap over cases (BCa), and McNemar's exact test for the p-value. Times are the client's; costs are "
-        "the ledger's own.",
+        "All models got the same cases, case by case and in turns, so that what slows the machine or a line "
+        "for a while slows all of them.",
+        f"{settings.get('concurrency', 1)} requests ran at a time; answers per case: {comparison.repeats}; "
+        f"temperature: {settings.get('temperature')}; longest answer: {settings.get('max_tokens')} tokens.",
+        "Intervals of a share are Wilson's at 95 %. Differences are taken case by case, with an interval by "
+        "the bootstrap over cases (BCa), and McNemar's exact test for the p-value. Times are the client's; "
+        "costs are the ledger's own.",
     ]
     machine = comparison.machine
     if machine.get("watts_per_core"):
         words.append(
-            f"Energy is an estimate: processor seconds of the local model times {machine['watts_per_core']:g} W "
-            "for a busy core, a stated figure and no measurement."
+            "Energy is an estimate: processor seconds of the local model times "
+            f"{machine['watts_per_core']:g} W for a busy core, a stated figure and no measurement."
         )
     if machine.get("measured_j") is not None:
         words.append(
