@@ -42,6 +42,7 @@ class Run:
         self._lock = threading.Lock()
         self._queue: list[Errand] = []
         self._num_done = 0
+        self._asked_before: set[str] = set()
         self._fault: Fault | None = None
         self._is_over = threading.Event()
 
@@ -50,6 +51,7 @@ class Run:
         file = AnswerFile(self.settings.folder)
         try:
             kept = self._kept(file, with_errors=not self.settings.retries_errors)
+            self._asked_before = {model for _, model, _ in kept}
             self._queue = [one for one in errands(self.cases, self.settings) if self._key(one) not in kept]
             self._queue.reverse()  # taken from its end
             self._work(file)
@@ -186,7 +188,7 @@ class Run:
         settings, models = self.settings, self.settings.models
         expected = len(self.cases) * settings.repeats
         results = model_results(models, self.answers, expected)
-        self.meter.note(results)
+        self.meter.note(results, self._asked_before)
         shown = {"check": sorted({case.check for case in self.cases}), "max_usd": settings.max_usd}
         shown |= {
             name: getattr(settings, name) for name in ("concurrency", "max_tokens", "temperature", "judge")

@@ -7,7 +7,7 @@ processor's own meter (RAPL, Linux' powercap) is read where it may be; it counts
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +43,11 @@ class Meter:
         self._after = self._engines()
         self._joules[1] = measured_j(POWERCAP)
 
-    def note(self, results: Sequence[ModelResult]) -> None:
+    def note(self, results: Sequence[ModelResult], asked_before: Set[str]) -> None:
         """Write memory, processor time and energy into the rows of local models.
 
-        Two models of one engine can't be told apart: they get the memory, and no share of the rest. Nor does
-        a model whose answers were all there before.
+        Two models of one engine can't be told apart: they get the memory, and no share of the rest. Nor does a
+        model that was `asked_before`, in an earlier run: that one's processor time is not known here.
         """
         sharing = Counter(one.engine for one in self._served.values() if one.engine)
         for result in results:
@@ -56,7 +56,9 @@ class Meter:
             if not engine or after is None:
                 continue
             result.memory_bytes = after.get("rss_bytes")
-            if sharing[engine] > 1 or before is None or before.get("pid") != after.get("pid"):
+            if sharing[engine] > 1 or result.model in asked_before or before is None:
+                continue
+            if before.get("pid") != after.get("pid"):  # it was started anew meanwhile
                 continue
             if before.get("cpu_s") is None or after.get("cpu_s") is None:
                 continue

@@ -3,10 +3,9 @@
 What holds: limits on processor time, memory, file size and open files (setrlimit(2)); no variables, no home,
 a new folder that is removed; wall-clock time, after which the whole process group is ended; no network, by a
 namespace of its own where the system lets us make one (unshare(1)), and everywhere by Python's audit hooks,
-which also refuse to start processes and to read or write
-files outside the folder (but Python's own). That keeps mistakes and mischief of a
-model's code away from the machine. It is no wall against somebody who writes an attack on Python itself,
-which is why it takes `--allow-code`.
+which also refuse to start processes and to read or write files outside the folder (but Python's own). That
+keeps mistakes and mischief of a model's code away from the machine. It is no wall against somebody who writes
+an attack on Python itself, which is why it takes `--allow-code`.
 """
 
 from __future__ import annotations
@@ -44,10 +43,12 @@ path, folder = sys.argv[1], os.path.realpath(sys.argv[2])
 source = open(path, encoding="utf-8").read()
 os.chdir(folder)
 refused = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn",
-           "os.kill", "os.startfile", "pty.", "ctypes.", "shutil.rmtree", "os.remove", "os.rename", "os.rmdir",
-           "os.chmod", "os.chown", "os.link", "os.symlink", "os.mkdir", "os.truncate", "os.setxattr", "ftplib.",
-           "smtplib.", "urllib.", "http.", "webbrowser.", "sqlite3.", "resource.", "syslog.", "mmap.")
-readable = (folder, os.path.realpath(os.path.dirname(os.__file__)), os.path.realpath(sys.base_prefix) + "/lib")
+           "os.kill", "os.startfile", "pty.", "ctypes.", "shutil.rmtree", "os.remove", "os.rename",
+           "os.rmdir", "os.chmod", "os.chown", "os.link", "os.symlink", "os.mkdir", "os.truncate",
+           "os.setxattr", "ftplib.", "smtplib.", "urllib.", "http.", "webbrowser.", "sqlite3.", "resource.",
+           "syslog.", "mmap.")
+library = os.path.dirname(os.__file__), sys.base_prefix + "/lib"
+readable = (folder, *map(os.path.realpath, library))
 writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 def hook(event, arguments, refused=refused, readable=readable, real=os.path.realpath, fspath=os.fsdecode):
     if event == "open" and isinstance(arguments[0], (str, bytes)):

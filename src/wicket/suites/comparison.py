@@ -26,9 +26,9 @@ _NANOS = 1e9
 class Answered(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One answer of one model to one case; a line of `answers.jsonl`.
 
-    `asked` is the hash of what was sent, `judged` that of how `right` and `score` were found. `error` is the fault's code;
-    such an answer is wrong. Times are the client's, in ms; the cost is the ledger's, in nano-USD, None where
-    it is unknown. `judge_nanos` is what judging it cost.
+    `asked` is the hash of what was sent, `judged` that of how `right` and `score` were found. `error` is the
+    fault's code; such an answer is wrong. Times are the client's, in ms; the cost is the ledger's, in
+    nano-USD, None where it is unknown. `judge_nanos` is what judging it cost.
     """
 
     case: str

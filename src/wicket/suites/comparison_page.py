@@ -30,6 +30,7 @@ from wicket.suites.comparison import ALPHA, Answered, Comparison, ModelResult, P
 
 MAX_SAMPLES = 24
 _MAX_SHOWN = 1_200  # characters of a request or an answer
+Column = tuple[str, Callable[[ModelResult], str]]
 _SHARE = Axis("right answers, with 95 % interval", "%", 0.0, 1.0)
 
 
@@ -39,7 +40,7 @@ def comparison_page(comparison: Comparison, cases: Sequence[Case], answers: Sequ
     names = ", ".join(model.model for model in models)
     sections = [
         Section("What came out", _outcome(comparison)),
-        Section("Quality, cost and speed", [_table(models), _plots(models)]),
+        Section("Quality, cost and speed", [_quality(models), _speed(models), _plots(models)]),
     ]
     if comparison.pairs:
         sections.append(Section("Model against model", [_pairs(comparison.pairs)]))
@@ -96,14 +97,23 @@ def _outcome(comparison: Comparison) -> list[Part]:
     return [*parts, Facts([*facts, Fact(amount(spent, "$"), "spent", note)])]
 
 
-def _table(models: Sequence[ModelResult]) -> Table:
-    columns: list[tuple[str, Callable[[ModelResult], str]]] = [
+def _quality(models: Sequence[ModelResult]) -> Table:
+    columns: list[Column] = [
         ("Model", lambda model: model.model),
         ("Right", lambda model: f"{model.right} of {model.num}"),
         ("Share", lambda model: amount(model.share, "%")),
         ("95 % interval", lambda model: interval(*model.interval, "%")),
         ("Errors", lambda model: amount(model.errors)),
         ("Cost", lambda model: amount(model.cost_usd, "$")),
+        ("Input tokens", lambda model: amount(model.input_tokens)),
+        ("Output tokens", lambda model: amount(model.output_tokens)),
+    ]
+    return _table("Each model on the same cases; errors count as wrong", columns, models)
+
+
+def _speed(models: Sequence[ModelResult]) -> Table:
+    columns: list[Column] = [
+        ("Model", lambda model: model.model),
         ("First token, p50", lambda model: amount(model.first_token_ms.p50, "ms")),
         ("First token, p95", lambda model: amount(model.first_token_ms.p95, "ms")),
         ("Total, p50", lambda model: amount(model.total_ms.p50, "ms")),
@@ -114,8 +124,12 @@ def _table(models: Sequence[ModelResult]) -> Table:
         columns.append(("Memory", lambda model: amount(model.memory_bytes, "bytes")))
     if any(model.energy_j is not None for model in models):
         columns.append(("Energy per answer (estimate)", _energy))
+    return _table("Times as the client saw them, without errors", columns, models)
+
+
+def _table(caption: str, columns: Sequence[Column], models: Sequence[ModelResult]) -> Table:
     return Table(
-        caption="Each model on the same cases; errors count as wrong",
+        caption=caption,
         columns=[name for name, _ in columns],
         rows=[[cell(model) for _, cell in columns] for model in models],
         numeric=range(1, len(columns)),
