@@ -46,8 +46,8 @@ class Meter:
     def note(self, results: Sequence[ModelResult], asked_before: Set[str]) -> None:
         """Write memory, processor time and energy into the rows of local models.
 
-        Two models of one engine can't be told apart: they get the memory, and no share of the rest. Nor does a
-        model that was `asked_before`, in an earlier run: that one's processor time is not known here.
+        Two models of one engine can't be told apart: they get the memory, and no share of the rest. Nor does
+        one that was `asked_before`, in an earlier run: its processor time is not known here.
         """
         sharing = Counter(one.engine for one in self._served.values() if one.engine)
         for result in results:

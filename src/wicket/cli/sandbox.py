@@ -30,7 +30,7 @@ _PROBE_S = 5.0
 # Runs in the child before the candidate: limits, hooks, then the program.
 _FENCE = f"""
 import os, resource, sys
-limits = [(resource.RLIMIT_CPU, {CPU_S}), (resource.RLIMIT_AS, {MEMORY_BYTES}),
+limits = [(resource.RLIMIT_CPU, int(sys.argv[3])), (resource.RLIMIT_AS, {MEMORY_BYTES}),
           (resource.RLIMIT_FSIZE, {FILE_BYTES}), (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_CORE, 0)]
 for kind, most in limits:
     hard = resource.getrlimit(kind)[1]
@@ -104,7 +104,7 @@ def isolation() -> tuple[str, ...]:
 
 
 def _command(path: Path, folder: Path) -> list[str]:
-    return [*isolation(), sys.executable, "-I", "-S", "-B", "-c", _FENCE, str(path), str(folder)]
+    return [*isolation(), sys.executable, "-I", "-S", "-B", "-c", _FENCE, str(path), str(folder), str(CPU_S)]
 
 
 def _ended(command: list[str], folder: Path, output: int) -> int | None:
