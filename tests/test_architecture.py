@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "providers": {"wire", "errors"},
     "minis": {"wire", "errors"},
     "pages": {"wire", "errors"},
+    "suites": {"wire", "errors", "minis", "pages"},
     "guardrails": {"wire", "errors"},
     "routing": {"wire", "errors", "providers"},
     "accounts": {"wire", "errors", "providers"},
@@ -37,14 +38,25 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
     "engines": {"wire", "errors", "minis"},
-    "lab": {"engines", "minis", "pages", "wire", "errors"},
+    "lab": {"engines", "minis", "suites", "pages", "wire", "errors"},
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:
 BUILDERS_NEVER = {"lab"}
 DIALECT_DOORS = {"dialects.contract", "dialects.openai_chat", "dialects.openai_errors"}
 
 # Modules of other people that a folder never touches: decisions do no I/O.
-PURE = {"errors", "wire", "dialects", "routing", "accounts", "providers", "minis", "guardrails"}
+PURE = {
+    "errors",
+    "wire",
+    "dialects",
+    "routing",
+    "accounts",
+    "providers",
+    "minis",
+    "guardrails",
+    "pages",
+    "suites",
+}
 IMPURE_MODULES = {
     "asyncio",
     "socket",

@@ -55,6 +55,13 @@ class Client:
         self._socket_path = socket_path
         self.is_local = bool(socket_path)
         self._timeout_s = timeout_s
+        self.request_id = ""  # that of the newest answer, a fault's too; one thread at a time
+
+    def twin(self) -> Client:
+        """The same server and key, for another thread."""
+        return Client(
+            self.url + self._prefix, self.key, socket_path=self._socket_path, timeout_s=self._timeout_s
+        )
 
     def call(
         self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None
@@ -98,12 +105,14 @@ class Client:
     ) -> Iterator[http.client.HTTPResponse]:
         target = self._prefix + path + (f"?{urlencode(query)}" if query else "")
         connection = self._connection()
+        self.request_id = ""
         try:
             connection.connect()
             if connection.sock is not None:
                 connection.sock.settimeout(self._timeout_s)
             connection.request(method, target, *self._content(body))
             response = connection.getresponse()
+            self.request_id = response.getheader("x-request-id") or ""
             if response.status >= 400:
                 raise _fault_of(response.status, response.read())
             with response:

@@ -50,11 +50,12 @@ overflow-wrap:anywhere;text-wrap:balance}
 h2{font-size:1.25rem;line-height:1.3;margin:3rem 0 .75rem;padding-top:1.1rem;border-top:1px solid var(--rule)}
 h3{font-size:1rem;line-height:1.4;margin:0 0 .5rem;overflow-wrap:anywhere}
 p{margin:.6rem 0;max-width:46rem;overflow-wrap:anywhere}
-.lead{font-size:1.125rem;color:var(--quiet);margin-bottom:1.5rem}
+.lead{text-wrap:pretty;font-size:1.125rem;color:var(--quiet);margin-bottom:1.5rem}
 .note{border-left:.25rem solid var(--quiet);padding:.35rem 0 .35rem .85rem}
 .note.good{border-color:var(--good)}.note.bad{border-color:var(--bad)}.note.warn{border-color:var(--warn)}
 dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.75rem;margin:1.25rem 0}
-dl.facts div{background:var(--raised);border-radius:.5rem;padding:.9rem 1rem;display:flex;flex-direction:column}
+dl.facts div{display:flex;flex-direction:column;background:var(--raised);border-radius:.5rem;
+padding:.9rem 1rem}
 dl.facts dt{order:2;font-size:.875rem;line-height:1.35;overflow-wrap:anywhere}
 dl.facts dd{order:1;margin:0 0 .15rem;font-size:1.6rem;line-height:1.25;font-weight:600;letter-spacing:-.01em}
 dl.facts dd+dd{order:3;margin:0;font-size:.8125rem;font-weight:400;letter-spacing:0;color:var(--quiet);
@@ -63,6 +64,7 @@ line-height:1.35}
 .scroll:focus-visible{outline:2px solid var(--s0);outline-offset:2px}
 table{border-collapse:collapse;width:100%;font-size:.9375rem;line-height:1.4}
 caption{text-align:left;color:var(--quiet);padding:0 0 .5rem;font-size:.9375rem}
+caption span{display:block;max-width:min(46rem,calc(100vw - 2.5rem));overflow-wrap:anywhere}
 th,td{text-align:left;padding:.45rem 1.1rem .45rem 0;border-bottom:1px solid var(--rule);vertical-align:top}
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:.8125rem;color:var(--quiet);font-weight:600;vertical-align:bottom}

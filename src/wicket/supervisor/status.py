@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import wicket
+from wicket.supervisor.footprint import footprint
 from wicket.supervisor.settings import pending_restart
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _worker(worker: Worker) -> dict[str, Any]:
 
 
 def _engine(engine: EngineProcess) -> dict[str, Any]:
+    used = footprint(engine.pid)
     return {
         "name": engine.spec.name,
         "model": engine.spec.deployment_id,
@@ -98,6 +100,8 @@ def _engine(engine: EngineProcess) -> dict[str, Any]:
         "pid": engine.pid,
         "load_s": round(engine.load_s, 2),
         "restarts": engine.restarts,
+        "rss_bytes": used.rss_bytes if used else None,
+        "cpu_s": round(used.cpu_s, 2) if used else None,
     }
 
 
