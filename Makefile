@@ -7,7 +7,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 export PYTHON
 
-.PHONY: help install install-test serve test test-services test-faults test-lab lab check format bench lock clean
+.PHONY: help install install-test serve test test-services test-faults test-lab lab demo check format bench lock \
+	clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -35,6 +36,9 @@ lab: install-test ## install what training needs (torch)
 
 test-lab: lab ## tests against plain torch
 	@$(PYTEST) -m lab $(ARGS)
+
+demo: lab ## the whole loop on the real model, unattended, with a page at the end (under 15 minutes on two cores)
+	@$(BIN)/python scripts/demo.py $(ARGS)
 
 check: install-test ## format, lint, types, architecture
 	@$(BIN)/ruff format --check .

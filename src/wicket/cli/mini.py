@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
     listing.set_defaults(run=run_list)
     show = verbs.add_parser("show", help="one run's report")
     show.add_argument("task")
-    show.add_argument("run", nargs="?", default="", help="the one in place unless named")
+    show.add_argument("run_name", metavar="run", nargs="?", default="", help="the one in place unless named")
     add_json_option(show)
     show.set_defaults(run=run_show)
     promote = verbs.add_parser("promote", help="put a run in place; a running server takes it at once")
@@ -140,7 +140,9 @@ def run_show(args: argparse.Namespace) -> int:
     home = default_home(os.environ)
     task = check_task(args.task)
     known = [run for run in runs(home) if run["task"] == task]
-    wanted = [run for run in known if run["run"] == args.run or (not args.run and run["is_current"])]
+    wanted = [
+        run for run in known if run["run"] == args.run_name or (not args.run_name and run["is_current"])
+    ]
     if not wanted:
         names = ", ".join(run["run"] for run in known) or "none"
         raise CallerFault("unknown_run", f"The task {task} has no such run; there are: {names}.", status=404)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import msgspec
 
 from wicket.minis.capability import CapabilityCard, KindScore
-from wicket.minis.confidence import Z_ONE_SIDED_90, interval
+from wicket.minis.confidence import Z_95, interval
 from wicket.minis.kinds import kind_of
 from wicket.minis.question import Question
 from wicket.minis.router import Reading, Router, chance, read
@@ -81,7 +81,7 @@ def suitability(
 
 def ability(score: KindScore) -> float:
     """The logit of the share of right answers, at the lower end of its interval (Wilson 1927)."""
-    low = interval(score.right, score.num, Z_ONE_SIDED_90)[0]
+    low = interval(score.right, score.num, Z_95)[0]
     low = min(_MOST, max(_LEAST, low))
     return math.log(low / (1 - low))
 
