@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = {"gateway": "gateway.py", "ledger": "ledger.py", "engine": "engines/embedded.py"}
+PARTS = {
+    "gateway": "gateway.py",
+    "ledger": "ledger.py",
+    "examples": "examples.py",
+    "engine": "engines/embedded.py",
+}
 
 
 def main() -> int:

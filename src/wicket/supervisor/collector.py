@@ -135,13 +135,20 @@ class Collector:
         """A correction, rewritten as the task's examples are."""
         return scrubbed_text(text, self._scrubs(task))
 
-    def stop(self, timeout_s: float = 10.0) -> None:
-        """Write what waits and close."""
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Write what waits, as far as that can be done in time, and close."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
+        with self._changed:
+            if self._waiting:
+                _log.warning("%d examples that waited are not kept", len(self._waiting))
+                self._num_taken += len(self._waiting)
+                self._waiting.clear()
+        if self._thread.is_alive():
+            self._thread.join(1.0)
         if self._store is not None:
             self._store.close()
 
