@@ -72,7 +72,7 @@ def by_words(samples: Sequence[Sample], kind: str) -> Suspects:
     """The suspects among the samples of a task with labels, or among JSON objects by which keys they have.
 
     Each example is judged by what four fifths of the others teach; a text task has no suspects. Hard examples
-    are taken for wrong ones now and then (1 to 4 in 100 of clean data), so leave them out of training only,
+    are taken for wrong ones now and then (up to 5 in 100 of clean data), so leave them out of training only,
     never of validation and test, and only if there are more suspects than that.
     """
     if kind not in ("label", "json") or len(samples) < LEAST_LOSSES:

@@ -37,7 +37,7 @@ def billed(rows: list[tuple[str, str]], cost_usd: float = 0.001) -> list[Sample]
 
 
 def mixed() -> list[tuple[str, str]]:
-    rows = slots() + intents() + small_talk(300)
+    rows = slots() + intents() + small_talk(600)
     return random.Random(2).sample(rows, len(rows))
 
 
@@ -46,7 +46,7 @@ def test_two_tasks_and_small_talk_are_told_apart_with_their_cost() -> None:
     assert [(group.answers.kind, group.requests) for group in found.groups] == [
         ("label", 1200),
         ("json", 900),
-        ("text", 300),
+        ("text", 600),
     ]
     labels, objects, talk = found.groups
     assert labels.verdict.code == "learnable" and "20 labels" in labels.verdict.text
@@ -54,12 +54,12 @@ def test_two_tasks_and_small_talk_are_told_apart_with_their_cost() -> None:
     assert talk.verdict.code == "unlikely" and talk.saving.share == 0
     assert labels.cost_usd == pytest.approx(1.2) and labels.input_tokens == 60_000
     assert labels.saving.usd == pytest.approx(0.6 * 1.2) and "assuming" in labels.saving.basis
-    days = 2399 * 600 / 86_400
+    days = 2699 * 600 / 86_400
     assert found.days == pytest.approx(days)
     assert labels.saving.usd_per_month == pytest.approx(0.72 / days * 30)
     assert labels.answers.entropy_bits == pytest.approx(np.log2(20), abs=0.01)
     assert sum(group.share for group in found.groups) == pytest.approx(1)
-    shuffled = random.Random(1).sample(billed(mixed()), 2400)
+    shuffled = random.Random(1).sample(billed(mixed()), 2700)
     assert discover("front", shuffled) == found
 
 
