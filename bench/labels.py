@@ -232,7 +232,7 @@ def main() -> int:
     parser.add_argument("file", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--train", type=int, default=0, help="so many examples only")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=0, help="0: by the number of examples")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--small", action="store_true", help="distil and trim it as well")
     parser.add_argument("--mini-only", action="store_true", help="without what is usual")
@@ -242,7 +242,9 @@ def main() -> int:
     base = find(label_mini.DEFAULT_BASE, given.out).path
     labels = sorted({label for _, label in train})
     lessons = [Lesson(str(number), text, label) for number, (text, label) in enumerate(train)]
-    plan = Plan(epochs=given.epochs, seed=given.seed)
+    plan = label_mini.usual_plan(len(train), seed=given.seed)
+    if given.epochs:
+        plan = Plan(epochs=given.epochs, seed=given.seed)
     started_s = time.process_time()
     fit = label_mini.fit(given.out, base, lessons, plan, Small() if given.small else None)
     report: dict[str, Any] = {

@@ -19,7 +19,7 @@ torch = pytest.importorskip("torch")
 from wicket.lab import label_mini  # noqa: E402
 from wicket.lab.bert import with_layers, with_words  # noqa: E402
 from wicket.lab.encoder_folder import read_base, word_pieces  # noqa: E402
-from wicket.lab.label_mini import Small, answer, evidence_of, fit  # noqa: E402
+from wicket.lab.label_mini import Small, answer, evidence_of, fit, usual_plan  # noqa: E402
 from wicket.lab.mini_data import Lesson  # noqa: E402
 from wicket.lab.techniques.fine_tune_encoder import Plan, centroids, vectors_of  # noqa: E402
 from wicket.lab.techniques.trim_vocabulary import kept_pieces, trimmed  # noqa: E402
@@ -215,6 +215,11 @@ def test_smaller_encoders_are_parts_of_the_larger(base: Path) -> None:
     torch.testing.assert_close(vectors_of(few, [[0, 2, 3, 1]]), vectors_of(model, ids))
     middle = centroids(torch.eye(3), [0, 0, 2], 4)
     torch.testing.assert_close(middle.norm(dim=1), torch.tensor([1.0, 0.0, 1.0, 0.0]))
+
+
+def test_few_lessons_are_seen_more_often() -> None:
+    epochs = [usual_plan(num).epochs for num in (0, 30, 2_000, 4_000, 100_000)]
+    assert epochs == [20, 20, 5, 3, 3] and usual_plan(9, minutes=2.0, seed=5).minutes == 2.0
 
 
 def test_lessons_are_balanced() -> None:

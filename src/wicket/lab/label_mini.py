@@ -40,6 +40,8 @@ TEACHER_FOLDER = "teacher"  # in a run with a student: the teacher, as a run of 
 DEFAULT_BASE = "all-minilm-l6-v2"
 LEAST_INPUT_TOKENS = 32
 _CHUNK = 64
+_SEEN = 10_000  # samples, again and again: enough for 2,000 examples with 151 labels (docs/lab-log.md)
+_EPOCHS = (3, 20)
 
 Tell = Callable[[float, str], None]
 Choose = Callable[[list[float]], frozenset[int]]
@@ -51,6 +53,12 @@ class Small(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[int, ...] = (0, 1, 3, 5)
     pieces: int = 6_000
     plan: Plan = Plan(epochs=8)
+
+
+def usual_plan(num_lessons: int, *, minutes: float = 0.0, seed: int = 0) -> Plan:
+    """A plan by the number of lessons: few are seen often, many are seen three times."""
+    epochs = max(_EPOCHS[0], min(_EPOCHS[1], round(_SEEN / max(1, num_lessons))))
+    return Plan(epochs=epochs, minutes=minutes, seed=seed)
 
 
 class Picked(msgspec.Struct, frozen=True):
