@@ -66,6 +66,10 @@ def compare(args: argparse.Namespace) -> int:
     cases = read_suite(args)
     client = running_server(args, "compare")
     run = Run(client, cases, settings)
+    if args.write_card:
+        from wicket.cli.compare_card import require_cards
+
+        require_cards(run)
     comparison = run.compare()
     if settings.folder is not None:
         run.write_report(comparison)
@@ -137,10 +141,10 @@ def read_suite(args: argparse.Namespace) -> list[Case]:
 
 def write_cards(run: Any, comparison: Comparison) -> None:
     """The capability card of each local model, in the data folder of the server that was asked."""
-    from wicket.cli.compare_card import write_cards as write
+    from wicket.cli import compare_card
 
     try:
-        for path in write(run, comparison):
+        for path in compare_card.write_cards(run, comparison):
             print(f"Written: {path}", file=sys.stderr)
     except OSError as error:
         raise OperatorFault("card_unwritable", f"The card can't be written: {error.strerror}.") from None

@@ -11,11 +11,13 @@ import msgspec
 from wicket.cli.client import Client
 from wicket.cli.compare_plan import NANOS, Errand, Settings
 from wicket.cli.conversation import Question, Reply
-from wicket.errors import Fault
+from wicket.errors import Fault, OperatorFault
 from wicket.suites.comparison import Answered
 
 _LOOKS = 60  # for a record; records are flushed every 50 ms
 _LOOK_S = 0.05
+LOAD_LIMIT_S = 300.0
+_LOAD_POLL_S = 0.2
 FATAL = (
     "server_unreachable",
     "invalid_api_key",
@@ -34,8 +36,16 @@ class Served(msgspec.Struct, frozen=True):
 
 
 def served(client: Client, model: str) -> Served:
-    """Raises the server's fault for a name that nobody answers to."""
+    """Waits for a local model to be loaded, which is not to count as an answer's time.
+
+    Raises the server's fault for a name that nobody answers to, and `OperatorFault` for a local model that
+    can't run and has nobody to stand in for it.
+    """
     card = client.call("GET", f"/v1/models/{quote(model)}")
+    end_s = time.monotonic() + LOAD_LIMIT_S
+    while (card.get("engine") or {}).get("state") == "loading" and time.monotonic() < end_s:
+        time.sleep(_LOAD_POLL_S)
+        card = client.call("GET", f"/v1/models/{quote(model)}")
     names = tuple(str(name) for name in card.get("deployments") or ())
     prices = [card.get("prices")]
     for name in names[1:]:
@@ -44,6 +54,10 @@ def served(client: Client, model: str) -> Served:
         except Fault:
             continue  # not callable under its own name by this key
     engine = card.get("engine") or {}
+    if engine.get("state", "ready") != "ready" and len(names) == 1:
+        raise OperatorFault(
+            "engine_failed", f"{model} does not answer: {engine.get('message') or 'loading'}."
+        )
     return Served(model, tuple(price for price in prices if price), str(engine.get("name", "")), names)
 
 

@@ -55,7 +55,7 @@ def comparison_page(comparison: Comparison, cases: Sequence[Case], answers: Sequ
         title=f"{names}: {comparison.cases} cases",
         lead="How often each model is right, what it costs and how long it takes, on the same cases.",
         sections=sections,
-        footer=f"Made by `wicket compare` on {_day(comparison.created_ms)}; suite {comparison.suite}.",
+        footer=f"Made by wicket compare on {_day(comparison.created_ms)}; suite {comparison.suite}.",
     )
 
 

@@ -20,6 +20,7 @@ positional arguments:
     serve     start the server
     chat      talk with a model
     ask       ask one question; reads standard input too
+    compare   ask several models the same cases: quality, cost, speed
     models    what can be called; show one; pull one from the hub
     keys      make, list and revoke keys
     logs      show the requests that were answered
