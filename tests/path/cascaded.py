@@ -29,6 +29,7 @@ prices.plain = {{ input = 0.5, output = 1.5 }}
 [models.extract]
 deployments = ["mini:slots", "mine/large"]
 policy = "cascade"
+timeouts = {{ mini_s = {mini_s}, first_token_s = 30 }}
 {terms}
 [models.alone]
 deployments = ["mini:slots"]
@@ -47,8 +48,11 @@ class Cascaded(Gateway):
         terms: str = "quality = 0.95",
         workers: int = 1,
         run: str = "r1",
+        mini_s: float = 25,
     ) -> None:
-        config = CONFIG.format(url=provider.upstream.base_url, secret=SECRET, terms=terms, workers=workers)
+        config = CONFIG.format(
+            url=provider.upstream.base_url, secret=SECRET, terms=terms, workers=workers, mini_s=mini_s
+        )
         self.minis = folder / "home" / FOLDER
         if run:
             self.promote(run)

@@ -57,10 +57,24 @@ def test_whatever_keeps_a_mini_from_answering_goes_up_at_once(
     assert len(record["attempts"]) == 2, "asked once, never again"
 
 
-def test_a_silent_mini_is_left_after_its_own_limit(served: Cascaded) -> None:
-    answer = served.ask("rome #silent")
+@pytest.fixture
+def hurried(provider: Provider, tmp_path: Path) -> Iterator[Cascaded]:
+    """A cascade that gives its mini half a second."""
+    running = Cascaded(tmp_path, provider, "quality = 0.95\ncheck_share = 0", mini_s=0.5)
+    try:
+        running.wait_ready()
+        running.wait_line("mini/slots is ready")
+        provider.script(says(PARIS))
+        yield running
+    finally:
+        running.close()
+
+
+def test_a_silent_mini_is_left_after_its_own_limit(hurried: Cascaded) -> None:
+    eventually(lambda: hurried.ask().headers["x-wicket-deployment"] == "mini/slots")
+    answer = hurried.ask("rome #silent")
     assert answer.headers["x-wicket-deployment"] == "mine/large"
-    attempts = served.record(answer.headers["x-request-id"])["attempts"]
+    attempts = hurried.record(answer.headers["x-request-id"])["attempts"]
     assert attempts[0]["reason"] == "first_token_timeout"
 
 
@@ -82,11 +96,11 @@ def test_with_the_mini_killed_everything_goes_up_until_it_is_back(served: Cascad
     assert served.mini()["pid"] != pid
 
 
-def test_a_stopped_mini_process_holds_nobody_up(served: Cascaded) -> None:
-    pid = served.mini()["pid"]
+def test_a_stopped_mini_process_holds_nobody_up(hurried: Cascaded) -> None:
+    pid = hurried.mini()["pid"]
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert served.ask("rome #0.98").headers["x-wicket-deployment"] == "mine/large"
+        assert hurried.ask("rome #0.98").headers["x-wicket-deployment"] == "mine/large"
     finally:
         os.kill(pid, signal.SIGCONT)
 

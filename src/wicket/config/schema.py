@@ -80,12 +80,13 @@ class PriceTable(_Section, frozen=True):
 
 
 class TimeoutTable(_Section, frozen=True):
-    """Four separate limits, in seconds."""
+    """Four separate limits, in seconds, and one for the whole answer of a mini that has others behind it."""
 
     connect_s: Seconds = 5.0
     first_token_s: Seconds = 10.0
     gap_s: Seconds = 15.0
     total_s: Seconds = 600.0
+    mini_s: Seconds = 3.0  # its answers are short: one that takes longer costs more than it saves
 
 
 class Model(_Section, frozen=True):

@@ -218,4 +218,5 @@ def _timeouts(table: TimeoutTable) -> Timeouts:
         first_token_ms=ms(table.first_token_s),
         gap_ms=ms(table.gap_s),
         total_ms=ms(table.total_s),
+        mini_ms=ms(table.mini_s),
     )

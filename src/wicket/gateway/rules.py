@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from wicket.gateway.walk import Rules
 from wicket.routing.deployment import Deployment, Route
 
-MINI_LIMIT_US = 3_000_000  # a mini's answers are short: one that takes longer costs more than it saves
 MIN_WHOLE_LIMIT_US = 120_000_000  # a whole answer's first byte is its last: give it time to be written
 _MAX_CACHED = 4_096
 
@@ -20,7 +19,7 @@ def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool) -> 
     return Rules(
         num_candidates=len(candidates),
         first_token_us=first if streamed else max(first, MIN_WHOLE_LIMIT_US),
-        mini_us=min(first, MINI_LIMIT_US) if has_mini else 0,
+        mini_us=timeouts.mini_ms * 1_000 if has_mini else 0,
         gap_us=timeouts.gap_ms * 1_000,
         total_us=timeouts.total_ms * 1_000,
         is_streamed=streamed,

@@ -36,12 +36,13 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeouts(msgspec.Struct, frozen=True):
-    """Four separate limits, in milliseconds."""
+    """Four separate limits, in milliseconds, and one for a mini that is asked first."""
 
     connect_ms: int = 5_000
     first_token_ms: int = 10_000
     gap_ms: int = 15_000
     total_ms: int = 600_000
+    mini_ms: int = 3_000
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):

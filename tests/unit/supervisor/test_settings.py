@@ -2,6 +2,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.path.cascaded import made_card
 
 from wicket.config.schema import Config
 from wicket.errors import ConfigFault
@@ -41,3 +42,23 @@ def test_a_bad_file_changes_nothing_and_is_remembered(file: Path, tmp_path: Path
     assert settings.config is before and settings.version == 1 and "prot" in settings.fault
     file.write_text("[server]\nport = 5000\n")
     assert not settings.reload() and settings.fault == ""
+
+
+def test_a_task_without_a_run_has_no_engine_and_its_first_run_is_a_change(tmp_path: Path) -> None:
+    file = tmp_path / "wicket.toml"
+    mine = '[providers.mine]\nbase_url = "http://127.0.0.1:9/v1"\n'
+    file.write_text(mine + '[models.x]\ndeployments = ["mini:slots", "mine/big"]\n')
+    settings = Settings(ServeOptions(config=file), {}, tmp_path)
+    assert settings.config.engines == {} and settings.cards == {}
+    assert not settings.have_changed()
+    folder = tmp_path / "minis" / "slots"
+    (folder / "r1").mkdir(parents=True)
+    (folder / "r1" / "mini.json").write_bytes(made_card("r1"))
+    (folder / "current").write_text("r1\n")
+    assert not settings.have_changed() and settings.have_changed()
+    assert settings.reload() and settings.version == 2 and settings.cards["slots"].run == "r1"
+    assert settings.config.engines["mini:slots"].model == "mini:slots@r1"
+    file.write_text("[server]\nprot = 1\n")
+    with pytest.raises(ConfigFault):
+        settings.reload()
+    assert settings.cards["slots"].run == "r1"

@@ -106,3 +106,19 @@ def test_usage_is_a_report() -> None:
     house.store.insert_records([record(1 << 21), record(2 << 21)])
     report = house.ask("usage", by=["model"]).value
     assert report["requests"] == 2 and report["rows"][0]["model"] == "m"
+
+
+def test_savings_are_summed_by_task() -> None:
+    house = House()
+    house.store.insert_records(
+        [
+            record(1 << 40, task="slots", deployment="mini/slots", cost_nanos=0, large_cost_nanos=70),
+            record(2 << 40, task="slots", cost_nanos=50, large_cost_nanos=50),
+            record(3 << 40, cost_nanos=9),
+        ]
+    )
+    found = house.ask("savings").value
+    assert found["requests"] == 2 and found["mini_share"] == 0.5
+    assert (found["spent_nanos"], found["large_only_nanos"]) == (50, 120)
+    assert [task["task"] for task in found["tasks"]] == ["slots"]
+    assert house.ask("savings", since_ms=(2 << 40 >> 21) + 1).value["tasks"] == []

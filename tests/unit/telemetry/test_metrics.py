@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wicket.accounts.record import Attempt, Record, Usage
+from wicket.telemetry.cascades import CascadeGauge
 from wicket.telemetry.exposition import decimal, family
 from wicket.telemetry.label_names import LabelNames
 from wicket.telemetry.metrics import Gauges, Metrics
@@ -161,6 +162,41 @@ def test_any_name_survives_the_text_form(model: str, outcome: str) -> None:
     labels = [dict(names) for names in found["wicket_requests_total"]]
     assert {names["model"] for names in labels} == {model}
     assert outcome in {names["outcome"] for names in labels}
+
+
+def test_cascades_are_counted_by_who_answered_and_what_it_cost() -> None:
+    mini = {"task": "t", "deployment": "mini/t", "cost_nanos": 0, "large_cost_nanos": 500}
+    records = [
+        changed(**mini),
+        changed(**mini),
+        changed(task="t", cost_nanos=700, large_cost_nanos=600),
+        changed(task="t", api="chat.check", cost_nanos=50),
+        changed(task="t", deployment="", outcome="cut", cost_nanos=30),
+        changed(cost_nanos=9_999),
+    ]
+    found = page(records)
+    assert value(found["wicket_cascade_requests_total"], by="mini") == "2"
+    assert value(found["wicket_cascade_requests_total"], by="large") == "1"
+    assert value(found["wicket_cascade_cost_usd_total"]) == "0.00000078"
+    assert value(found["wicket_cascade_large_only_usd_total"]) == "0.00000163"
+    assert value(found["wicket_cascade_saved_usd"]) == "0.00000085"
+
+
+def test_the_watch_of_minis_is_shown() -> None:
+    gauges = Gauges(
+        cascades=[CascadeGauge("x", 0.97, 1), CascadeGauge("y", 2.0, 2)],
+        checks={("x", "true"): 5, ("x", "unanswered"): 1},
+        checks_dropped=3,
+    )
+    found = parsed(Metrics().render(gauges))
+    shown = {(name, *sorted(text for _, text in labels)): value for (name, labels), value in found.items()}
+    assert shown["wicket_cascade_floor", "x"] == "0.97" and shown["wicket_cascade_level", "y"] == "2"
+    assert shown["wicket_checks_total", "true", "x"] == "5"
+    assert shown["wicket_checks_total", "unanswered", "x"] == "1"
+    assert shown["wicket_checks_dropped_total",] == "3"
+    assert not [
+        name for name, *_ in parsed(Metrics().render(Gauges())) if "cascade" in name or "check" in name
+    ]
 
 
 def test_gauges_are_shown() -> None:
