@@ -1,4 +1,4 @@
-"""`make bench`: what docs/benchmarks.md is made of. `python -m bench gateway|ledger|engine` runs one part."""
+"""`make bench`: what docs/benchmarks.md is made of. `python -m bench gateway|ledger|engine|router` runs one part."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-PARTS = {"gateway": "gateway.py", "ledger": "ledger.py", "engine": "engines/embedded.py"}
+PARTS = {
+    "gateway": "gateway.py",
+    "ledger": "ledger.py",
+    "engine": "engines/embedded.py",
+    "router": "router.py",
+}
 
 
 def main() -> int:

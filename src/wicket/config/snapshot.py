@@ -10,7 +10,8 @@ import msgspec
 
 from wicket.accounts.price import Price
 from wicket.config import deployments as build
-from wicket.config.check import DEFAULT_NAME
+from wicket.config.automatic import auto_route
+from wicket.config.check import AUTO_NAME, DEFAULT_NAME
 from wicket.config.names import MAX_NAME, unknown_model
 from wicket.config.schema import Config, Model, TimeoutTable
 from wicket.providers import catalogue
@@ -53,10 +54,12 @@ class Snapshot:
     def models(self) -> list[dict[str, Any]]:
         """OpenAI model objects: the local model first, then configured models, then known ones."""
         owners = {name: name_owner(route) for name, route in self._routes.items()}
-        owners[DEFAULT_NAME] = "wicket"
-        local = [DEFAULT_NAME] if DEFAULT_NAME in self._routes else []
+        owners[DEFAULT_NAME] = owners[AUTO_NAME] = "wicket"
+        local = [name for name in (DEFAULT_NAME, AUTO_NAME) if name in self._routes]
         engines = [deployment.id for deployment in self._engines.values()]
-        names = dict.fromkeys([*local, *engines, *self.config.models])
+        names = dict.fromkeys(
+            [*local, *engines, *(name for name in self.config.models if name in self._routes)]
+        )
         listed = [(name, owners[name]) for name in names]
         for provider, config in self.config.providers.items():
             listed += [(f"{provider}/{model}", provider) for model in build.known_models(config)]
@@ -116,7 +119,9 @@ class Snapshot:
             routes[DEFAULT_NAME] = Route(name=DEFAULT_NAME, deployments=(self._engines[compact],))
         for name, model in self.config.models.items():
             routes[name] = self._configured(name, model)
-        return routes
+        automatic = auto_route(self.config, self._engines.get(compact), routes)
+        routes.pop(AUTO_NAME, None)
+        return routes if automatic is None else routes | {AUTO_NAME: automatic}
 
     def _configured(self, name: str, model: Model) -> Route:
         found: list[Deployment] = []

@@ -34,6 +34,8 @@ def model_card(
     if not route.deployments:
         return card
     first = route.deployments[0]
+    if route.floor:  # who answers, and at what price, is decided for each request
+        return card | {"quality": route.floor}
     if first.context_tokens:
         card["context_tokens"] = first.context_tokens
     if first.max_output_tokens:
