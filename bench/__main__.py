@@ -1,4 +1,4 @@
-"""`make bench`: what docs/benchmarks.md is made of. `python -m bench gateway|ledger|engine` runs one part."""
+"""Everything that is measured: `python -m bench [gateway|ledger|examples|engine|router]`, all of it without a word."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ PARTS = {
     "ledger": "ledger.py",
     "examples": "examples.py",
     "engine": "engines/embedded.py",
+    "router": "router.py",
 }
 
 

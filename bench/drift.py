@@ -59,8 +59,8 @@ def german(chance: random.Random) -> tuple[str, dict]:
     person = {"first_name": chance.choice(FIRST), "last_name": chance.choice(LAST)}
     forms = [
         ("Hätten Sie {date} {time} noch einen Tisch, wir kommen {people}?", ("date", "time", "people")),
-        ("Guten Tag, {first_name} {last_name} mein Name, geht es {time}?", ("first_name", "last_name", "time")),
-        ("Wir wären {people}, am liebsten {date}, auf den Namen {last_name}.", ("people", "date", "last_name")),
+        ("Tag, {first_name} {last_name} mein Name, geht es {time}?", ("first_name", "last_name", "time")),
+        ("Wir wären {people}, am liebsten {date}, Name {last_name}.", ("people", "date", "last_name")),
         ("Ich würde gern {date} bei Ihnen essen, {people}, {first_name} ist mein Name.",
          ("date", "people", "first_name")),
     ]  # fmt: skip
@@ -113,7 +113,7 @@ def main() -> None:
 
 
 def play(asker: Asker, lines: list[dict]) -> dict:
-    """Ask in blocks of 16 at once; per block of 100, how many the mini took and how many of these were bad."""
+    """Ask 16 at once; per block of 100, how many the mini took and how many of these were bad."""
     blocks, bad = [], 0
     for start in range(0, len(lines), 100):
         block = lines[start : start + 100]

@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.lab
 
 from tests.lab import tiny_task  # noqa: E402
+
 from wicket.errors import CallerFault, OperatorFault  # noqa: E402
 from wicket.lab.__main__ import main  # noqa: E402
 from wicket.lab.mini import Asked, make  # noqa: E402

@@ -20,6 +20,7 @@ from wicket.config.schema import File, Model, ProviderTable, Server
 from wicket.config.tasks import check_tasks
 
 DEFAULT_NAME = "mini"
+AUTO_NAME = "auto"  # the compact engine where it is good enough, a larger model elsewhere
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _FRAMING = frozenset({"host", "connection", "content-length", "content-type", "transfer-encoding", "te"})
@@ -64,6 +65,8 @@ def _check_name(path: Path, name: str, mistakes: Mistakes) -> None:
         mistakes.add(path, "a name is letters, digits, '.', '_' and '-', at most 64 of them")
     elif name == DEFAULT_NAME:
         mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: choose another name")
+    elif name == AUTO_NAME:
+        mistakes.add(path, f"{AUTO_NAME} always names the choice between models: choose another name")
 
 
 def is_host(text: str) -> bool:
@@ -166,7 +169,7 @@ def model_fault(model: str) -> str:
 def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mistakes) -> None:
     if not name or len(name) > 200 or not name.isprintable() or name != name.strip():
         mistakes.add(path, "a model's name is printable text of at most 200 characters")
-    if not model.deployments:
+    if not model.deployments and name != AUTO_NAME:
         mistakes.add((*path, "deployments"), 'is needed: a list of "provider/model"')
     if model.policy != "ordered" and model.policy not in (policies := known_policies()):
         near = did_you_mean(model.policy, policies)

@@ -105,7 +105,7 @@ def _without_absent(file: File, providers: Mapping[str, Provider], warnings: lis
     for name, model in file.models.items():
         gone = [deployment for deployment in model.deployments if deployment.split("/")[0] in absent]
         left = tuple(deployment for deployment in model.deployments if deployment not in gone)
-        if left:
+        if left or not model.deployments:
             models[name] = msgspec.structs.replace(model, deployments=left)
             warnings += [f"model {name} does without {each}, whose provider is left out" for each in gone]
         else:

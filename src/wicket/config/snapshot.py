@@ -10,7 +10,8 @@ import msgspec
 
 from wicket.accounts.price import Price
 from wicket.config import deployments as build
-from wicket.config.check import DEFAULT_NAME
+from wicket.config.automatic import auto_route
+from wicket.config.check import AUTO_NAME, DEFAULT_NAME
 from wicket.config.check_cascade import POLICY, is_mini, task_of
 from wicket.config.names import MAX_NAME, no_mini_yet, unknown_model
 from wicket.config.schema import Config, Model, TaskTable, TimeoutTable
@@ -67,8 +68,8 @@ class Snapshot:
     def models(self) -> list[dict[str, Any]]:
         """OpenAI model objects: the local model first, then configured models, then known ones."""
         owners = {name: name_owner(route) for name, route in self._routes.items()}
-        owners[DEFAULT_NAME] = "wicket"
-        local = [DEFAULT_NAME] if DEFAULT_NAME in self._routes else []
+        owners[DEFAULT_NAME] = owners[AUTO_NAME] = "wicket"
+        local = [name for name in (DEFAULT_NAME, AUTO_NAME) if name in self._routes]
         engines = [deployment.id for deployment in self._engines.values()]
         configured = [name for name in self.config.models if name in self._routes]
         names = dict.fromkeys([*local, *engines, *configured])
@@ -136,7 +137,9 @@ class Snapshot:
             route = self._configured(name, model)
             if route.deployments:
                 routes[name] = route
-        return routes
+        automatic = auto_route(self.config, self._engines.get(compact), routes)
+        routes.pop(AUTO_NAME, None)
+        return routes if automatic is None else routes | {AUTO_NAME: automatic}
 
     def _configured(self, name: str, model: Model) -> Route:
         found: list[Deployment] = []

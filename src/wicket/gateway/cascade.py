@@ -60,6 +60,11 @@ def floor_header(cascades: Mapping[str, Cascade], call: Call) -> bytes:
     return found.header if found is not None else floor_line(NEVER)
 
 
+def auto_header(call: Call) -> bytes:
+    """The line for a request to the compact engine of `auto`: how likely good enough it has to be."""
+    return floor_line(call.route.floor) if call.api is CHAT else b""
+
+
 def confidence_header(headers: Mapping[bytes, bytes]) -> bytes:
     """What the mini said of its answer, as a line for the caller."""
     said = headers.get(b"x-wicket-confidence", b"")

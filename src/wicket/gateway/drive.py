@@ -16,7 +16,14 @@ from wicket.accounts.request_ids import format_id
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
-from wicket.gateway.cascade import MiniAttempt, confidence_header, floor_header, floor_now, note_cascade
+from wicket.gateway.cascade import (
+    MiniAttempt,
+    auto_header,
+    confidence_header,
+    floor_header,
+    floor_now,
+    note_cascade,
+)
 from wicket.gateway.collect import example_of
 from wicket.gateway.events import (
     Begin,
@@ -166,6 +173,8 @@ class Drive:
             extra = floor_header(gate.cascades, call)
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
+            if call.route.floor and deployment.engine:
+                extra = auto_header(call)
         self.attempts.append(attempt)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped

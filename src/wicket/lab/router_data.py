@@ -66,7 +66,9 @@ def read_results(folder: Path) -> Results:
             models = _models(path, head)
             for row in reader:
                 if len(row) != 3 or not {row[1], row[2]} <= {"True", "False"}:
-                    raise CallerFault("bad_results", f"{path}:{reader.line_num}: not prompt, True or False twice")
+                    raise CallerFault(
+                        "bad_results", f"{path}:{reader.line_num}: not prompt, True or False twice"
+                    )
                 questions.append(question_of(row[0]))
                 subjects.append(path.stem)
                 flags.append((row[1] == "True", row[2] == "True"))
@@ -103,7 +105,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def read_feedback(path: Path) -> Feedback:
-    """JSONL: `messages` as OpenAI's, and a `score`. Raises `CallerFault` naming the line that has another form."""
+    """JSONL: `messages` as OpenAI's, and a `score`. Raises `CallerFault` naming the line that is none."""
     questions, scores = [], []
     decode = msgspec.json.Decoder(_Line).decode
     for number, line in enumerate(path.read_bytes().splitlines(), 1):

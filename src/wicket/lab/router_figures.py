@@ -1,9 +1,8 @@
 """What a router is worth: strong calls for a quality, the areas under its curve, and how calibrated it is.
 
 CPT and APGR are RouteLLM's measures (Ong et al. 2024): the performance gap recovered, PGR, is 0 where the
-small model answers everything and 1 where the large one does. CPT(50 %) is the share of strong calls at which
-half of the gap is recovered, APGR the mean of PGR over all shares. Ties are broken by the rows' order, which
-the caller shuffles.
+small model answers everything and 1 where the large one does. CPT(50 %) is the share of strong calls at
+which half of the gap is recovered, APGR the mean of PGR over all shares.
 """
 
 from __future__ import annotations
@@ -12,12 +11,15 @@ from collections.abc import Iterator
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from wicket.lab.router_data import Flags, Floats, Results
 from wicket.lab.router_fit import Ints, Recipe, chances, fit_router
 
+Texts = NDArray[np.str_]
 QUALITY = 0.95
 _BINS = 10
+_DRAWS = 20
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -30,7 +32,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Folds(msgspec.Struct, frozen=True):
-    """One round of leaving subjects out: what was said of each row by a router that saw none of its subject."""
+    """One round of leaving subjects out: what a router that saw none of its subject said of each row."""
 
     small: Floats
     large: Floats
@@ -55,7 +57,7 @@ def figures(score: Floats, small: Flags, large: Flags) -> Figures:
     )
 
 
-def folds_of(subjects: Floats, count: int, seed: int) -> Ints:
+def folds_of(subjects: Texts, count: int, seed: int) -> Ints:
     """A fold for each row: whole subjects, drawn at random, each into the smallest fold so far."""
     names, sizes = np.unique(subjects, return_counts=True)
     order = np.random.default_rng(seed).permutation(len(names))
@@ -86,21 +88,28 @@ def brier(said: Floats, right: Flags) -> float:
 def calibration_error(said: Floats, right: Flags) -> float:
     """ECE over ten bins of equal size: how far what is said is from what happens, on average."""
     bins = np.array_split(np.argsort(said, kind="stable"), _BINS)
-    return float(sum(len(rows) * abs(said[rows].mean() - right[rows].mean()) for rows in bins if len(rows))) / len(said)
+    return float(
+        sum(len(rows) * abs(said[rows].mean() - right[rows].mean()) for rows in bins if len(rows))
+    ) / len(said)
 
 
-def baselines(results: Results, seed: int) -> Iterator[tuple[str, Figures]]:
-    """Random, by length either way, and two that know what no router can: each row's, or each subject's, gain."""
-    random = np.random.default_rng(seed)
-    noise = random.random(len(results.small))
-    gain = results.large.astype(float) - results.small
+def baselines(results: Results) -> Iterator[tuple[str, Figures]]:
+    """Random, by length, and two that know what no router can: each row's, and each subject's, mean gain."""
+    draws = [np.random.default_rng(seed).random(len(results.small)) for seed in range(_DRAWS)]
+    noise = draws[0]
+    gain = results.large.astype(np.float64) - results.small
     by_subject = {name: gain[results.subjects == name].mean() for name in np.unique(results.subjects)}
     subject_gain = np.array([by_subject[name] for name in results.subjects])
     length = results.values[:, results.names.index("characters")]
+    yield "random", _mean([figures(draw, results.small, results.large) for draw in draws])
     for name, score in (
-        ("random", noise),
         ("long questions first", length + 1e-9 * noise),
         ("oracle of subjects", subject_gain + 1e-9 * noise),
         ("oracle", gain + 1e-9 * noise),
     ):
         yield name, figures(score, results.small, results.large)
+
+
+def _mean(drawn: list[Figures]) -> Figures:
+    names = Figures.__struct_fields__
+    return Figures(*(float(np.mean([getattr(each, name) for each in drawn])) for name in names))

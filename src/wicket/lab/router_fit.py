@@ -41,7 +41,9 @@ def fit_router(results: Results, recipe: Recipe) -> Router:
     deviations = results.values.std(0)
     deviations[deviations < 1e-6] = 1.0
     scaled = np.clip((results.values - means) / deviations, -LIMIT, LIMIT)
-    small, large = (fit_judge(results.values, scaled, right, recipe) for right in (results.small, results.large))
+    small, large = (
+        fit_judge(results.values, scaled, right, recipe) for right in (results.small, results.large)
+    )
     source = Source(
         name="RouteLLM, routellm/evals/mmlu/responses",
         licence="Apache-2.0",
@@ -131,7 +133,10 @@ class _Forest:
         self._targets = targets
         quantiles = np.linspace(0, 1, _BINS)[1:-1]
         self._edges = [np.unique(np.quantile(column, quantiles)) for column in values.T]
-        bins = [np.searchsorted(edges, column, "left") for edges, column in zip(self._edges, values.T, strict=True)]
+        bins = [
+            np.searchsorted(edges, column, "left")
+            for edges, column in zip(self._edges, values.T, strict=True)
+        ]
         self._bins: Ints = np.column_stack(bins)
 
     def grow(self, base: float) -> Iterator[Tree]:
@@ -141,8 +146,10 @@ class _Forest:
         logit = np.full(rows, base)
         for _ in range(recipe.num_trees):
             share = _chance(logit)
-            seen = random.random(rows) < recipe.row_share
-            chosen = np.sort(random.choice(signals, max(1, int(signals * recipe.signal_share)), replace=False))
+            seen: Flags = np.less(random.random(rows), recipe.row_share)
+            chosen = np.sort(
+                random.choice(signals, max(1, int(signals * recipe.signal_share)), replace=False)
+            )
             tree, added = self._tree(share - self._targets, share * (1 - share), seen, chosen)
             logit += added
             yield tree

@@ -10,14 +10,14 @@ HEAD_CHARACTERS = 2_000
 TAIL_CHARACTERS = 4_000  # what is asked stands at the end more often than at the beginning
 MAX_OPTIONS = 10
 _OPTION = re.compile(r"\n[ \t]{0,4}\(?([A-J])[.):][ \t]")
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _ASKS_FOR_ANSWER = re.compile(r"\s*\bAnswer:\s*\Z")
 
 
 class Question(msgspec.Struct, frozen=True):
     """`text` is all that is looked at; `stem` what comes before the options, with its words as written.
 
-    `num_characters` is the whole text's length. `options` are [] where there is no choice of answers.
+    `num_characters` is the whole request's length. `options` are [] where there is no choice of answers.
     """
 
     text: str
@@ -27,8 +27,11 @@ class Question(msgspec.Struct, frozen=True):
     num_characters: int
 
 
-def question_of(text: str) -> Question:
-    """Read a request's text. Long ones lose their middle; the time taken is bounded."""
+def question_of(text: str, num_characters: int = 0) -> Question:
+    """Read a request's text. Long ones lose their middle; the time taken is bounded.
+
+    `num_characters` is the length of all that comes with it, a conversation before it for example.
+    """
     size = len(text)
     if size > HEAD_CHARACTERS + TAIL_CHARACTERS:
         text = f"{text[:HEAD_CHARACTERS]}\n{text[-TAIL_CHARACTERS:]}"
@@ -36,7 +39,7 @@ def question_of(text: str) -> Question:
         text = _ASKS_FOR_ANSWER.sub("", text)
     text = text.strip()
     stem, options = _split(text)
-    return Question(text, stem, words_of(stem), options, size)
+    return Question(text, stem, words_of(stem), options, max(size, num_characters))
 
 
 def words_of(text: str) -> list[str]:

@@ -1,9 +1,9 @@
 """A router: from a question's signals to how hard it is. Weights are data, `router.json`. Pure.
 
-It was learned from public results, question by question, of a small model and a large one. Two judges say how
-likely each is right, and a question is worth the large one's price where their difference is large. The small
-model of those results is not the one that runs here: what carries over is a question's difficulty (Rasch 1960:
-a chance is ability minus difficulty, in logits); abilities are measured (`suitability.py`).
+It was learned from public results, question by question, of a small model and a large one. Two judges say
+how likely each is right, and a question is worth the large one's price where their difference is large. The
+small model of those results is not the one that runs here: what carries over is a question's difficulty
+(Rasch 1960: a chance is ability minus difficulty, in logits); abilities are measured (`suitability.py`).
 """
 
 from __future__ import annotations
@@ -34,11 +34,14 @@ class Tree(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
-    """How likely one model is right: `slope` times the mean of a linear and a tree model's logits, plus bias."""
+    """How likely one model is right: `slope` times the mean of two models' logits, plus `offset`.
+
+    One is linear in the scaled signals (`weights`, `bias`), one is `base` plus a leaf of each tree.
+    """
 
     weights: list[float]
     bias: float
-    base: float  # the trees' own bias
+    base: float
     trees: list[Tree]
     slope: float = 1.0
     offset: float = 0.0

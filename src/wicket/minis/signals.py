@@ -14,9 +14,11 @@ from wicket.minis.question import Question, words_of
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _YEAR = re.compile(r"\b(?:1[0-9]{3}|20[0-2]\d)\b")
-_MATHS = re.compile(r"[=+*/^<>∫∑√≤≥≠±×÷∈∞π\\{}|]")
+_MATHS = re.compile(r"[=+*/^<>∫∑√≤≥≠±\u00d7÷∈∞π\\{}|]")
 _SENTENCE = re.compile(r"[.!?](?:\s|$)")
-_NOT = re.compile(r"\b(?:not|except|never|false|incorrect|least|cannot|isn't|doesn't|untrue)\b", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(?:not|except|never|false|incorrect|least|cannot|isn't|doesn't|untrue)\b", re.IGNORECASE
+)
 _LOUD_NOT = re.compile(r"\b(?:NOT|EXCEPT|LEAST|FALSE|NEVER|INCORRECT)\b")
 _STATEMENTS = re.compile(r"\b(?:Statement|Scenario|II|III)\b")
 _HOW_MANY = re.compile(r"how (?:many|much|far|long|fast)", re.IGNORECASE)
@@ -25,7 +27,20 @@ _QUANTITY = re.compile(r"[\s\d.,$%+\-*/^()=a-zA-Z]{0,4}[\d.,/\-+*^() ]+[\s%a-zA-
 _ROMAN = re.compile(r"(?:I|II|III|IV|i|ii|iii|\(?[abc1-4]\)?)(?:[, ]|$)")
 _CUES = (
     *("what", "who", "when", "where", "why", "how", "which", "if", "find", "calculate", "compute", "suppose"),
-    *("let", "best", "most", "should", "would", "all", "following", "about", "many", "much", "true", "called"),
+    *(
+        "let",
+        "best",
+        "most",
+        "should",
+        "would",
+        "all",
+        "following",
+        "about",
+        "many",
+        "much",
+        "true",
+        "called",
+    ),
     *("known", "example", "refers"),
 )
 _CUE_WORDS = 60  # the last words of a question, which say what is asked
@@ -156,7 +171,7 @@ def _are_combinations(sets: list[frozenset[str]]) -> bool:
     if len(sets) < 3:
         return False
     longest = max(map(len, sets))
-    return 0 < min(map(len, sets)) and longest <= 4 and len(frozenset[str]().union(*sets)) <= longest + 1
+    return min(map(len, sets)) > 0 and longest <= 4 and len(frozenset[str]().union(*sets)) <= longest + 1
 
 
 def _are_sorted(options: list[str]) -> bool:

@@ -1,4 +1,4 @@
-"""How likely a local model is good enough for a request: its measured ability, less the question's difficulty. Pure.
+"""How likely a local model is good enough: its measured ability, less the question's difficulty. Pure.
 
 Rasch's model (Probabilistic Models, 1960): the logit of a right answer is ability minus difficulty. Ability
 is what the model's capability card says of the kind of task; difficulty is what the router says of this
@@ -14,22 +14,14 @@ import msgspec
 
 from wicket.minis.capability import CapabilityCard, KindScore
 from wicket.minis.confidence import Z_95, interval
+from wicket.minis.correction import Correction, corrected
 from wicket.minis.kinds import kind_of
 from wicket.minis.question import Question
 from wicket.minis.router import Reading, Router, chance, read
 from wicket.minis.signals import signals
 
-QUALITY = 0.8  # what `auto` asks for where nobody says otherwise
 MEASURED_CHARACTERS = 6_000  # longer requests are in no suite, so nothing is known of them
 _LEAST, _MOST = 0.005, 0.995  # no finite sample shows more
-
-
-class Correction(msgspec.Struct, frozen=True, kw_only=True):
-    """What the user's own feedback adds, in logits: weights for the router's scaled signals, and a bias."""
-
-    weights: list[float]
-    bias: float
-    num_feedback: int
 
 
 class Suitability(msgspec.Struct, frozen=True):
@@ -89,13 +81,3 @@ def ability(score: KindScore) -> float:
 def relative_difficulty(router: Router, kind: str, reading: Reading) -> float:
     """How much harder than others of its kind; the card's score already knows how hard the kind is."""
     return reading.difficulty - router.typical.get(kind, router.typical.get("", 0.0))
-
-
-def corrected(router: Router, correction: Correction, found: Mapping[str, float]) -> float:
-    """What feedback adds to the logit of this question."""
-    total = correction.bias
-    for name, mean, deviation, weight in zip(
-        router.names, router.means, router.deviations, correction.weights, strict=True
-    ):
-        total += weight * max(-1.0, min(1.0, (found[name] - mean) / deviation))
-    return total

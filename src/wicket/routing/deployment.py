@@ -56,6 +56,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = "ordered"
     commit: str = "first-token"  # or "whole"
     timeouts: Timeouts = Timeouts()
+    floor: float = 0.0  # the chance of a good answer that an engine is asked for; 0: it answers everything
     markup_ppm: int = 0  # charge = cost x (1 + markup), in parts per million
     collect: str = ""  # the task whose examples its requests are, "" for none
     sample_ppm: int = 1_000_000  # which share of them is kept

@@ -34,6 +34,8 @@ def model_card(
     if not route.deployments:
         return card
     first = route.deployments[0]
+    if route.floor:  # who answers, and at what price, is decided for each request
+        return card | {"quality": route.floor}
     shown = route.deployments[-1] if route.task else first  # what a cascade can and costs is not its mini's
     if shown.context_tokens:
         card["context_tokens"] = shown.context_tokens

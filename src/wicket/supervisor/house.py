@@ -227,7 +227,7 @@ class RunningHouse:
             config = self.settings.config
             engines = [engine.deployment_id for engine in config.engines.values()]
             written = [id for model in config.models.values() for id in model.deployments]
-            self.books.metrics.declare(["mini", *config.models, *engines], [*engines, *written])
+            self.books.metrics.declare(["mini", "auto", *config.models, *engines], [*engines, *written])
 
     def _configure(self) -> Configure:
         return Configure(self.settings.version, self.settings.encoded, engine_sockets=self.engines.sockets)

@@ -300,6 +300,7 @@ def test_the_list_of_models_starts_with_the_local_one() -> None:
     listed = snapshot.models()
     assert [(model["id"], model["owned_by"]) for model in listed] == [
         ("mini", "wicket"),
+        ("auto", "wicket"),
         ("compact/smollm2-135m-instruct", "wicket"),
         ("fast", "mine"),
         ("mixed", "wicket"),
@@ -323,7 +324,7 @@ def test_everything_listed_resolves() -> None:
     [
         ("smollm2-135m-instuct", "model_not_found", "Did you mean smollm2-135m-instruct"),
         ("Mini", "model_not_found", "Did you mean mini"),
-        ("gpt-9000-zzz", "model_not_found", "What works now: mini, compact/smollm2-135m-instruct"),
+        ("gpt-9000-zzz", "model_not_found", "What works now: mini, auto, compact/smollm2-135m-instruct"),
         ("", "model_not_found", "The model '(empty)' does not exist here."),
         ("a" * 10_000, "model_not_found", "aaa…'"),
         ("bad\r\nname", "model_not_found", "'bad��name'"),

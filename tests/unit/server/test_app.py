@@ -96,8 +96,9 @@ def test_the_models_are_listed_with_the_local_one_first(shared: Browser) -> None
     for path in ("/v1/models", "/openai/v1/models"):
         status, _, body = shared.ask("GET", path)
         assert status == 200
-        assert [model["id"] for model in body["data"]][:3] == [
+        assert [model["id"] for model in body["data"]][:4] == [
             "mini",
+            "auto",
             "compact/smollm2-135m-instruct",
             "best",
         ]

@@ -22,10 +22,15 @@ class Gate:
         self._mean_s = 1.0
         self.num_inside = 0
 
+    @property
+    def is_full(self) -> bool:
+        """Whether whoever comes now is told to come again."""
+        return self.num_inside >= self._bound
+
     @contextmanager
     def entered(self) -> Iterator[None]:
         """Be counted, from before the wait until the answer's end. Raises `BusyFault` when it is full."""
-        if self.num_inside >= self._bound:
+        if self.is_full:
             queued = self._bound - self._slots
             message = f"The model is busy: {self._slots} requests run and {queued} wait. Try again later."
             raise BusyFault("engine_queue_full", message, retry_after_ms=self._retry_after_ms())

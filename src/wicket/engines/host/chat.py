@@ -7,18 +7,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from wicket.engines import contract
-from wicket.engines.host import answer, calls, request, tools
-from wicket.engines.host.exchange import Exchange
+from wicket.engines.host import answer, calls, request, router, tools
+from wicket.engines.host.exchange import Exchange, Headers
 from wicket.engines.host.model import Model
 from wicket.engines.host.posting import another_verb, dropped, posted, refusal, stamp
 from wicket.engines.host.process import Mailbox
 from wicket.engines.host.prompter import Prompter
-from wicket.engines.host.request import Options
+from wicket.engines.host.request import ChatCall, Options
 
 
 async def chat(model: Model, exchange: Exchange) -> None:
-    """POST /v1/chat/completions."""
-    call = request.chat(await exchange.body())
+    """POST /v1/chat/completions. With a floor, only what this model is likely to be good enough for."""
+    floor = router.floor(exchange)
+    body = await exchange.body()
+    if floor is None:
+        await _answer(model, exchange, request.chat(body))
+        return
+    assessed = router.assess(model, body, floor)
+    if assessed.call is None or not assessed.is_confident:
+        await router.refuse(exchange, assessed)
+        return
+    await _answer(model, exchange, assessed.call, router.confidence(assessed))
+
+
+async def _answer(model: Model, exchange: Exchange, call: ChatCall, headers: Headers = ()) -> None:
     model.named(call.options.model)
     with model.gate.entered():
         await model.loaded("generate")
@@ -35,6 +47,7 @@ async def chat(model: Model, exchange: Exchange) -> None:
         )
         async with posted(model, commands) as mailbox:
             talk = _Chat(exchange, mailbox, call.options, prompter)
+            talk.headers = [*headers, *dropped(call.options.dropped)]
             talk.schema_param = "tools" if shape.reading == "choice" else "response_format"
             talk.readers = {command.id: calls.reader(shape) for command in commands}
             await (talk.stream if call.options.is_stream else talk.collect)(stamp(model, "chatcmpl-"))
@@ -56,6 +69,7 @@ class _Chat:
         self._done: dict[int, contract.Done] = {}
         self.readers: dict[int, calls.Reader] = {}
         self.schema_param = "response_format"
+        self.headers: Headers = ()
 
     @property
     def _is_over(self) -> bool:
@@ -78,7 +92,7 @@ class _Chat:
             logprobs = self._logprobs(choices[each].logprobs)
             entries.append(answer.chat_choice(index, choices[each], self._reason(each), logprobs))
         body = answer.whole(stamp, "chat.completion", entries, answer.usage([self._dones]))
-        await self._exchange.reply(200, body, dropped(self._options.dropped))
+        await self._exchange.reply(200, body, self.headers)
 
     async def stream(self, stamp: answer.Stamp) -> None:
         """Frames as the pieces come; several that came at once leave together."""
@@ -86,7 +100,7 @@ class _Chat:
         event: contract.Event | None = await self._mailbox.next()
         if isinstance(event, contract.Refused):
             raise refusal(event, self.schema_param)
-        await self._exchange.begin(dropped(self._options.dropped))
+        await self._exchange.begin(self.headers)
         opening = {"role": "assistant", "content": ""}
         frames = [chunks.frame(answer.chat_delta(index, opening)) for index in self._index.values()]
         while True:
