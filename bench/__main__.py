@@ -1,4 +1,4 @@
-"""Everything that is measured: `python -m bench [gateway|ledger|examples|engine|router]`, all of it without a word."""
+"""What is measured: `python -m bench [gateway|ledger|examples|engine|router]`; all of it without a word."""
 
 from __future__ import annotations
 
