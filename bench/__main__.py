@@ -1,4 +1,4 @@
-"""`make bench`: what docs/benchmarks.md is made of. `python -m bench gateway|ledger|engine|router` runs one part."""
+"""`make bench`: what docs/benchmarks.md is made of. `python -m bench PART` runs one part of it."""
 
 from __future__ import annotations
 
