@@ -1,4 +1,4 @@
-"""What is measured: `python -m bench [gateway|ledger|examples|engine|router]`; all of it without a word."""
+"""`make bench`: what docs/benchmarks.md is made of. `python -m bench PART` runs one part of it."""
 
 from __future__ import annotations
 

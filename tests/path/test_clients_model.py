@@ -18,6 +18,7 @@ pytestmark = pytest.mark.model
 CONFIG = (
     '[server]\nport = 0\n[engines.compact]\nmodel = "smollm2-135m-instruct"\ncontext_tokens = 1024\n'
     '[models.safe]\ndeployments = ["compact", "mine/plain"]\n'
+    "[models.auto]\nquality = 0.3\n"
 )
 FRANCE: Any = [{"role": "user", "content": "What is the capital of France?"}]
 STORY: Any = [{"role": "user", "content": "Tell me a very long story about a sailor and the sea."}]
@@ -59,6 +60,14 @@ def test_a_stream_says_the_same_and_costs_nothing(client: OpenAI, served: Gatewa
     assert said == whole.choices[0].message.content
     usage = chunks[-1].usage
     assert usage is not None and usage.completion_tokens > 3 and (usage.model_extra or {})["cost"] == 0
+
+
+def test_auto_is_the_local_model_for_what_it_is_good_enough_for(client: OpenAI) -> None:
+    listed = [model.id for model in client.models.list()]
+    assert listed[:2] == ["mini", "auto"]
+    answer = client.chat.completions.create(model="auto", messages=FRANCE, temperature=0, max_tokens=20)
+    assert answer.model == "smollm2-135m-instruct"
+    assert "Paris" in (answer.choices[0].message.content or "")
 
 
 def test_the_local_model_stands_first(client: OpenAI) -> None:

@@ -25,13 +25,14 @@ class Recipe(msgspec.Struct, frozen=True):
     """How judges are fitted. `seed` decides which rows and signals each tree sees."""
 
     ridge: float = 300.0
-    num_trees: int = 150
+    num_trees: int = 300
     depth: int = 3
-    rate: float = 0.06
+    rate: float = 0.03
     tree_ridge: float = 20.0
     least_rows: int = 60
-    row_share: float = 0.6
-    signal_share: float = 0.4
+    row_share: float = 0.5
+    signal_share: float = 0.2
+    linear_share: float = 1 / 3  # of the linear model in the mean of logits
     seed: int = 0
 
 
@@ -76,7 +77,8 @@ def logits(judge: Judge, values: Floats, scaled: Floats) -> Floats:
             node = 2 * node + 1 + right
         grown += np.array(tree.leaves)[node - len(signals)]
     linear = judge.bias + scaled @ np.array(judge.weights)
-    total: Floats = judge.offset + judge.slope * (linear + grown) / 2
+    mean = judge.linear_share * linear + (1 - judge.linear_share) * grown
+    total: Floats = judge.offset + judge.slope * mean
     return total
 
 
@@ -92,7 +94,9 @@ def fit_judge(values: Floats, scaled: Floats, right: Flags, recipe: Recipe) -> J
     share = float(right.mean())
     base = float(np.log(share / (1 - share)))
     trees = list(_Forest(values, right.astype(np.float64), recipe).grow(base))
-    return Judge(weights=weights.tolist(), bias=bias, base=base, trees=trees)
+    return Judge(
+        weights=weights.tolist(), bias=bias, base=base, trees=trees, linear_share=recipe.linear_share
+    )
 
 
 def fit_linear(scaled: Floats, targets: Floats, offsets: Floats, ridge: float) -> tuple[Floats, float]:

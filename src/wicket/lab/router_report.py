@@ -60,7 +60,7 @@ def rounded(router: Router) -> Router:
 
     def judge(one: Judge) -> Judge:
         trees = [Tree(tree.signals, _short(tree.thresholds), _short(tree.leaves)) for tree in one.trees]
-        return Judge(weights=_short(one.weights), bias=one.bias, base=one.base, trees=trees)
+        return msgspec.structs.replace(one, weights=_short(one.weights), trees=trees)
 
     return msgspec.structs.replace(router, small=judge(router.small), large=judge(router.large))
 

@@ -34,15 +34,17 @@ class Tree(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Judge(msgspec.Struct, frozen=True, kw_only=True):
-    """How likely one model is right: `slope` times the mean of two models' logits, plus `offset`.
+    """How likely one model is right: `slope` times two models' mean logit, plus `offset`.
 
-    One is linear in the scaled signals (`weights`, `bias`), one is `base` plus a leaf of each tree.
+    One is linear in the scaled signals (`weights`, `bias`) and has `linear_share` of the mean; the other is
+    `base` plus a leaf of each tree.
     """
 
     weights: list[float]
     bias: float
     base: float
     trees: list[Tree]
+    linear_share: float
     slope: float = 1.0
     offset: float = 0.0
 
@@ -126,7 +128,8 @@ def judged(judge: Judge, raw: Sequence[float], scaled: Sequence[float]) -> float
     """The logit of a judge's model being right."""
     linear = judge.bias + sum(weight * value for weight, value in zip(judge.weights, scaled, strict=True))
     grown = judge.base + sum(_leaf(tree, raw) for tree in judge.trees)
-    return judge.offset + judge.slope * (linear + grown) / 2
+    mean = judge.linear_share * linear + (1 - judge.linear_share) * grown
+    return judge.offset + judge.slope * mean
 
 
 def chance(logit: float) -> float:
