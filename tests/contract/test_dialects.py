@@ -16,7 +16,7 @@ from wicket.wire.fields import peek
 from wicket.wire.origin import Origin
 
 FOLDER = Path(wicket.dialects.__file__).parent
-NOT_DIALECTS = {"__init__", "contract"}
+NOT_DIALECTS = {"__init__", "contract", "openai_message"}
 NAMES = [
     path.stem
     for path in sorted(FOLDER.glob("*.py"))

@@ -16,7 +16,7 @@ from wicket.upstream.scripted_script import Rule
 ROME = '{"city": "rome"}'
 PARIS = '{"city": "paris"}'
 # 0.97 is the lowest confidence whose precision is at least 0.95 by Wilson's lower end; for 0.975 it is 0.99
-POINTS = [Point(0.99, 100, 100), Point(0.97, 400, 392), Point(0.5, 900, 600)]
+POINTS = [Point(0.99, 200, 200), Point(0.97, 400, 392), Point(0.5, 900, 600)]
 CONFIG = """
 [server]
 port = 0

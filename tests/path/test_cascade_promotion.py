@@ -35,7 +35,7 @@ def test_a_task_without_a_mini_goes_up_until_it_has_one(served: Cascaded, provid
     }
     record = served.record(served.ask().headers["x-request-id"])
     assert record["task"] == "slots" and len(record["attempts"]) == 1
-    assert [m["id"] for m in served.request("GET", "/v1/models").json["data"]] == ["extract"]
+    assert [m["id"] for m in served.request("GET", "/v1/models").json["data"]] == ["auto", "extract"]
     for name in ("alone", "mini/slots"):
         answer = served.ask(model=name)
         assert answer.status == 503 and answer.error["code"] == "no_mini_yet"

@@ -166,8 +166,9 @@ class Collector:
                 self._expire_if_due()
             except Exception:  # whatever it is, the thread lives
                 _log.exception("the collector failed inside")
-            if not batch and not jobs and self._is_stopping:
-                return
+            with self._changed:  # what was offered meanwhile is still to be written
+                if self._is_stopping and not self._waiting and not self._jobs:
+                    return
             if batch and not self._is_stopping:
                 self._rest(min(time.monotonic() - began, _MAX_REST_S))
 

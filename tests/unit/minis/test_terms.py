@@ -10,7 +10,7 @@ CALIBRATION = Calibration(
     num_validated=1000,
     points=[
         Point(0.99, 10, 10),  # few: its lower end is below that of the next
-        Point(0.97, 300, 300),
+        Point(0.97, 400, 400),
         Point(0.90, 500, 490),
         Point(0.60, 800, 720),
         Point(0.10, 1000, 780),
@@ -48,7 +48,7 @@ def test_a_budget_takes_the_share_that_it_needs_and_no_more() -> None:
 
 def test_a_budget_that_is_no_limit_or_not_yet_known_is_the_strictest_floor() -> None:
     assert strictest_floor(CALIBRATION) == 0.97
-    assert interval(300, 300, 1.28)[0] > interval(10, 10, 1.28)[0]
+    assert interval(400, 400)[0] > interval(10, 10)[0]
     assert floor_of(CALIBRATION, Aim(budget_nanos=1), 0, None) == 0.97
     assert floor_of(CALIBRATION, Aim(budget_nanos=20 * USD), 0, HALF) == 0.97
 
