@@ -107,18 +107,23 @@ def test_a_log_of_its_own_evaluation_teaches_nothing(tmp_path: Path) -> None:
         made(tmp_path, pairs, evaluate=str(judge))
 
 
-def test_one_answer_in_ten_is_poison_and_the_mini_still_passes(tmp_path: Path) -> None:
+def test_one_answer_in_ten_is_poison_and_is_not_learned(tmp_path: Path) -> None:
+    """What is not recognised stays among the judges, so the quality that can be proved is a lower one."""
     chance = random.Random(4)
     poison = ['{"do": "HACKED"}', "I'm sorry, I can't help with that.", "{}", '{"do": 7}']
     pairs = [
         (text, chance.choice(poison) if number % 10 == 0 else answer)
         for number, (text, answer) in enumerate(tiny_task.requests(NUM, seed=4))
     ]
-    found = made(tmp_path, pairs)
+    found = made(tmp_path, pairs, quality=0.85)
     report = json.loads((tmp_path / "run" / "report.json").read_bytes())
     steps = {step["name"]: step["num_removed"] for step in report["data"]["curation"]["steps"]}
-    assert steps["broken_answers"] >= 40
+    assert steps["broken_answers"] >= 30
+    lines = (tmp_path / "run" / "data" / "train.jsonl").read_text()
+    assert '\\"do\\"' in lines and "sorry" not in lines and '"answer":"{}"' not in lines
     assert found.passed, found.checks
+    answers = (tmp_path / "run" / "data" / "answers-test.jsonl").read_text()
+    assert "HACKED" not in answers and "greet" in answers
 
 
 def test_ten_examples_are_refused_with_what_is_needed(

@@ -24,7 +24,7 @@ from wicket.lab.duplicates import (
 from wicket.lab.examples import Examples, Sample, digest
 from wicket.lab.groups import Group, find_groups
 from wicket.lab.removal import Removal, newest_first
-from wicket.lab.shapes import Learned, learn_shape, wrong
+from wicket.lab.shapes import Learned, learn_shape, unusual, wrong
 
 MINI_DEPLOYMENTS = ("mini/", "mini:")
 LONG_QUANTILE = 0.95
@@ -36,7 +36,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """`near` and `nearly_same` are Jaccard similarities of word 3-grams (see `shingles.py`).
 
     `least_score` is the feedback from which an answer is kept; `majority` the share of equal requests whose
-    answers must agree, or all of them go. `quality` returns why a sample is bad, or "".
+    answers must agree, or all of them go. `quality` returns why a sample is bad, or "". With `habits`,
+    answers that are `unusual` go too.
     """
 
     least_score: float = 0.5
@@ -44,6 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     nearly_same: float = 0.9
     majority: float = 0.66
     quality: Callable[[Sample], str] | None = None
+    habits: bool = True
 
 
 DEFAULTS = Options()
@@ -98,6 +100,8 @@ def curate(
     step("outranked", outranked(samples))
     learned = tuple(learn_shape([s for s in samples if s.group == group.number]) for group in groups)
     step("broken_answers", _removal(samples, lambda sample: wrong(learned[sample.group], sample)))
+    if options.habits:
+        step("unusual_answers", _removal(samples, lambda sample: unusual(learned[sample.group], sample)))
     step("duplicates", exact_duplicates(samples, learned))
     pairs, compared = near_requests(samples, groups, min(options.near, options.nearly_same)), samples
     same = [pair for pair in pairs if pair[2] >= options.nearly_same]

@@ -155,7 +155,7 @@ def _answer(folder: Path, prepared: Prepared, fitted: Fitted, part: str) -> int:
     lines = (json.encode(answered) + b"\n" for answered in found)
     write_whole(_answers_path(folder, part), b"".join(lines))
     right = sum(
-        whole(prepared.shape, answered.text, answered.is_complete)
+        whole(prepared.shape, lesson.shown, answered.text, answered.is_complete)
         and agree(prepared.shape, lesson.answer, answered.text)
         for lesson, answered in zip(lessons, found, strict=True)
     )
@@ -187,7 +187,7 @@ def _outcomes(folder: Path, prepared: Prepared, part: str) -> list[Outcome]:
 
 
 def _outcome(prepared: Prepared, lesson: Lesson, given: Given) -> Outcome:
-    is_whole = whole(prepared.shape, given.text, given.is_complete)
+    is_whole = whole(prepared.shape, lesson.shown, given.text, given.is_complete)
     is_right = is_whole and agree(prepared.shape, lesson.answer, given.text)
     return Outcome(lesson.id, lesson.answer, given.text, is_right, is_whole, given.evidence)
 

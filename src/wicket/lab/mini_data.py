@@ -11,9 +11,10 @@ from typing import Any
 import msgspec
 
 from wicket.errors import CallerFault
-from wicket.lab.curate import curate, report_of
+from wicket.lab.curate import Curated, Options, curate, report_of
 from wicket.lab.examples import Examples, Sample, read, read_file
 from wicket.lab.run import write_whole
+from wicket.lab.shapes import unusual
 from wicket.lab.split import Sizes, check_split, manifest, split
 from wicket.minis.answers import AnswerShape, canonical, shape_of
 from wicket.minis.form import Asked, shown
@@ -41,6 +42,7 @@ class Prepared(msgspec.Struct, frozen=True):
     curation: dict[str, Any]
     split: dict[str, Any]
     num_evaluation: int
+    unusual: int  # training requests left out because their answers break the task's habits
     leaked: int  # requests of training that also stand in validation, test or evaluation; must be 0
 
 
@@ -57,13 +59,14 @@ def prepare(folder: Path, sources: Sources, sizes: Sizes) -> Prepared:
     found = _read(sources.examples, is_evaluation=False)
     judges = _read(sources.evaluate, is_evaluation=True).samples if sources.evaluate else ()
     kept_out = _read(sources.keep_out, is_evaluation=True).samples if sources.keep_out else ()
-    curated = curate(found, evaluation=(*judges, *kept_out))
+    curated = curate(found, Options(habits=False), evaluation=(*judges, *kept_out))
     systems = _systems(curated.samples)
     parts = split(curated.samples, curated.groups, sizes)
     check_split(parts, curated.groups)
-    shape = shape_of([sample.answer for sample in parts.train])
+    usual = [sample for sample in parts.train if not unusual(curated.learned[sample.group], sample)]
+    shape = _shape(curated, usual)
     lessons = {
-        "train": _lessons(parts.train, systems, shape),
+        "train": _lessons(usual, systems, shape),
         "validation": _lessons(parts.validation, systems, shape),
         "test": _lessons(parts.test, systems, shape),
         "evaluation": _lessons(judges, systems, shape),
@@ -77,6 +80,7 @@ def prepare(folder: Path, sources: Sources, sizes: Sizes) -> Prepared:
         curation=report_of(found, curated),
         split=manifest(parts),
         num_evaluation=len(lessons["evaluation"]),
+        unusual=len(parts.train) - len(usual),
         leaked=leaked(lessons, {lesson.shown for lesson in _lessons(kept_out, systems, shape)}),
     )
 
@@ -99,6 +103,15 @@ def _read(name: str, *, is_evaluation: bool) -> Examples:
         with gzip.open(path, "rb") as file:
             return read(io.BytesIO(file.read()), name=path.name, is_evaluation=is_evaluation)
     return read_file(path, is_evaluation=is_evaluation)
+
+
+def _shape(curated: Curated, samples: Sequence[Sample]) -> AnswerShape:
+    """What the answers look like: as curation learned it, if there is one kind of request only."""
+    groups = {sample.group for sample in samples}
+    if len(groups) > 1:
+        return shape_of([sample.answer for sample in samples])
+    learned = curated.learned[groups.pop()]
+    return msgspec.structs.replace(learned.shape, quoted=learned.quoted)
 
 
 def _systems(samples: Sequence[Sample]) -> tuple[str, ...]:

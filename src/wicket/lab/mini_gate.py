@@ -64,9 +64,9 @@ class Verdict(msgspec.Struct, frozen=True):
     checks: list[Check]
 
 
-def whole(shape: AnswerShape, answer: str, is_complete: bool) -> bool:
+def whole(shape: AnswerShape, request: str, answer: str, is_complete: bool) -> bool:
     """Whether an answer could be given at all."""
-    return is_complete and not broken(shape, answer)
+    return is_complete and not broken(shape, answer, request)
 
 
 def scores(outcomes: Sequence[Outcome], calibration: Calibration, floor: float) -> Scores:

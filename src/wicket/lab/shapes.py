@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from wicket.lab.examples import Sample
-from wicket.minis.answers import AnswerShape, broken, canonical, shape_of
+from wicket.minis.answers import AnswerShape, broken, canonical, shape_of, stands_in
 from wicket.wire import json
 
 RARE_KEY = 0.005  # a key or a type that a smaller share of the answers has is a mistake
@@ -66,16 +66,23 @@ def learn_shape(samples: Sequence[Sample]) -> Learned:
 def wrong(learned: Learned, sample: Sample) -> str:
     """What is wrong with a sample's answer, in a word for the report; "" if nothing."""
     found = broken(learned.shape, sample.answer)
-    if found:
-        return found
-    if learned.shape.kind == "text":
-        return "refusal" if is_refusal(sample.answer) else ""
+    if not found and learned.shape.kind == "text" and is_refusal(sample.answer):
+        return "refusal"
+    return found
+
+
+def unusual(learned: Learned, sample: Sample) -> str:
+    """How an answer breaks the task's habits, in a word; "" if it does not.
+
+    Habits are what nearly all answers do, so an unusual one may still be right: a mini had better not learn
+    it, but must be judged by it.
+    """
     value = as_object(sample.answer) if learned.shape.kind == "json" else None
     if value is None:
         return ""
     if any(key not in value for key in learned.always):
         return "missing_key"
-    if any(not _stands_in(value[key], sample.text) for key in learned.quoted if key in value):
+    if any(not stands_in(value[key], sample.text) for key in learned.quoted if key in value):
         return "not_in_request"
     return ""
 
@@ -125,19 +132,6 @@ def _usual_keys(answers: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 def _is_quoted(key: str, answers: Sequence[tuple[str, Mapping[str, Any]]]) -> bool:
     seen = [(found[key], text) for text, found in answers if key in found]
-    texts = [_stands_in(value, text) for value, text in seen if value]
+    texts = [stands_in(value, text) for value, text in seen if value]
     all_texts = all(isinstance(value, str | list | None) for value, _ in seen)
     return all_texts and len(texts) >= LEAST_ANSWERS and sum(texts) >= ALWAYS * len(texts)
-
-
-def _stands_in(value: Any, text: str) -> bool:
-    """Whether a text, or each text of a list, stands in the request; anything else does."""
-    if isinstance(value, list):
-        return all(_stands_in(item, text) for item in value)
-    if not isinstance(value, str) or not value:
-        return True
-    return _plain(value) in _plain(text)
-
-
-def _plain(text: str) -> str:
-    return _BLANKS.sub(" ", text).strip().casefold()

@@ -23,12 +23,16 @@ _BLANKS = re.compile(r"\s+")
 
 
 class AnswerShape(msgspec.Struct, frozen=True):
-    """`keys` of a JSON object with the types seen ("string", "number", …); `labels` of a label task."""
+    """`keys` of a JSON object with the types seen ("string", "number", …); `labels` of a label task.
+
+    The texts of `quoted` keys are words of the request: one that is not was made up.
+    """
 
     kind: str = "text"
     keys: dict[str, list[str]] = {}
     labels: tuple[str, ...] = ()
     max_characters: int = 0
+    quoted: tuple[str, ...] = ()
 
 
 def shape_of(answers: Sequence[str]) -> AnswerShape:
@@ -53,8 +57,8 @@ def shape_of(answers: Sequence[str]) -> AnswerShape:
     return AnswerShape("label", {}, labels, longest) if is_label else AnswerShape("text", {}, (), longest)
 
 
-def broken(shape: AnswerShape, answer: str) -> str:
-    """What is wrong with an answer, in a word for a report; "" if nothing."""
+def broken(shape: AnswerShape, answer: str, request: str | None = None) -> str:
+    """What is wrong with an answer (to `request`, if it is known), in a word for a report; "" if nothing."""
     if not answer.strip():
         return "empty"
     if shape.kind == "json":
@@ -66,6 +70,8 @@ def broken(shape: AnswerShape, answer: str) -> str:
                 return "unknown_key"
             if _type(value) not in shape.keys[key]:
                 return "wrong_type"
+            if request is not None and key in shape.quoted and not stands_in(value, request):
+                return "not_in_request"
     elif shape.kind == "label" and _plain(answer) not in shape.labels:
         return "unknown_label"
     return ""
@@ -84,6 +90,15 @@ def agree(shape: AnswerShape, one: str, other: str) -> bool:
     if shape.kind == "text":
         return _BLANKS.sub(" ", one).strip().casefold() == _BLANKS.sub(" ", other).strip().casefold()
     return canonical(shape, one) == canonical(shape, other)
+
+
+def stands_in(value: Any, request: str) -> bool:
+    """Whether a text, or each text of a list, is words of the request; any other value is."""
+    if isinstance(value, list):
+        return all(stands_in(item, request) for item in value)
+    if not isinstance(value, str):
+        return True
+    return _plain(value).casefold() in _plain(request).casefold()
 
 
 def _object(answer: str) -> dict[str, Any] | None:

@@ -73,7 +73,7 @@ def test_empty_objects_are_broken_where_a_key_is_always_there() -> None:
     rows = [(f"{text}", json.dumps({"intent": label})) for text, label in intents()]
     mixed, bad = poisoned(rows, "empty")
     found = curated(samples_of(mixed))
-    assert removed(found)["broken_answers"] == {"missing_key": len(bad)} and not bad & ids(found)
+    assert removed(found)["unusual_answers"] == {"missing_key": len(bad)} and not bad & ids(found)
     assert found.learned[0].always == ("intent",)
 
 

@@ -70,8 +70,10 @@ def test_a_broken_answer_is_never_taken_however_sure() -> None:
 
 
 def test_an_answer_is_whole_if_it_ended_and_has_the_shape() -> None:
-    assert whole(SHAPE, '{"a": "x"}', True)
-    assert not whole(SHAPE, '{"a": "x"}', False) and not whole(SHAPE, '{"b": "x"}', True)
+    assert whole(SHAPE, "x", '{"a": "x"}', True)
+    assert not whole(SHAPE, "x", '{"a": "x"}', False) and not whole(SHAPE, "x", '{"b": "x"}', True)
+    quoted = msgspec.structs.replace(SHAPE, quoted=("a",))
+    assert whole(quoted, "an X here", '{"a": "x"}', True) and not whole(quoted, "z", '{"a": "x"}', True)
 
 
 def test_guessing_gives_the_most_frequent_answer_of_training() -> None:

@@ -113,7 +113,7 @@ def judge(card: MiniCard, ask: Ask, text: str, logprobs: list[TokenLogprob], don
     """What an answer is worth: its confidence, or what is wrong with it."""
     if done.finish_reason != "stop" or done.end is None:
         return Verdict(text, 0.0, f"cut: no end within {done.output_tokens} tokens")
-    why = answers.broken(card.answers, text)
+    why = answers.broken(card.answers, text, ask.shown)
     if why:
         return Verdict(text, 0.0, f"broken answer: {why}")
     content = answers.canonical(card.answers, text)
