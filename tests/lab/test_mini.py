@@ -149,3 +149,20 @@ def test_ten_examples_are_refused_with_what_is_needed(
 def test_a_quality_that_can_not_be_proved_takes_nothing(tmp_path: Path) -> None:
     found = made(tmp_path, tiny_task.requests(400, seed=6), quality=1.0, epochs=1)
     assert "floor" in failed(found)
+
+
+def test_two_tasks_in_one_log_are_learned_side_by_side(tmp_path: Path) -> None:
+    """Their system prompts tell them apart, though the answers have other forms."""
+    pairs = tiny_task.requests(NUM, seed=7)
+    log = tiny_task.write_log(tmp_path / "log.jsonl", pairs)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    for line in lines[::2]:
+        line["messages"][0]["content"] = "Is it a greeting?"
+        is_greeting = "greet" in line["messages"][-1]["content"]
+        line["messages"][-1]["content"] = json.dumps({"greeting": is_greeting})
+    log.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    found = make(asked(log, tiny_task.base(tmp_path), epochs=12), tmp_path / "run", tmp_path)
+    card = read_card((tmp_path / "run" / FILE_NAME).read_bytes())
+    assert card.systems == ("Is it a greeting?", tiny_task.SYSTEM)
+    assert card.answers.keys == {"do": ["string"], "greeting": ["boolean"]}
+    assert found.passed, found.checks

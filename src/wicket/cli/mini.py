@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ TRAINING_OPTIONS = {
     "--base": "the checkpoint to start from: a known model, a GGUF file, an encoder's folder",
     "--quality": "the precision that what it takes must have (0.95)",
     "--least-share": "the share of requests it must take to be worth while (0.1)",
+    "--rate": "how fast it learns, for a model that writes its answers (0.0001)",
     "--minutes": "how long it may learn (10)",
     "--epochs": "how often it sees each example (3)",
     "--scheme": "the number format of the exported file (q8_0)",
@@ -46,6 +48,9 @@ def add_parser(subparsers: Any) -> None:
     train.add_argument("--evaluate", type=Path, help="a JSONL file that judges and is never learned from")
     train.add_argument("--keep-out", type=Path, help="a JSONL file that is never learned from")
     train.add_argument("--out", type=Path, help="the run's folder; an interrupted run in it goes on")
+    train.add_argument(
+        "--keep-data", action="store_true", help="leave the examples in the run's folder afterwards"
+    )
     train.add_argument("--no-promote", action="store_true", help="leave what is in place as it is")
     for option, text in TRAINING_OPTIONS.items():
         train.add_argument(option, help=text)
@@ -104,6 +109,8 @@ def run_train(args: argparse.Namespace) -> int:
     code = _run_nicely(words)
     if code not in (0, GATE_FAILED):
         return code
+    if not args.keep_data:
+        _forget(folder)
     placed = None
     if code == 0 and not args.no_promote:
         placed = place(home, task, folder)
@@ -197,6 +204,12 @@ def _export(args: argparse.Namespace, task: str, folder: Path) -> Path:
         )
         raise CallerFault("no_examples", message)
     return target
+
+
+def _forget(folder: Path) -> None:
+    """Prompts and answers live in the examples' database, where they can be erased, and not in every run."""
+    (folder / "examples.jsonl").unlink(missing_ok=True)
+    shutil.rmtree(folder / "data", ignore_errors=True)
 
 
 def _run_nicely(words: list[str]) -> int:

@@ -27,6 +27,7 @@ from wicket.lab.calibrate import calibrate, reliability
 from wicket.lab.mini_data import Lesson, Prepared, lessons_of
 from wicket.lab.mini_gate import Outcome, Scores, Verdict, scores, verdict, whole
 from wicket.lab.mini_writer import Fitted
+from wicket.lab.needed import advice
 from wicket.lab.progress import Progress
 from wicket.lab.run import Run, write_whole
 from wicket.lab.split import Sizes
@@ -111,7 +112,12 @@ def make(asked: Asked, folder: Path, home: Path) -> Verdict:
 def _prepare(asked: Asked, folder: Path) -> Prepared:
     progress = Progress("curating")
     sources = mini_data.Sources(asked.examples, asked.evaluate, asked.keep_out)
-    prepared = mini_data.prepare(folder, sources, Sizes(least_train=asked.least_train))
+    try:
+        prepared = mini_data.prepare(folder, sources, Sizes(least_train=asked.least_train))
+    except CallerFault as fault:
+        if fault.code == "too_few_examples":
+            raise CallerFault(fault.code, f"{fault.message}\n{advice()}") from None
+        raise
     parts = (f"{prepared.split[name]['examples']} for {name}" for name in ("train", "validation", "test"))
     progress.done(f"{prepared.curation['kept']} of {prepared.curation['lines']} examples, {', '.join(parts)}")
     return prepared

@@ -6,19 +6,18 @@ one or the new one.
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from wicket.config.tasks import task_fault
 from wicket.errors import CallerFault, OperatorFault
 from wicket.minis.card import CURRENT, FILE_NAME, FOLDER, read_card
 from wicket.supervisor.home import write_private
+from wicket.supervisor.pins import RUN_NAME
 from wicket.wire import json
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -30,9 +29,9 @@ class Placed(msgspec.Struct, frozen=True):
 
 def check_task(name: str) -> str:
     """The name itself, if a task can have it. Raises `CallerFault`."""
-    if not _NAME.fullmatch(name):
-        message = "A task's name is letters, digits, '.', '_' and '-', at most 64 of them."
-        raise CallerFault("invalid_value", message, param="task")
+    fault = task_fault(name)
+    if fault:
+        raise CallerFault("invalid_value", f"{fault[0].upper()}{fault[1:]}.", param="task")
     return name
 
 
@@ -58,7 +57,11 @@ def place(home: Path, task: str, folder: Path, *, is_forced: bool = False) -> Pl
     try:
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         if target.resolve() != folder.resolve():
-            check_task(folder.name)
+            if not RUN_NAME.fullmatch(folder.name):
+                message = (
+                    f"{folder.name!r} can't be a run's name: rename the folder (letters, digits, . _ -)."
+                )
+                raise CallerFault("invalid_value", message)
             shutil.copytree(folder, target, ignore=shutil.ignore_patterns("data", "*.new", "training.*"))
         write_private(parent / CURRENT, folder.name + "\n")
     except OSError as error:
@@ -79,7 +82,7 @@ def current(home: Path, task: str) -> str:
         name = (home / FOLDER / task / CURRENT).read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ""
-    return name if _NAME.fullmatch(name) else ""
+    return name if RUN_NAME.fullmatch(name) else ""
 
 
 def runs(home: Path) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from wicket.errors import EngineFault
 from wicket.minis.card import CURRENT, FILE_NAME, FOLDER, MiniCard, read_card
 
 MAX_CARD_BYTES = 64 << 20
-_RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _log = logging.getLogger("wicket.supervisor")
 
 
@@ -84,7 +84,7 @@ class Pins:
         return card, ""
 
     def _load(self, task: str, run: str) -> MiniCard:
-        if not _RUN.fullmatch(run):
+        if not RUN_NAME.fullmatch(run):
             raise EngineFault("bad_checkpoint", f"{self.folder / task / CURRENT} holds no run's name")
         path = self.folder / task / run / FILE_NAME
         try:
