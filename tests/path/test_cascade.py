@@ -112,7 +112,7 @@ def test_only_chat_is_for_the_mini(served: Cascaded, provider: Provider) -> None
 
 def test_a_mini_can_be_called_by_its_own_name(served: Cascaded) -> None:
     listed = [model["id"] for model in served.request("GET", "/v1/models").json["data"]]
-    assert listed == ["mini/slots", "extract", "alone"]
+    assert listed == ["auto", "mini/slots", "extract", "alone"]
     answer = served.ask("rome #0.20", model="mini/slots")
     assert answer.headers["x-wicket-deployment"] == "mini/slots", "no floor without a cascade"
     assert answer.headers["x-wicket-confidence"] == "0.20"

@@ -113,14 +113,14 @@ def test_a_cascade_has_its_mini_only_when_there_is_one() -> None:
         with pytest.raises(OperatorFault) as caught:
             bare.resolve(name)
         assert caught.value.code == "no_mini_yet" and caught.value.status == 503
-    assert [each["id"] for each in bare.models()] == ["x"] and bare.default_model == "x"
+    assert [each["id"] for each in bare.models()] == ["auto", "x"] and bare.default_model == "x"
 
     full = compiled(config, "r1")
     mini, large = full.resolve("x").deployments
     assert (mini.id, mini.task, mini.engine, mini.model) == ("mini/slots", "slots", "mini:slots", "slots")
     assert mini.prices == (0, 0, None, None, 0), "a price of the route is not the mini's"
     assert large.prices is not None and large.prices[:2] == (1_000_000, 2_000_000)
-    assert [each["id"] for each in full.models()] == ["mini/slots", "x", "alone"]
+    assert [each["id"] for each in full.models()] == ["auto", "mini/slots", "x", "alone"]
     assert full.resolve("mini/slots").task == "" and full.resolve("alone").task == ""
     with pytest.raises(UnknownModelFault):
         full.resolve("slots")
