@@ -1,4 +1,4 @@
-"""`wicket auto`: learn from callers' scores which requests the local model should answer, or forget it again."""
+"""`wicket auto`: learn from callers' scores which requests the local model should answer, or forget that."""
 
 from __future__ import annotations
 
