@@ -26,7 +26,7 @@ from wicket.lab.router_report import rounded
 from wicket.minis.capability import KindScore
 from wicket.minis.correction import read_correction
 from wicket.minis.question import question_of
-from wicket.minis.router import read, read_router
+from wicket.minis.router import read, read_router, shipped
 from wicket.minis.signals import signals
 from wicket.minis.suitability import known_kinds, suitability
 from wicket.wire.json import encode
