@@ -4,7 +4,8 @@
 
 DEMO is a folder that `make demo` left. Its server is started again with its mini in place; the scripted
 provider knows the right answers. Requests of another language or another phrasing come one after the other,
-as fast as they are answered; bad is an answer of the mini that says something else than the right one.
+as fast as they are answered; bad is an answer of the mini that says something else than the right one. The
+first two blocks are of the demo's own test file, to compare with.
 """
 
 import argparse
@@ -94,7 +95,8 @@ def main() -> None:
     parser.add_argument("--kind", choices=["german", "slang"], default="german")
     parser.add_argument("--requests", type=int, default=800)
     args = parser.parse_args()
-    lines = requests(args.kind, args.requests)
+    lines = [json.loads(line) for line in (args.demo / "test.jsonl").read_text().splitlines()[:200]]
+    lines += requests(args.kind, args.requests)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(args.demo / "home" / "minis", folder / "home" / "minis")

@@ -299,11 +299,11 @@ def test_a_damaged_card_is_told_and_mended(tmp_path: Path) -> None:
         assert content(ask(host, SURE)) == FOUR
 
 
-def test_a_model_that_is_no_mini_is_never_sure(tmp_path: Path) -> None:
+def test_a_model_that_is_no_mini_is_judged_by_what_was_measured_of_it(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "home", card())
     with Host(tmp_path, str(folder / "model.script.json")) as host:
         host.until("/readyz", 200)
-        assert "is no mini" in why(ask(host, SURE, model="model"))
+        assert "0.0000 is below 0.9000" in why(ask(host, SURE, model="model"))
         assert host.chat("hi", temperature=0).headers.get("x-wicket-confidence") is None
 
 

@@ -30,7 +30,7 @@ def show_request(args: argparse.Namespace) -> None:
         show_json(record)
         return
     for name, value in record.items():
-        if name.endswith("_usd"):
+        if name.endswith("_usd") and value is not None:
             value = dollars(value)
         elif name.endswith("_ms"):
             value = milliseconds(value)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import wicket.dialects
 import wicket.routing.policies
+from wicket.config.automatic import AUTO_NAME, check_auto
 from wicket.config.check_cascade import check_cascade, is_mini
 from wicket.config.lines import Path
 from wicket.config.local_models import KNOWN, is_bare_name, resolve_engine
@@ -20,7 +21,6 @@ from wicket.config.schema import File, Model, ProviderTable, Server
 from wicket.config.tasks import check_tasks
 
 DEFAULT_NAME = "mini"
-AUTO_NAME = "auto"  # the compact engine where it is good enough, a larger model elsewhere
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _FRAMING = frozenset({"host", "connection", "content-length", "content-type", "transfer-encoding", "te"})
@@ -181,7 +181,7 @@ def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mist
         fault = "" if is_mini(deployment) else _deployment_fault(deployment, file)
         if fault:
             mistakes.add(place, fault)
-    check_cascade(path, model, mistakes)
+    (check_auto if name == AUTO_NAME else check_cascade)(path, model, mistakes)
     if name == DEFAULT_NAME and any(d.split("/")[0] not in file.engines for d in model.deployments):
         mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: only engines may answer to it")
 

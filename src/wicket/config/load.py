@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from wicket.config import local_models
+from wicket.config.automatic import auto_warnings
 from wicket.config.check import check_file
 from wicket.config.check_cascade import cascade_warnings, mini_engines
 from wicket.config.convert import convert
@@ -84,7 +85,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     if mistakes:
         raise mistakes.fault()
     models = _without_absent(file, providers, warnings)
-    warnings += cascade_warnings(models)
+    warnings += [*cascade_warnings(models), *auto_warnings(models)]
     engines = {n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()}
     return Config(
         source=source,

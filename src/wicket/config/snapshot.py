@@ -10,8 +10,8 @@ import msgspec
 
 from wicket.accounts.price import Price
 from wicket.config import deployments as build
-from wicket.config.automatic import auto_route
-from wicket.config.check import AUTO_NAME, DEFAULT_NAME
+from wicket.config.automatic import AUTO_NAME, auto_route
+from wicket.config.check import DEFAULT_NAME
 from wicket.config.check_cascade import POLICY, is_mini, task_of
 from wicket.config.names import MAX_NAME, no_mini_yet, unknown_model
 from wicket.config.schema import Config, Model, TaskTable, TimeoutTable
@@ -135,7 +135,7 @@ class Snapshot:
             routes[DEFAULT_NAME] = Route(name=DEFAULT_NAME, deployments=(self._engines[compact],))
         for name, model in self.config.models.items():
             route = self._configured(name, model)
-            if route.deployments:
+            if route.deployments or name == AUTO_NAME:
                 routes[name] = route
         automatic = auto_route(self.config, self._engines.get(compact), routes)
         routes.pop(AUTO_NAME, None)
@@ -154,7 +154,7 @@ class Snapshot:
                 self._waiting[f"mini/{task}"] = task
             else:
                 found += self._providers[provider](upstream)
-        if not found:
+        if not found and task:
             self._waiting[name] = task
         if model.price is not None:
             found = [

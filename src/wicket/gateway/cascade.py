@@ -1,12 +1,14 @@
 """What a cascade adds to the request path: a mini's attempt, its floor, what the large model would have cost.
 
-Nothing here runs for a route without a mini but one test of an attribute.
+`auto` shares the floor and the soft failures. Nothing here runs for any other route but one test of an
+attribute.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from wicket.accounts.price import Price
 from wicket.accounts.record import Record, Usage
 from wicket.dialects.contract import Api
 from wicket.dialects.openai_chat import CHAT
+from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt, cost_of
 from wicket.gateway.call import Call
 from wicket.gateway.events import Event, Failed, Refused
@@ -41,8 +44,9 @@ def made_ready(terms: Mapping[str, CascadeTerms]) -> dict[str, Cascade]:
     return {name: Cascade(one, floor_line(one.floor)) for name, one in terms.items()}
 
 
+@lru_cache(maxsize=1024)
 def floor_line(floor: float) -> bytes:
-    """The header that tells a mini how sure it must be."""
+    """The header that tells a mini, or the local model of `auto`, how sure it must be."""
     return b"x-wicket-floor: %.9f\r\n" % max(0.0, floor - _ROUNDING)
 
 
@@ -60,21 +64,17 @@ def floor_header(cascades: Mapping[str, Cascade], call: Call) -> bytes:
     return found.header if found is not None else floor_line(NEVER)
 
 
-def auto_header(call: Call) -> bytes:
-    """The line for a request to the compact engine of `auto`: how likely good enough it has to be."""
-    return floor_line(call.route.floor) if call.api is CHAT else b""
-
-
 def confidence_header(headers: Mapping[bytes, bytes]) -> bytes:
-    """What the mini said of its answer, as a line for the caller."""
+    """What a local model said of its answer, as a line for the caller."""
     said = headers.get(b"x-wicket-confidence", b"")
     return b"x-wicket-confidence: %b\r\n" % said if _CONFIDENCE.fullmatch(said) else b""
 
 
-class MiniAttempt(Attempt):
-    """An attempt at a mini. Its failures are never waited for and never the caller's: the next one is asked.
+class SoftAttempt(Attempt):
+    """An attempt whose failures are never waited for and never the caller's: the next one is asked.
 
-    What it said is kept until the request is settled, to be checked and to be counted.
+    To the walk each is one of a model that is not confident, so the caller hears of the next one's failure;
+    the record has its own code.
     """
 
     def __init__(
@@ -93,20 +93,30 @@ class MiniAttempt(Attempt):
         if isinstance(event, Failed | Refused):
             fault = event.fault
             fault.again, fault.elsewhere = False, True
-            if self.call.route.task and fault.code == "context_length_exceeded":
-                fault.code = "not_confident"  # to the walk: the large model has a context of its own
+            self._rename(fault)
         self._tell_walk(event)
+
+    def _rename(self, fault: Fault) -> None:
+        fault.code = "not_confident"
+
+    def forget(self) -> None:
+        """See `Attempt.forget`."""
+        super().forget()
+        self._tell_walk = _nobody
+
+
+class MiniAttempt(SoftAttempt):
+    """An attempt at a mini; what it said is kept until the request is settled, to be checked and counted."""
+
+    def _rename(self, fault: Fault) -> None:
+        if self.call.route.task and fault.code == "context_length_exceeded":
+            fault.code = "not_confident"  # to the walk: the large model has a context of its own
 
     def take(self) -> bytes:
         """See `Attempt.take`."""
         data = super().take()
         self.parts.append(data)
         return data
-
-    def forget(self) -> None:
-        """See `Attempt.forget`."""
-        super().forget()
-        self._tell_walk = _nobody
 
     @property
     def confidence(self) -> float:

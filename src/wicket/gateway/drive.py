@@ -13,14 +13,16 @@ from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
 from wicket.accounts.request_ids import format_id
+from wicket.dialects.openai_chat import CHAT
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 from wicket.gateway.cascade import (
     MiniAttempt,
-    auto_header,
+    SoftAttempt,
     confidence_header,
     floor_header,
+    floor_line,
     floor_now,
     note_cascade,
 )
@@ -105,7 +107,8 @@ class Drive:
         self.plan: Sequence[Deployment] = route.deployments
         if len(self.plan) > 1:
             floor = floor_now(gate.cascades, call) if route.task else 0.0
-            facts = Facts(now_us=call.started_us, seed=call.id, unready=gate.unready, floor=floor)
+            is_chat = not route.floor or call.api is CHAT
+            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat)
             self.plan = plan(route, facts)
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
@@ -171,10 +174,11 @@ class Drive:
         if deployment.task:
             attempt: Attempt = MiniAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
             extra = floor_header(gate.cascades, call)
+        elif call.route.floor and deployment.engine and action.candidate + 1 < len(self.plan):
+            attempt = SoftAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+            extra = floor_line(call.route.floor)
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
-            if call.route.floor and deployment.engine:
-                extra = auto_header(call)
         self.attempts.append(attempt)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped
@@ -274,7 +278,7 @@ class Drive:
             lines += b"x-wicket-dropped: %b\r\n" % ",".join(attempt.dropped).encode()
         elif b"x-wicket-dropped" in headers:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
-        if attempt.deployment.task:
+        if attempt.deployment.engine:
             lines += confidence_header(headers)
         if with_cost and attempt.price is not None:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()

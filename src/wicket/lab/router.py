@@ -3,7 +3,7 @@
     fit FOLDER --out FILE          learn a router from results per question (this made the shipped one)
     check FOLDER                   leave whole subjects out, several times; figures and baselines
     score FOLDER [--router FILE]   what a router, the shipped one by default, is worth on other results
-    feedback FILE.jsonl --model M  learn from the user's own scores; writes what the engine reads
+    feedback FILE.jsonl --model M  learn from the user's own scores; writes what the engine reads, if it helps
 
 FOLDER holds CSV files, one for each subject, as RouteLLM publishes them: prompt, then for a small and a large
 model "True" or "False". Each command prints one JSON document.
@@ -67,14 +67,17 @@ def _feedback(asked: argparse.Namespace) -> dict[str, Any]:
     folder = asked.home / capability.FOLDER
     card_path = folder / capability.file_name(asked.model)
     card = read_capability(card_path.read_bytes()) if card_path.is_file() else None
-    feedback = read_feedback(asked.file)
+    feedback = read_feedback(asked.file, asked.model)
     if len(feedback.scores) < LEAST_FEEDBACK:
         message = (
-            f"{asked.file} has {len(feedback.scores)} scores: {LEAST_FEEDBACK} are the least to learn from."
+            f"{asked.file} has {len(feedback.scores)} scores of {asked.model}: "
+            f"{LEAST_FEEDBACK} are the least to learn from."
         )
         raise CallerFault("too_little_feedback", message)
     kinds = known_kinds(card, asked.model.rpartition("/")[2])
     correction, figures = fit_correction(shipped(), kinds, feedback, asked.model, time.time_ns() // 1_000_000)
+    if figures["brier_after"] >= figures["brier_before"]:  # of what it has not seen: it would do harm
+        return {"out": None, **figures}
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / correction_name(asked.model)
     fresh = path.with_suffix(".new")

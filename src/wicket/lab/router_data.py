@@ -99,13 +99,23 @@ class Feedback(msgspec.Struct, frozen=True):
     scores: list[float]
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    deployment: str
+    score: float | None = None
+
+
 class _Line(msgspec.Struct, frozen=True):
     messages: list[dict[str, Any]]
-    score: float
+    score: float | None = None
+    meta: _Meta | None = None
 
 
-def read_feedback(path: Path) -> Feedback:
-    """JSONL: `messages` as OpenAI's, and a `score`. Raises `CallerFault` naming the line that is none."""
+def read_feedback(path: Path, model: str = "") -> Feedback:
+    """JSONL: `messages` as OpenAI's, and a `score`. Raises `CallerFault` naming the line that is none.
+
+    Lines of `wicket logs export` have their score in `meta`; those of other deployments than `model`, and
+    those that nobody scored, are passed over.
+    """
     questions, scores = [], []
     decode = msgspec.json.Decoder(_Line).decode
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
@@ -115,11 +125,24 @@ def read_feedback(path: Path) -> Feedback:
             found = decode(line)
         except (msgspec.DecodeError, RecursionError) as error:
             raise CallerFault("bad_feedback", f"{path}:{number}: {error}") from None
-        if not 0 <= found.score <= 1:
+        score = found.score if found.meta is None else found.meta.score
+        if found.meta is not None and (score is None or found.meta.deployment != model):
+            continue
+        if score is None or not 0 <= score <= 1:
             raise CallerFault("bad_feedback", f"{path}:{number}: score: a number from 0 to 1")
-        texts = [text_of(one.get("content")) for one in found.messages if one.get("role") == "user"]
-        if not texts or texts[-1] is None:
+        question = _asked(found.messages)
+        if question is None:
             raise CallerFault("bad_feedback", f"{path}:{number}: messages: the user's last one has no text")
-        questions.append(question_of(texts[-1]))
-        scores.append(found.score)
+        questions.append(question)
+        scores.append(score)
     return Feedback(questions, scores)
+
+
+def _asked(messages: list[dict[str, Any]]) -> Question | None:
+    """What a conversation asks, its own answer at the end aside: as an engine's host reads a request."""
+    is_answered = bool(messages) and messages[-1].get("role") == "assistant"
+    said = [(one.get("role"), text_of(one.get("content"))) for one in messages[: len(messages) - is_answered]]
+    texts = [text for role, text in said if role == "user"]
+    if not texts or texts[-1] is None:
+        return None
+    return question_of(texts[-1], sum(len(text or "") for _, text in said))

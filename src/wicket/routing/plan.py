@@ -15,13 +15,15 @@ from wicket.routing.deployment import Deployment, Route
 class Facts(msgspec.Struct, frozen=True):
     """What a policy may know: the moment and the engines that can't answer right now.
 
-    `floor` is the least confidence at which a mini's answer is taken now; above 1 none is.
+    `floor` is the least confidence at which a mini's answer is taken now; above 1 none is. `is_chat`: whether
+    a local model can judge the request before it answers.
     """
 
     now_us: int = 0
     seed: int = 0
     unready: frozenset[str] = frozenset()
     floor: float = 0.0
+    is_chat: bool = True
 
 
 class Policy(Protocol):
@@ -41,6 +43,22 @@ def policy(name: str) -> Policy:
 
 def plan(route: Route, facts: Facts) -> Sequence[Deployment]:
     """The deployments in the order they will be asked."""
-    if len(route.deployments) == 1:
-        return route.deployments
-    return policy(route.policy).order(route.deployments, facts)
+    found = route.deployments
+    if len(found) == 1:
+        return found
+    if route.floor and (facts.unready or not facts.is_chat):
+        found = _without_judges(found, facts)
+    return policy(route.policy).order(found, facts)
+
+
+def _without_judges(candidates: tuple[Deployment, ...], facts: Facts) -> tuple[Deployment, ...]:
+    """Without local models that are to judge the request and can't; the last one has nothing to judge.
+
+    They are left out, not put last: there they would answer whatever they are bad at.
+    """
+    last = len(candidates) - 1
+    return tuple(
+        one
+        for place, one in enumerate(candidates)
+        if place == last or not one.engine or (facts.is_chat and one.engine not in facts.unready)
+    )

@@ -34,6 +34,9 @@ def model_card(
     if not route.deployments:
         return card
     first = route.deployments[0]
+    state = engines.get(first.engine) if first.engine else None
+    if state is not None:
+        card["engine"] = {"name": state.name, "state": state.state, "message": state.message}
     if route.floor:  # who answers, and at what price, is decided for each request
         return card | {"quality": route.floor}
     shown = route.deployments[-1] if route.task else first  # what a cascade can and costs is not its mini's
@@ -43,9 +46,6 @@ def model_card(
         card["max_output_tokens"] = shown.max_output_tokens
     if shown.prices is not None:
         card["prices"] = prices_usd(shown)
-    state = engines.get(first.engine) if first.engine else None
-    if state is not None:
-        card["engine"] = {"name": state.name, "state": state.state, "message": state.message}
     return card
 
 
@@ -83,8 +83,9 @@ async def show_model(call: Call) -> Response:
     card = named_card(call.house.snapshot, name, call.house.engine_states())
     if not allows_model(call.caller, name):
         raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
-    first = next(iter(call.house.snapshot.resolve(name).deployments), None)
-    if first is not None and first.engine:
+    route = call.house.snapshot.resolve(name)
+    first = next(iter(route.deployments), None)
+    if first is not None and first.engine and not route.floor:  # else it would be one of several
         card["card"] = await call.house.engine_card(first)
     return Response(encode(card), media_type=_JSON)
 

@@ -21,6 +21,7 @@ positional arguments:
     chat      talk with a model
     ask       ask one question; reads standard input too
     mini      make a small model of a task, put it in place
+    auto      learn from feedback which requests the local model should answer
     compare   ask several models the same cases: quality, cost, speed
     models    what can be called; show one; pull one from the hub
     keys      make, list and revoke keys

@@ -6,6 +6,7 @@ from tests.unit.engines.mini_runs import SLOTS, TEXT_SHAPE, card
 from wicket.dialects.openai_errors import judge as judged_by_the_gateway
 from wicket.engines.contract import Done, TokenLogprob
 from wicket.engines.host import answer, judgement
+from wicket.engines.host.floor import read_floor
 from wicket.engines.host.judgement import Ask, NotConfident, Verdict
 from wicket.engines.host.request import Limits
 from wicket.errors import CallerFault, ProviderFault
@@ -87,13 +88,13 @@ def test_without_a_cascade_wrong_values_are_the_callers_mistake() -> None:
 
 @pytest.mark.parametrize("header", ["", "0", "1", "2.0", "0.95", "0.1234567890123456", "5e-05"])
 def test_floors(header: str) -> None:
-    assert judgement.floor(header) == (float(header) if header else None)
+    assert read_floor(header) == (float(header) if header else None)
 
 
 @pytest.mark.parametrize("header", ["nan", "inf", "-1", "0,95", "high", "1e9", "0x1", " 0.5", "1" * 400, "٣"])
 def test_what_is_no_floor(header: str) -> None:
     with pytest.raises(CallerFault) as caught:
-        judgement.floor(header)
+        read_floor(header)
     assert (caught.value.status, caught.value.param) == (400, "x-wicket-floor")
 
 

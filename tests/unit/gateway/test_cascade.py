@@ -17,6 +17,7 @@ from wicket.gateway.call import Call
 from wicket.gateway.cascade import (
     CHECK,
     MiniAttempt,
+    SoftAttempt,
     confidence_header,
     floor_header,
     floor_line,
@@ -54,6 +55,9 @@ LARGE = Deployment(
     price_id="row",
     prices=(3_000_000, 15_000_000, None, None, 7),
 )
+LOCAL = Deployment(
+    id="compact/c", provider="compact", model="c", origin=Origin("unix", "/s", 0), engine="compact"
+)
 MIDDLE = Deployment(id="p/m", provider="p", model="m", origin=Origin("http", "h", 80))
 ROUTE = Route(name="x", deployments=(MINI, MIDDLE, LARGE), policy="cascade", task="t")
 RATES = Rates()
@@ -66,7 +70,7 @@ def call(route: Route = ROUTE, api: object = CHAT, streamed: bool = False) -> Ca
 
 
 def attempt(asked: Call, deployment: Deployment, told: list[Event] | None = None) -> Attempt:
-    kind = MiniAttempt if deployment.task else Attempt
+    kind = MiniAttempt if deployment.task else SoftAttempt if deployment.engine else Attempt
     heard = [] if told is None else told
     return kind(0, asked, HEADS.find(deployment, CHAT, asked.is_streamed), heard.append, lambda: 5)
 
@@ -142,6 +146,17 @@ def test_a_context_that_is_too_small_is_the_minis_own_affair() -> None:
     alone = attempt(call(Route(name="mini/t", deployments=(MINI,))), MINI, told)
     alone._fail(ProviderFault("context_length_exceeded", "m"))
     assert isinstance(told[1], Failed) and told[1].fault.code == "context_length_exceeded"
+
+
+@pytest.mark.parametrize("code", ["context_length_exceeded", "reset", "connect_failed", "invalid_value"])
+def test_a_local_model_of_auto_only_ever_is_not_confident(code: str) -> None:
+    told: list[Event] = []
+    route = Route(name="auto", deployments=(LOCAL, LARGE), floor=0.8)
+    made = attempt(call(route), LOCAL, told)
+    made._fail(ProviderBusy(code, "m", retry_after_ms=500))
+    [event] = told
+    assert isinstance(event, Failed) and (event.fault.code, made.reason) == ("not_confident", code)
+    assert event.fault.elsewhere and not event.fault.again
 
 
 def test_the_large_models_answer_costs_what_it_costs() -> None:

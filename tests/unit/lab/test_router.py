@@ -26,9 +26,9 @@ from wicket.lab.router_report import rounded
 from wicket.minis.capability import KindScore
 from wicket.minis.correction import read_correction
 from wicket.minis.question import question_of
-from wicket.minis.router import read, read_router
+from wicket.minis.router import read, read_router, shipped
 from wicket.minis.signals import signals
-from wicket.minis.suitability import suitability
+from wicket.minis.suitability import known_kinds, suitability
 from wicket.wire.json import encode
 
 SAMPLE = Path(__file__).parents[2] / "data" / "router"
@@ -162,6 +162,36 @@ def test_feedback_teaches_what_this_model_can_do(tmp_path: Path) -> None:
     after = {text: suitability(router, kinds, question_of(text), correction).chance for text in (EASY, HARD)}
     assert after[EASY] > max(0.8, before[EASY]) and after[HARD] < min(0.3, before[HARD])
     assert said["brier_after"] < said["brier_before"] and said["feedback"] == 80
+
+
+def exported(deployment: str, score: float | None, *turns: str) -> str:
+    roles = ("user", "assistant")
+    messages = [{"role": roles[at % 2], "content": text} for at, text in enumerate(turns)]
+    return json.dumps({"messages": messages, "meta": {"id": "r", "deployment": deployment, "score": score}})
+
+
+def test_an_export_is_feedback_on_the_model_that_answered(tmp_path: Path) -> None:
+    path = tmp_path / "export.jsonl"
+    lines = [
+        exported("compact/m", 1.0, "One?", "Yes."),
+        exported("compact/m", None, "Nobody said.", "Yes."),
+        exported("mine/large", 0.0, "Another.", "Yes."),
+        exported("compact/m", 0.0, "First.", "An answer.", "And now?", "A long answer. " * 50),
+    ]
+    path.write_text("\n".join(lines))
+    found = read_feedback(path, "compact/m")
+    assert found.scores == [1.0, 0.0]
+    assert [(one.text, one.num_characters) for one in found.questions] == [("One?", 4), ("And now?", 24)]
+
+
+def test_what_does_not_help_is_not_put_in_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, path = "compact/smollm2-135m-instruct", tmp_path / "f.jsonl"
+    chance = suitability(shipped(), known_kinds(None, model.rpartition("/")[2]), question_of(EASY)).chance
+    line = {"messages": [{"role": "user", "content": EASY}], "score": chance}
+    path.write_text("\n".join([json.dumps(line)] * 20))
+    assert command.main(["feedback", str(path), "--model", model, "--home", str(tmp_path)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["out"] is None and not (tmp_path / "capabilities").exists()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 from wicket.engines import contract
 from wicket.engines.host import answer, calls, request, router, tools
 from wicket.engines.host.exchange import Exchange, Headers
+from wicket.engines.host.floor import FLOOR_HEADER, confidence_header, read_floor
 from wicket.engines.host.model import Model
 from wicket.engines.host.posting import another_verb, dropped, posted, refusal, stamp
 from wicket.engines.host.process import Mailbox
@@ -18,7 +19,7 @@ from wicket.engines.host.request import ChatCall, Options
 
 async def chat(model: Model, exchange: Exchange) -> None:
     """POST /v1/chat/completions. With a floor, only what this model is likely to be good enough for."""
-    floor = router.floor(exchange)
+    floor = read_floor(exchange.header(FLOOR_HEADER))
     body = await exchange.body()
     if floor is None:
         await _answer(model, exchange, request.chat(body))
@@ -27,7 +28,7 @@ async def chat(model: Model, exchange: Exchange) -> None:
     if assessed.call is None or not assessed.is_confident:
         await router.refuse(exchange, assessed)
         return
-    await _answer(model, exchange, assessed.call, router.confidence(assessed))
+    await _answer(model, exchange, assessed.call, confidence_header(assessed.chance))
 
 
 async def _answer(model: Model, exchange: Exchange, call: ChatCall, headers: Headers = ()) -> None:

@@ -7,7 +7,6 @@ Everything that speaks against an answer is said in a word that the operator rea
 from __future__ import annotations
 
 import math
-import re
 from typing import Annotated, Any
 
 import msgspec
@@ -15,7 +14,7 @@ import msgspec
 from wicket.engines.contract import Classified, Done, Sampling, TokenLogprob
 from wicket.engines.host import request
 from wicket.engines.host.conforming import Uncheckable, satisfies
-from wicket.engines.host.fields import Body, bad_value
+from wicket.engines.host.fields import Body
 from wicket.engines.host.request import ChatCall, Limits
 from wicket.errors import CallerFault
 from wicket.minis import answers, confidence, form
@@ -23,11 +22,7 @@ from wicket.minis.card import MiniCard
 from wicket.minis.familiarity import familiarity
 from wicket.wire import json
 
-FLOOR_HEADER = b"x-wicket-floor"
-CONFIDENCE_HEADER = b"x-wicket-confidence"
 GREEDY = Sampling(temperature=0.0)  # a mini's calibration holds for nothing else
-# As Python writes a float of 0 and above.
-_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?(e-[0-9]{1,3})?")
 _MAX_CHARACTERS = 64  # a token; a text of more is too long, and need not be encoded to know it
 _Messages = Annotated[list[dict[str, Any]], msgspec.Meta(min_length=1)]
 
@@ -59,15 +54,6 @@ class Verdict(msgspec.Struct, frozen=True):
     content: str
     confidence: float
     why: str = ""
-
-
-def floor(header: str) -> float | None:
-    """The confidence asked for; None without the header. Raises `CallerFault` for no decimal number."""
-    if not header:
-        return None
-    if not _DECIMAL.fullmatch(header):
-        raise bad_value(FLOOR_HEADER.decode(), "expected a decimal number such as 0.95")
-    return float(header)
 
 
 def read(body: bytes, card: MiniCard, *, is_cascade: bool) -> Ask:

@@ -11,7 +11,8 @@ from wicket.engines import contract
 from wicket.engines.host import answer, judgement
 from wicket.engines.host.calls import Text
 from wicket.engines.host.exchange import Exchange
-from wicket.engines.host.judgement import CONFIDENCE_HEADER, FLOOR_HEADER, Ask, NotConfident, Verdict
+from wicket.engines.host.floor import FLOOR_HEADER, confidence_header, read_floor
+from wicket.engines.host.judgement import Ask, NotConfident, Verdict
 from wicket.engines.host.messages import Turn
 from wicket.engines.host.model import Model
 from wicket.engines.host.posting import another_verb, dropped, posted, refusal, stamp
@@ -19,16 +20,14 @@ from wicket.engines.host.tools import Shape
 from wicket.errors import CallerFault, Fault
 from wicket.minis.card import MiniCard
 
-Headers = list[tuple[bytes, bytes]]
-
 
 async def chat(model: Model, exchange: Exchange) -> None:
-    """POST /v1/chat/completions of a mini, and of any model that is asked with a floor."""
-    floor = judgement.floor(exchange.header(FLOOR_HEADER))
+    """POST /v1/chat/completions of a mini."""
+    floor = read_floor(exchange.header(FLOOR_HEADER))
     try:
         await _Mini(model, exchange, floor).chat(await _body(exchange, is_cascade=floor is not None))
     except NotConfident as doubt:
-        await exchange.reply(doubt.status, answer.error(doubt), _confidence(doubt.confidence))
+        await exchange.reply(doubt.status, answer.error(doubt), confidence_header(doubt.confidence))
 
 
 async def _body(exchange: Exchange, *, is_cascade: bool) -> bytes:
@@ -38,10 +37,6 @@ async def _body(exchange: Exchange, *, is_cascade: bool) -> bytes:
         if not is_cascade:
             raise
         raise NotConfident("long: the body") from None
-
-
-def _confidence(value: float) -> Headers:
-    return [(CONFIDENCE_HEADER, f"{value:.4f}".encode() if value else b"0")]
 
 
 class _Mini:
@@ -123,7 +118,7 @@ class _Mini:
 
     async def _reply(self, ask: Ask, verdict: Verdict, done: contract.Done) -> None:
         options = ask.call.options
-        headers = [*_confidence(verdict.confidence), *dropped([*options.dropped, *ask.ignored])]
+        headers = [*confidence_header(verdict.confidence), *dropped([*options.dropped, *ask.ignored])]
         mark = stamp(self._model, "chatcmpl-")
         used = answer.usage([[done]])
         reason = answer.finish_reason(done, 0)

@@ -9,8 +9,6 @@ next deployment. Without the header nothing here runs.
 from __future__ import annotations
 
 import logging
-import math
-import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -19,8 +17,8 @@ from typing import Generic, TypeVar
 import msgspec
 
 from wicket.engines.host import answer, request
-from wicket.engines.host.exchange import Exchange, Headers
-from wicket.engines.host.fields import bad_value
+from wicket.engines.host.exchange import Exchange
+from wicket.engines.host.floor import confidence_header
 from wicket.engines.host.model import Model
 from wicket.engines.host.request import ChatCall
 from wicket.errors import CallerFault, Fault, OperatorFault
@@ -31,10 +29,7 @@ from wicket.minis.question import question_of
 from wicket.minis.router import Router, shipped
 from wicket.minis.suitability import MEASURED_CHARACTERS, known_kinds, suitability
 
-FLOOR_HEADER = b"x-wicket-floor"
-CONFIDENCE_HEADER = b"x-wicket-confidence"
 MAX_FILE_BYTES = 1 << 20
-_DECIMAL = re.compile(r"[0-9]{1,3}(\.[0-9]{1,20})?")
 Read = TypeVar("Read")
 _log = logging.getLogger("wicket.engines")
 
@@ -51,16 +46,6 @@ class Assessed(msgspec.Struct, frozen=True):
     def is_confident(self) -> bool:
         """Whether the model should answer."""
         return self.call is not None and not self.why and self.chance >= self.floor
-
-
-def floor(exchange: Exchange) -> float | None:
-    """The chance asked for; None without the header. Raises `CallerFault` for no decimal number."""
-    header = exchange.header(FLOOR_HEADER)
-    if not header:
-        return None
-    if not _DECIMAL.fullmatch(header):
-        raise bad_value(FLOOR_HEADER.decode(), "expected a decimal number such as 0.8")
-    return float(header)
 
 
 def assess(model: Model, body: bytes, floor: float) -> Assessed:
@@ -84,13 +69,7 @@ async def refuse(exchange: Exchange, assessed: Assessed) -> None:
     """Answer that another model should be asked."""
     message = f"The local model does not answer this request ({assessed.why})."
     fault = CallerFault("not_confident", message, status=422)
-    await exchange.reply(fault.status, answer.error(fault), confidence(assessed))
-
-
-def confidence(assessed: Assessed) -> Headers:
-    """The header that says how sure the model is; rounded down."""
-    rounded = math.floor(assessed.chance * 10_000) / 10_000
-    return [(CONFIDENCE_HEADER, f"{rounded:.4f}".encode())]
+    await exchange.reply(fault.status, answer.error(fault), confidence_header(assessed.chance))
 
 
 class _Kept(Generic[Read]):

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from wicket.engines import contract
-from wicket.engines.host import answer, chat, judgement, mini, verbs
+from wicket.engines.host import answer, chat, mini, verbs
 from wicket.engines.host.completion import complete, scored
 from wicket.engines.host.exchange import Endpoint, Exchange
 from wicket.engines.host.model import Model
@@ -21,9 +21,8 @@ Handler = Callable[[Model, Exchange], Awaitable[None]]
 
 
 async def converse(model: Model, exchange: Exchange) -> None:
-    """POST /v1/chat/completions, by a mini's rules where it is one or should say how sure it is."""
-    is_mini = model.is_mini or bool(exchange.header(judgement.FLOOR_HEADER))
-    await (mini.chat if is_mini else chat.chat)(model, exchange)
+    """POST /v1/chat/completions, by a mini's rules where it is one."""
+    await (mini.chat if model.is_mini else chat.chat)(model, exchange)
 
 
 async def _asked(
