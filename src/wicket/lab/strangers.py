@@ -18,12 +18,13 @@ import msgspec
 
 from wicket.lab import label_mini
 from wicket.lab.mini_data import Lesson
+from wicket.lab.progress import Progress
 from wicket.lab.techniques.fine_tune_encoder import Plan
 from wicket.minis.familiarity import familiarity, learn
 
 FOLDER = "rehearsal"  # in the run's folder, while it is needed
 ONE_IN = 5  # so many labels are kept from the rehearsal
-LEAST_LABELS = 10  # with fewer, labels lie too far apart or too near to stand for anything unknown
+LEAST_LABELS = 10  # with fewer, the others' labels say too little of what is unknown
 
 
 class Met(msgspec.Struct, frozen=True):
@@ -55,11 +56,13 @@ def meet(
         return []
     known = [lesson for lesson in lessons if lesson.answer not in held]
     strangers = [lesson for lesson in lessons if lesson.answer in held]
-    place = folder / FOLDER
+    place, progress = folder / FOLDER, Progress("meeting strangers")
+    progress.at(0.0, f"another training first, without {len(held)} labels")
     label_mini.fit(place, base, known, plan, choose=choose)
     learnt = learn(lesson.shown for lesson in known)
     picked = label_mini.answer(place, [lesson.shown for lesson in strangers])
     shutil.rmtree(place)
+    progress.done(f"{len(picked)} requests of {len(held)} labels that it was not taught")
     return [
         Met(
             lesson.id,
