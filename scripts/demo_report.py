@@ -24,7 +24,14 @@ from wicket.pages.parts import (
 from wicket.pages.render import render
 from wicket.pages.scales import Axis
 
-BARS = {"before": 0.05, "after": 0.70, "mini_share": 0.50, "precision": 0.95}
+QUALITY = 0.95  # what wicket.toml asks for
+# What is promised of a task: as for restaurant8k where it was measured, else the least that is worth while:
+# the share that a training must reach to pass its gate, and more right answers than before.
+BARS = {
+    "restaurant8k": {"before": 0.05, "after": 0.70, "mini_share": 0.50},
+    "clinc150": {"after": 0.70, "mini_share": 0.50},
+}
+LEAST_SHARE = 0.10
 
 
 def write_report(out: Path, facts: dict, before, logged, cascade) -> dict:
@@ -100,20 +107,19 @@ def promises(report: dict) -> list[dict]:
     cascade, savings = report["cascade"], report["savings"]
     task = next((row for row in savings["tasks"] if row["task"] == report["task"]), {})
     num_all = report["logged"]["requests"] + cascade["requests"]
+    before, after = report["before"]["exact"], report["after"]["exact"]
+    bars_of = {"after": before, "mini_share": LEAST_SHARE, **BARS.get(report["task"], {})}
     rows = [
-        (
-            "the compact model alone is at most so often right",
-            report["before"]["exact"],
-            BARS["before"],
-            "at most",
-        ),
-        ("the mini alone is at least so often right", report["after"]["exact"], BARS["after"], "at least"),
-        ("the mini takes at least this share", cascade["mini_share"], BARS["mini_share"], "at least"),
-        ("of what it takes, at least this is right", cascade["precision"], BARS["precision"], "at least"),
+        ("the mini alone is at least so often right", after, bars_of["after"], "at least"),
+        ("the mini takes at least this share", cascade["mini_share"], bars_of["mini_share"], "at least"),
+        ("of what it takes, at least this is right", cascade["precision"], QUALITY, "at least"),
         ("requests of the task in the ledger", task.get("requests", 0), num_all, "exactly"),
         ("of them answered by the mini", task.get("mini_requests", 0), cascade["mini_requests"], "exactly"),
         ("failed requests", cascade["errors"] + report["logged"]["errors"], 0, "exactly"),
     ]
+    if "before" in bars_of:
+        text = "the compact model alone is at most so often right"
+        rows.insert(0, (text, before, bars_of["before"], "at most"))
     kept = {"at most": lambda a, b: a <= b, "at least": lambda a, b: a >= b, "exactly": lambda a, b: a == b}
     return [
         {"says": text, "seen": seen, "rule": rule, "promised": promised, "kept": kept[rule](seen, promised)}
@@ -167,7 +173,7 @@ def page(report: dict, cascade) -> str:
         Axis("share taken", "%", 0.0, 1.0),
         Axis("precision", "%", None, 1.0),
         [Series("test file", [(x, y) for x, y in cas["curve"]])],
-        [Guide("quality asked for", y=BARS["precision"]), Guide("share taken", x=cas["mini_share"])],
+        [Guide("quality asked for", y=QUALITY), Guide("share taken", x=cas["mini_share"])],
     )
     times = [[name, f"{seconds:.0f}"] for name, seconds in report["stages"]]
     figures = [

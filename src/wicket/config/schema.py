@@ -33,12 +33,14 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class BodyLimits(_Section, frozen=True):
     """The largest request body per kind of route, in bytes; more is answered 413.
 
-    Chat bodies carry images as base64, hence 32 MiB; embeddings carry lists of texts.
+    Chat bodies carry images as base64, hence 32 MiB; embeddings and
+    classifications carry lists of texts.
     """
 
     chat: Bytes = 32 * MIB
     completions: Bytes = 4 * MIB
     embeddings: Bytes = 8 * MIB
+    classify: Bytes = 8 * MIB
     admin: Bytes = 1 * MIB
 
 

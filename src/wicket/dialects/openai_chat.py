@@ -1,5 +1,7 @@
 """OpenAI's chat completions, completions and embeddings, and everything that speaks like them.
 
+One API is our own: `classify`, which local models with labels answer and no provider does.
+
 Source: OpenAI API reference (chat/completions, completions, embeddings; streaming with
 `stream_options.include_usage`), and the error shapes providers really send (see `openai_errors`).
 """
@@ -25,7 +27,10 @@ __all__ = ["APIS", "body", "frame", "judge", "target", "whole"]
 CHAT = Api("chat.completions", "/chat/completions", can_stream=True)
 COMPLETIONS = Api("completions", "/completions", can_stream=True)
 EMBEDDINGS = Api("embeddings", "/embeddings", can_stream=False)
-APIS = (CHAT, COMPLETIONS, EMBEDDINGS)
+CLASSIFY = Api("classify", "/classify", can_stream=False)
+APIS = (CHAT, COMPLETIONS, EMBEDDINGS, CLASSIFY)
+
+_OF_DATA = (EMBEDDINGS.name, CLASSIFY.name)  # these answer with `data`, the others with `choices`
 
 # Fields of ours that never reach a provider, also when it is a router itself (contract §2).
 OURS = ("models", "provider", "route", "wicket")
@@ -185,7 +190,7 @@ def whole(data: bytes, api: Api) -> Whole:
         ) from None
     if answer.error:
         raise in_band(answer.error)
-    parts = answer.data if api.name == EMBEDDINGS.name else answer.choices
+    parts = answer.data if api.name in _OF_DATA else answer.choices
     if parts is None:
         raise UpstreamBroken("malformed", "The provider's answer has no choices.")
     for choice in answer.choices or ():

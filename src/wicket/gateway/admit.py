@@ -10,7 +10,7 @@ import msgspec
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import allows_model
-from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, wants_usage
+from wicket.dialects.openai_chat import CHAT, CLASSIFY, COMPLETIONS, EMBEDDINGS, wants_usage
 from wicket.errors import CallerFault, KeyFault, PermissionFault
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
@@ -21,7 +21,12 @@ MAX_MODEL_JSON = 2_048  # bytes, escapes included
 _COUNTS = ("max_tokens", "max_completion_tokens")
 MODEL_NAME = re.compile(r"[\x21-\x7e]{1,256}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_NEEDS = {CHAT.name: "messages", COMPLETIONS.name: "prompt", EMBEDDINGS.name: "input"}
+_NEEDS = {
+    CHAT.name: "messages",
+    COMPLETIONS.name: "prompt",
+    EMBEDDINGS.name: "input",
+    CLASSIFY.name: "input",
+}
 
 
 class Routes(Protocol):
@@ -50,6 +55,8 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     if not allows_model(caller, model):
         raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
     route = routes.resolve(model)
+    if arrival.api is CLASSIFY:
+        route = _local(route)
     return Call(
         id=arrival.id,
         api=arrival.api,
@@ -69,6 +76,19 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
             else None
         ),
     )
+
+
+def _local(route: Route) -> Route:
+    """The part of a route that may know labels: no provider does, and no floor is kept to.
+
+    Raises `CallerFault` where nothing of it runs here.
+    """
+    found = tuple(each for each in route.deployments if each.engine)
+    if not found:
+        message = f"'{route.name}' has no model of its own here, and only such a one says labels: "
+        message += "name a label mini, as in 'mini/TASK'."
+        raise CallerFault("not_local", message, param="model", status=404)
+    return msgspec.structs.replace(route, deployments=found, task="", collect="")
 
 
 @lru_cache(maxsize=4096)

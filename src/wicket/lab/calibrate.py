@@ -23,11 +23,17 @@ _BINS = 10
 Floats = NDArray[np.float64]
 
 
-def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool], num: int) -> Calibration:
+def calibrate(
+    evidence: Sequence[Sequence[float]],
+    is_right: Sequence[bool],
+    num: int,
+    weights: Sequence[float] = (),
+) -> Calibration:
     """The calibration that maps evidence to the probability of being right.
 
-    `num` is the size of the slice, answers included that are broken and so never taken. The curve is made of
-    confidences that each come from a fit to the other folds: a fit flatters the data that it was made of.
+    `num` is the size of the slice, answers included that are broken and so never taken; `weights` say how
+    often each answer counts, once if left out. The curve is made of confidences that each come from a fit to
+    the other folds: a fit flatters the data that it was made of.
     Raises `CallerFault` if nothing is left to learn from.
     """
     if not evidence:
@@ -35,25 +41,28 @@ def calibrate(evidence: Sequence[Sequence[float]], is_right: Sequence[bool], num
         raise CallerFault("nothing_learned", message)
     rows = np.asarray(evidence, dtype=np.float64)
     right = np.asarray(is_right, dtype=np.bool_)
-    found = _fit(rows, right, num)
+    counts = np.asarray(weights or [1.0] * len(rows), dtype=np.float64)
+    found = _fit(rows, right, counts, num)
     confidences = np.zeros(len(rows))
     for fold in range(NUM_FOLDS):
         held = np.arange(len(rows)) % NUM_FOLDS == fold
-        fitted = _fit(rows[~held], right[~held], num) if 0 < held.sum() < len(rows) else found
+        is_part = 0 < held.sum() < len(rows)
+        fitted = _fit(rows[~held], right[~held], counts[~held], num) if is_part else found
         confidences[held] = [confidence(fitted, row) for row in rows[held].tolist()]
-    return msgspec.structs.replace(found, points=points_of(confidences.tolist(), is_right))
+    return msgspec.structs.replace(found, points=points_of(confidences.tolist(), is_right, counts.tolist()))
 
 
-def _fit(rows: Floats, right: NDArray[np.bool_], num: int) -> Calibration:
-    means, deviations = rows.mean(axis=0), rows.std(axis=0)
+def _fit(rows: Floats, right: NDArray[np.bool_], counts: Floats, num: int) -> Calibration:
+    means = np.average(rows, axis=0, weights=counts)
+    deviations = np.sqrt(np.average((rows - means) ** 2, axis=0, weights=counts))
     deviations[deviations < 1e-9] = 1.0
-    num_right = float(right.sum())
-    smoothed = np.where(right, (num_right + 1) / (num_right + 2), 1 / (len(right) - num_right + 2))
-    weights = _logistic((rows - means) / deviations, smoothed)
+    num_right, num_all = float(counts[right].sum()), float(counts.sum())
+    smoothed = np.where(right, (num_right + 1) / (num_right + 2), 1 / (num_all - num_right + 2))
+    weights = _logistic((rows - means) / deviations, smoothed, counts)
     return Calibration(means.tolist(), deviations.tolist(), weights[1:].tolist(), float(weights[0]), num)
 
 
-def _logistic(rows: Floats, targets: Floats) -> Floats:
+def _logistic(rows: Floats, targets: Floats, counts: Floats) -> Floats:
     """Bias and weights by Newton's method."""
     x = np.hstack([np.ones((len(rows), 1)), rows])
     penalty = np.full(x.shape[1], RIDGE)
@@ -61,8 +70,8 @@ def _logistic(rows: Floats, targets: Floats) -> Floats:
     weights = np.zeros(x.shape[1])
     for _ in range(_STEPS):
         p = 1 / (1 + np.exp(-np.clip(x @ weights, -60, 60)))
-        gradient = x.T @ (p - targets) + penalty * weights
-        curvature = (x * (p * (1 - p))[:, None]).T @ x + np.diag(penalty)
+        gradient = x.T @ (counts * (p - targets)) + penalty * weights
+        curvature = (x * (counts * p * (1 - p))[:, None]).T @ x + np.diag(penalty)
         step = np.linalg.solve(curvature, gradient)
         weights -= step
         if np.abs(step).max() < 1e-9:

@@ -22,7 +22,7 @@ import msgspec
 
 from wicket.engines.checkpoints.locate import Checkpoint, find
 from wicket.errors import CallerFault
-from wicket.lab import label_mini, mini_data, mini_gate, mini_report, mini_writer
+from wicket.lab import label_mini, mini_data, mini_gate, mini_report, mini_writer, strangers
 from wicket.lab.calibrate import calibrate, reliability
 from wicket.lab.mini_data import Lesson, Prepared, lessons_of
 from wicket.lab.mini_gate import Outcome, Scores, Verdict, scores, verdict, whole
@@ -34,13 +34,14 @@ from wicket.lab.split import Sizes
 from wicket.lab.suspects import by_loss
 from wicket.lab.techniques.fine_tune import Plan
 from wicket.lab.techniques.fine_tune_encoder import Plan as EncoderPlan
-from wicket.minis.answers import AnswerShape, agree
+from wicket.minis.answers import AnswerShape, agree, broken
 from wicket.minis.card import FILE_NAME, MiniCard
 from wicket.minis.confidence import Calibration, confidence, evidence, floor_for_quality
 from wicket.minis.familiarity import Familiarity, familiarity, learn
 from wicket.wire import json
 
 GATE_FAILED = 3
+MOST_STRANGERS = 0.5
 DEFAULT_BASES = {"generation": "smollm2-135m-instruct", "label": "all-minilm-l6-v2"}
 
 
@@ -48,7 +49,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked to do; another request needs another folder.
 
     `engine` "auto" picks labels where the answers are labels and writes them otherwise; `base` "" is the
-    usual one of the engine.
+    usual one of the engine. `strangers` is the share of requests that belong to no label, for which a label
+    mini's floor is made; 0 leaves the rehearsal out that shows how it meets them.
     """
 
     task: str
@@ -66,6 +68,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     rate: float = 1e-4
     seed: int = 0
     least_train: int = 200
+    strangers: float = 0.08
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -86,6 +89,7 @@ class Calibrated(msgspec.Struct, frozen=True):
     test: Scores
     evaluation: Scores | None
     reliability: dict[str, Any]
+    strangers: Scores | None = None
 
 
 def make(asked: Asked, folder: Path, home: Path) -> Verdict:
@@ -95,7 +99,8 @@ def make(asked: Asked, folder: Path, home: Path) -> Verdict:
     prepared = run.stage("data", Prepared, lambda: _prepare(asked, folder))
     engine = engine_of(asked, prepared.shape)
     base = find(asked.base or DEFAULT_BASES[engine], home)
-    fitted = run.stage("fit", Fitted, lambda: _fit(asked, folder, base, engine))
+    fitted = run.stage("fit", Fitted, lambda: _fit(asked, folder, base, prepared, engine))
+    run.stage("strangers", int, lambda: _meet(asked, folder, base, prepared, engine))
     for part in ("validation", "test", "evaluation"):
         run.stage(f"answers.{part}", int, partial(_answer, folder, prepared, fitted, part))
     calibrated = run.stage("calibrate", Calibrated, lambda: _calibrate(asked, folder, prepared))
@@ -135,11 +140,10 @@ def engine_of(asked: Asked, shape: AnswerShape) -> str:
     return asked.engine
 
 
-def _fit(asked: Asked, folder: Path, base: Checkpoint, engine: str) -> Fitted:
+def _fit(asked: Asked, folder: Path, base: Checkpoint, prepared: Prepared, engine: str) -> Fitted:
     if engine == "label":
-        labels = EncoderPlan(minutes=asked.minutes, seed=asked.seed)
-        lessons = lessons_of(folder, "train")
-        return label_mini.fit(folder, base.path, lessons, labels, choose=_doubtful)
+        lessons = _labelled(folder, prepared)
+        return label_mini.fit(folder, base.path, lessons, _plan(asked, lessons), choose=_doubtful)
     plan = Plan(
         epochs=asked.epochs,
         minutes=asked.minutes,
@@ -148,6 +152,35 @@ def _fit(asked: Asked, folder: Path, base: Checkpoint, engine: str) -> Fitted:
         seed=asked.seed,
     )
     return mini_writer.fit(folder, base.path, asked.task, asked.scheme, plan)
+
+
+def _labelled(folder: Path, prepared: Prepared) -> list[Lesson]:
+    """What a label mini learns. Any other answer would become a label that its card always refuses."""
+    lessons = lessons_of(folder, "train")
+    return [lesson for lesson in lessons if not broken(prepared.shape, lesson.answer)]
+
+
+def _plan(asked: Asked, lessons: Sequence[Lesson]) -> EncoderPlan:
+    """The usual plan; where there is a rehearsal, it and the mini share the time."""
+    minutes = asked.minutes / 2 if asked.strangers else asked.minutes
+    return label_mini.usual_plan(len(lessons), minutes=minutes, seed=asked.seed)
+
+
+def _meet(asked: Asked, folder: Path, base: Checkpoint, prepared: Prepared, engine: str) -> int:
+    """How strangers are answered, kept in `data/answers-strangers.jsonl`; returns how many."""
+    met: list[strangers.Met] = []
+    if engine == "label" and asked.strangers:
+        lessons = _labelled(folder, prepared)
+        met = strangers.meet(folder, base.path, lessons, _plan(asked, lessons), _doubtful)
+    lines = (json.encode(each) + b"\n" for each in met)
+    write_whole(_answers_path(folder, "strangers"), b"".join(lines))
+    return len(met)
+
+
+def _strangers(folder: Path) -> list[Outcome]:
+    lines = _answers_path(folder, "strangers").read_bytes().splitlines()
+    met = [json.decode(line, type=strangers.Met) for line in lines]
+    return [Outcome(each.id, each.expected, each.answer, False, True, each.evidence) for each in met]
 
 
 def _answer(folder: Path, prepared: Prepared, fitted: Fitted, part: str) -> int:
@@ -206,8 +239,13 @@ def _calibrate(asked: Asked, folder: Path, prepared: Prepared) -> Calibrated:
     learnt = learn(lesson.shown for lesson in lessons_of(folder, "train"))
     parts = {name: _outcomes(folder, prepared, name) for name in ("validation", "test", "evaluation")}
     validation = [outcome for outcome in parts["validation"] if outcome.is_whole]
+    met, num = _strangers(folder), len(parts["validation"])
+    weight = strangers.weight_of(num, len(met), asked.strangers)
     calibration = calibrate(
-        [o.evidence for o in validation], [o.is_right for o in validation], len(parts["validation"])
+        [outcome.evidence for outcome in (*validation, *met)],
+        [outcome.is_right for outcome in (*validation, *met)],
+        strangers.counted(num, len(met), asked.strangers),
+        [1.0] * len(validation) + [weight] * len(met),
     )
     floor = floor_for_quality(calibration, asked.quality)
     judges = [outcome for outcome in parts["test"] + parts["evaluation"] if outcome.is_whole]
@@ -220,6 +258,7 @@ def _calibrate(asked: Asked, folder: Path, prepared: Prepared) -> Calibrated:
         test=scores(parts["test"], calibration, floor),
         evaluation=scores(parts["evaluation"], calibration, floor) if parts["evaluation"] else None,
         reliability=reliability(claimed, [outcome.is_right for outcome in judges]),
+        strangers=scores(met, calibration, floor) if met else None,
     )
 
 
@@ -267,6 +306,7 @@ def _card(
             "quality": asked.quality,
             "test": msgspec.to_builtins(calibrated.test),
             "evaluation": msgspec.to_builtins(calibrated.evaluation),
+            "strangers": asked.strangers if calibrated.strangers else 0.0,
         },
         lineage={
             "base": base.id,
@@ -327,7 +367,10 @@ def parse(arguments: Sequence[str]) -> tuple[Asked, Path, Path]:
             parser.add_argument(f"--{field.name.replace('_', '-')}", type=kind, default=field.default)
     given = vars(parser.parse_args(arguments))
     folder, home = given.pop("out"), given.pop("home")
-    return Asked(**given), folder, home
+    asked = Asked(**given)
+    if not 0 <= asked.strangers <= MOST_STRANGERS:
+        raise CallerFault("invalid_value", f"--strangers is 0 to {MOST_STRANGERS}.", param="strangers")
+    return asked, folder, home
 
 
 def main(arguments: Sequence[str]) -> int:

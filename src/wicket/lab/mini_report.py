@@ -52,6 +52,7 @@ def document(
             "validation": _scores(calibrated.validation),
             "test": _scores(calibrated.test),
             "evaluation": _scores(calibrated.evaluation),
+            "strangers": _scores(calibrated.strangers),
         },
         "reliability": calibrated.reliability,
         "curve": [list(point) for point in _curve(calibrated.calibration)],

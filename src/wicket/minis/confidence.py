@@ -22,6 +22,7 @@ LABEL_EVIDENCE = (
     "familiarity",
 )  # as many, so that cards are alike
 NEVER = 2.0  # a floor that no confidence reaches
+_EPSILON = 1e-6  # sums of weights are floats
 Z_95 = 1.9600  # the normal quantile of a two-sided interval of 95 %
 
 
@@ -34,7 +35,10 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Calibration(msgspec.Struct, frozen=True):
-    """`weights` apply to evidence brought to mean 0 and deviation 1; `points` go from the strictest floor."""
+    """`weights` apply to evidence brought to mean 0 and deviation 1; `points` go from the strictest floor.
+
+    Where strangers were counted in, at a stated share, they are in `num_validated` and in `points`.
+    """
 
     means: list[float] = []
     deviations: list[float] = []
@@ -76,15 +80,23 @@ def confidence(calibration: Calibration, seen: Sequence[float]) -> float:
     return 1.0 / (1.0 + math.exp(-max(-60.0, min(60.0, score))))
 
 
-def points_of(confidences: Sequence[float], is_right: Sequence[bool]) -> list[Point]:
-    """The counts for every floor that makes a difference, the strictest first."""
-    ordered = sorted(zip(confidences, is_right, strict=True), key=lambda pair: -pair[0])
+def points_of(
+    confidences: Sequence[float], is_right: Sequence[bool], weights: Sequence[float] = ()
+) -> list[Point]:
+    """The counts for every floor that makes a difference, the strictest first.
+
+    `weights` say how often each answer counts (once each, if left out). Counts are rounded against the mini:
+    what is wrong up, what is right down.
+    """
+    counts = weights or [1.0] * len(confidences)
+    ordered = sorted(zip(confidences, is_right, counts, strict=True), key=lambda each: -each[0])
     points: list[Point] = []
-    num_right = 0
-    for index, (value, right) in enumerate(ordered, 1):
-        num_right += right
+    right, wrong = 0.0, 0.0
+    for index, (value, is_so, weight) in enumerate(ordered, 1):
+        right, wrong = (right + weight, wrong) if is_so else (right, wrong + weight)
         if index == len(ordered) or ordered[index][0] < value:
-            points.append(Point(value, index, num_right))
+            num_right = math.floor(right + _EPSILON)
+            points.append(Point(value, num_right + math.ceil(wrong - _EPSILON), num_right))
     return points
 
 

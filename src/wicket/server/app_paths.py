@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from wicket.errors import CallerFault
 
 ALIAS = "/openai"  # `/openai/v1/…` answers as `/v1/…` does
-INFERENCE_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings")
+INFERENCE_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/classify")
 COLD_PATHS = (
     "/v1/models",
     "/v1/models/{id}",

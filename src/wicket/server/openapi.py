@@ -65,6 +65,9 @@ def _inference_paths() -> dict[str, Any]:
         "/v1/embeddings": {
             "post": _inference("embeddings", "Turn texts into vectors", "EmbeddingRequest", "EmbeddingAnswer")
         },
+        "/v1/classify": {
+            "post": _inference("classify", "Name the label of texts", "ClassifyRequest", "ClassifyAnswer")
+        },
     }
 
 
@@ -170,7 +173,7 @@ def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[
     if operation_id == "chatCompletions":
         text = "`off`: this request is not kept as an example. A task: it is, where the operator allows that."
         operation["parameters"] = [_parameter("x-wicket-collect", "header", one_of("string"), text)]
-    if operation_id != "embeddings":
+    if operation_id not in ("embeddings", "classify"):
         operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation
 

@@ -221,6 +221,31 @@ SCHEMAS: dict[str, Schema] = {
         },
         "data model",
     ),
+    "ClassifyRequest": record(
+        {
+            "model": MODEL,
+            "input": {"anyOf": [TEXT, array(TEXT, minItems=1)]},
+            "top": one_of("integer", minimum=1),
+        },
+        "model input",
+        additionalProperties=True,
+    ),
+    "ClassifyAnswer": record(
+        {
+            "object": {"const": "list"},
+            "model": TEXT,
+            "data": array(ref("Labels")),
+            "usage": ref("UsageBlock"),
+        },
+        "object model data usage",
+    ),
+    "Labels": record(
+        {
+            "index": COUNT,
+            "labels": array(record({"label": TEXT, "probability": one_of("number")}, "label probability")),
+        },
+        "index labels",
+    ),
     "Model": record(
         {
             "id": TEXT,

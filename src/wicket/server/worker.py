@@ -196,6 +196,7 @@ class Worker:
                 openai_chat.CHAT.name: limits.chat,
                 openai_chat.COMPLETIONS.name: limits.completions,
                 openai_chat.EMBEDDINGS.name: limits.embeddings,
+                openai_chat.CLASSIFY.name: limits.classify,
             },
         )
         self.configured.set()

@@ -29,6 +29,25 @@ def made_of(outcomes: list[tuple[int, bool]]) -> Calibration:
     return Calibration(num_validated=len(outcomes), points=points_of(claimed, right))
 
 
+@given(st.lists(st.tuples(st.integers(0, 20), st.booleans(), st.integers(1, 4)), min_size=1, max_size=60))
+def test_an_answer_of_weight_three_counts_like_three(outcomes: list[tuple[int, bool, int]]) -> None:
+    repeated = [(value, right) for value, right, times in outcomes for _ in range(times)]
+    weighted = points_of(
+        [value / 20 for value, _, _ in outcomes],
+        [right for _, right, _ in outcomes],
+        [float(times) for _, _, times in outcomes],
+    )
+    assert weighted == made_of(repeated).points
+
+
+def test_parts_of_answers_are_rounded_against_the_mini() -> None:
+    found = points_of([0.9, 0.8, 0.7], [True, False, False], [1.0, 0.1, 0.1])
+    assert found == [Point(0.9, 1, 1), Point(0.8, 2, 1), Point(0.7, 2, 1)]
+    assert points_of([0.9], [True], [0.5]) == [Point(0.9, 0, 0)]
+    tenths = points_of([0.9] * 10, [False] * 10, [0.1] * 10)
+    assert tenths == [Point(0.9, 1, 0)], "ten tenths are one, whatever floats make of them"
+
+
 def test_evidence_has_a_value_for_each_name() -> None:
     seen = evidence([-0.1, -0.3], -9.0)
     assert len(seen) == len(EVIDENCE)
