@@ -25,7 +25,7 @@ FILLERS = [*encoders.WORDS[:7], *"nopqrstuvwxyz"]
 
 
 def log_of(folder: Path, keys: str = KEYS) -> Path:
-    """A letter among other words decides the label; a rare one stands once in training and once in the test."""
+    """A letter among other words decides the label; a rare one is once in training and once in the test."""
     chance = random.Random(0)
     pairs: dict[str, str] = {"a loan my bank is": "rare"}
     while len(pairs) < NUM:
