@@ -31,6 +31,7 @@ TRAINING_OPTIONS = {
     "--quality": "the precision that what it takes must have (0.95)",
     "--least-share": "the share of requests it must take to be worth while (0.1)",
     "--rate": "how fast it learns, for a model that writes its answers (0.0001)",
+    "--strangers": "labels: the share of requests that belong to none, for which the floor is made (0.08)",
     "--minutes": "how long it may learn (10)",
     "--epochs": "how often it sees each example (3)",
     "--scheme": "the number format of the exported file (q8_0)",

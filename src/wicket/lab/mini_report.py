@@ -192,6 +192,12 @@ def _data_parts(report: dict[str, Any]) -> list[Part]:
         Paragraph(f"{curation['kept']} of {curation['lines']} logged examples were fit to learn from."),
         Table("Parts, split by time and by group", ["part", "examples", "SHA-256 begins"], rows, [1]),
     ]
+    met = report["scores"]["strangers"]
+    if met is not None:
+        text = f"{met['num']} requests stood for strangers: another training was not taught their labels, and"
+        parts.append(
+            Paragraph(f"{text} all it answered counts as wrong. The floor lets {met['taken']} through.")
+        )
     if removed:
         drawn = bars("What curation removed", Axis("examples", low=0.0), removed)
         parts.append(Figures([Figure(drawn, "Examples that were left out, by the step that found them.")]))
