@@ -19,12 +19,12 @@ from wicket.engines import minilm
 from wicket.engines.contract import Certainty, Classified, Classify, Refused
 from wicket.errors import CallerFault, EngineFault
 from wicket.lab.bert import Bert, with_layers, with_words
+from wicket.lab.course import Trained
 from wicket.lab.encoder_folder import MAX_TOKENS, Base, Made, read_base, word_pieces, write_encoder
 from wicket.lab.mini_data import Lesson
 from wicket.lab.mini_writer import Fitted
 from wicket.lab.progress import Progress
 from wicket.lab.saves import drop_save
-from wicket.lab.techniques.fine_tune import Trained
 from wicket.lab.techniques.fine_tune_encoder import (
     EncoderTraining,
     Labelled,

@@ -110,7 +110,10 @@ def make(asked: Asked, folder: Path, home: Path) -> Verdict:
     facts = {"seconds": time.monotonic() - started_s, "machine": _machine()}
     document = mini_report.document(asked, prepared, fitted, calibrated, found) | facts
     write_whole(folder / "report.json", json.dumps(document).encode())
-    write_whole(folder / "report.html", mini_report.page(document, _shown(folder, prepared)).encode())
+    write_whole(
+        folder / "report.html",
+        mini_report.page(document, _shown(folder, prepared, calibrated.calibration)).encode(),
+    )
     return found
 
 
@@ -319,11 +322,10 @@ def _card(
     )
 
 
-def _shown(folder: Path, prepared: Prepared, most: int = 12) -> list[Any]:
+def _shown(folder: Path, prepared: Prepared, calibration: Calibration, most: int = 12) -> list[Any]:
     """Some test requests for the page: wrong ones first, then right ones."""
     lessons = lessons_of(folder, "test")
     outcomes = _outcomes(folder, prepared, "test")
-    calibration = json.decode((folder / FILE_NAME).read_bytes(), type=MiniCard).calibration
     pairs = sorted(zip(lessons, outcomes, strict=True), key=lambda pair: pair[1].is_right)
     chosen = [*pairs[: most // 2], *pairs[-(most - most // 2) :]]
     return [

@@ -11,10 +11,10 @@ from typing import Any
 import msgspec
 
 from wicket.errors import CallerFault
-from wicket.lab.curate import Curated, Options, curate, report_of
+from wicket.lab.curate import Options, curate, report_of
 from wicket.lab.examples import Examples, Sample, read, read_file
 from wicket.lab.run import write_whole
-from wicket.lab.shapes import unusual
+from wicket.lab.shapes import learn_shape, unusual
 from wicket.lab.split import Sizes, check_split, manifest, split
 from wicket.minis.answers import AnswerShape, canonical, shape_of
 from wicket.minis.form import Asked, shown
@@ -30,7 +30,6 @@ class Lesson(msgspec.Struct, frozen=True):
     id: str
     shown: str
     answer: str
-    weight: int = 1
 
 
 class Prepared(msgspec.Struct, frozen=True):
@@ -38,7 +37,6 @@ class Prepared(msgspec.Struct, frozen=True):
 
     systems: tuple[str, ...]
     shape: AnswerShape
-    licence: str
     curation: dict[str, Any]
     split: dict[str, Any]
     num_evaluation: int
@@ -64,7 +62,7 @@ def prepare(folder: Path, sources: Sources, sizes: Sizes) -> Prepared:
     parts = split(curated.samples, curated.groups, sizes)
     check_split(parts, curated.groups)
     usual = [sample for sample in parts.train if not unusual(curated.learned[sample.group], sample)]
-    shape = _shape(curated, usual)
+    shape = _shape(usual)
     lessons = {
         "train": _lessons(usual, systems, shape),
         "validation": _lessons(parts.validation, systems, shape),
@@ -76,7 +74,6 @@ def prepare(folder: Path, sources: Sources, sizes: Sizes) -> Prepared:
     return Prepared(
         systems=systems,
         shape=shape,
-        licence="as the logged answers'",
         curation=report_of(found, curated),
         split=manifest(parts),
         num_evaluation=len(lessons["evaluation"]),
@@ -105,12 +102,11 @@ def _read(name: str, *, is_evaluation: bool) -> Examples:
     return read_file(path, is_evaluation=is_evaluation)
 
 
-def _shape(curated: Curated, samples: Sequence[Sample]) -> AnswerShape:
-    """What the answers look like: as curation learned it, if there is one kind of request only."""
-    groups = {sample.group for sample in samples}
-    if len(groups) > 1:
+def _shape(samples: Sequence[Sample]) -> AnswerShape:
+    """What the answers to learn look like, with their habits if there is one kind of request only."""
+    if len({sample.group for sample in samples}) > 1:
         return shape_of([sample.answer for sample in samples])
-    learned = curated.learned[groups.pop()]
+    learned = learn_shape(samples)
     return msgspec.structs.replace(learned.shape, quoted=learned.quoted)
 
 
@@ -131,7 +127,7 @@ def _lessons(samples: Sequence[Sample], systems: Sequence[str], shape: AnswerSha
         text = shown(systems, Asked(sample.system, sample.text))
         if text is not None:
             answer = canonical(shape, sample.answer) if sample.answer else ""
-            lessons.append(Lesson(sample.id, text, answer, sample.weight))
+            lessons.append(Lesson(sample.id, text, answer))
     return lessons
 
 

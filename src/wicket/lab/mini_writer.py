@@ -11,8 +11,10 @@ import msgspec
 import torch
 
 from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer
+from wicket.engines.contract import Score, Scored
 from wicket.errors import CallerFault, EngineFault
 from wicket.lab.answering import Answered, answers, loaded
+from wicket.lab.course import Trained
 from wicket.lab.encode import Encoded, Encoder
 from wicket.lab.export_gguf import export_gguf
 from wicket.lab.llama import Llama, from_checkpoint
@@ -20,7 +22,7 @@ from wicket.lab.mini_data import Lesson, lessons_of
 from wicket.lab.progress import Progress
 from wicket.lab.saves import drop_save
 from wicket.lab.suspects import by_loss
-from wicket.lab.techniques.fine_tune import Plan, Trained, Training
+from wicket.lab.techniques.fine_tune import Plan, Training
 
 MODEL_FILE = "model.gguf"
 MAX_SAMPLE_TOKENS = 1_024  # longer ones cost too much of a small machine's time, and are left out
@@ -98,8 +100,6 @@ def answer(folder: Path, lessons: Sequence[Lesson], max_tokens: int, tell: Tell)
 
 def _difference(model: Llama, path: Path, samples: Sequence[Encoded]) -> float:
     """The mean absolute difference in nats between student and exported file, over the answers' tokens."""
-    from wicket.engines.contract import Score, Scored
-
     total = count = 0.0
     with loaded(path) as engine, torch.inference_mode():
         for number, sample in enumerate(samples):

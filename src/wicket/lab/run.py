@@ -57,10 +57,6 @@ class Run:
         write_whole(self.folder / STATE_FILE, json.dumps(self._state).encode())
         return result
 
-    def is_done(self, name: str) -> bool:
-        """Whether a stage is over."""
-        return name in self._state.stages
-
     def _load(self) -> State | None:
         path = self.folder / STATE_FILE
         if not path.exists():

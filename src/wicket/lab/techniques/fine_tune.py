@@ -1,4 +1,4 @@
-"""Task fine-tuning: a student learns to write the answers of samples. Full, or low-rank (Hu et al. 2021).
+"""Task fine-tuning: a student learns to write the answers of samples, with all of its weights.
 
 AdamW (Loshchilov & Hutter 2019) in float32 with the forward pass in bfloat16 where the processor has it; the
 learning rate rises for some steps and falls linearly to nothing. Interrupted training goes on from its last
@@ -7,22 +7,22 @@ save.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from wicket.lab.encode import IGNORED, Encoded, batches, collate
+from wicket.lab.course import Choose, Course, Tell, Trained, descend, has_bfloat16, saver
+from wicket.lab.encode import IGNORED, Encoded, collate
 from wicket.lab.llama import Llama
-from wicket.lab.saves import Save, load_save, write_save
+from wicket.lab.saves import Save, load_save
 
 WARM_UP_STEPS = 10
 LEAST_RATE = 0.02  # of the highest
-CLIP = 1.0
+POINT_STEPS = 10
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,17 +35,6 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     weight_decay: float = 0.01
     seed: int = 0
     save_every_s: float = 120.0
-
-
-class Trained(msgspec.Struct, frozen=True):
-    """What happened. `curve` holds (samples seen, mean loss per token since the last point)."""
-
-    steps: int
-    num_samples: int
-    num_tokens: int
-    seconds: float
-    curve: list[tuple[int, float]]
-    stopped: str  # "epochs" or "minutes"
 
 
 class Losses:
@@ -81,96 +70,51 @@ class Training:
         self._samples = samples
         self._plan = plan
         self._save = save
-        self._parameters = [p for p in model.parameters() if p.requires_grad]
+        learning = [p for p in model.parameters() if p.requires_grad]
         self._optimizer = torch.optim.AdamW(
-            self._parameters, lr=plan.rate, betas=(0.9, 0.95), weight_decay=plan.weight_decay
+            learning, lr=plan.rate, betas=(0.9, 0.95), weight_decay=plan.weight_decay
         )
+        self._course = Course(plan, Save(), POINT_STEPS)
         self.losses = Losses(len(samples))
-        self.left_out: frozenset[int] = frozenset()
-        self._state = Save()
-        self._recent: list[float] = []
+        self.lengths = [len(sample) for sample in samples]
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """The samples that were not learned after the first epoch."""
+        return self._course.left_out
+
+    @property
+    def losses_seen(self) -> list[float]:
+        """See `Losses`."""
+        return self.losses.of
 
     def run(
         self,
-        tell: Callable[[float, str], None] = lambda share, words: None,
-        choose: Callable[[list[float]], frozenset[int]] = lambda losses: frozenset(),
+        tell: Tell = lambda share, words: None,
+        choose: Choose = lambda losses: frozenset(),
     ) -> Trained:
         """Train to the end. Raises `FloatingPointError` when the loss is no number any more."""
         if self._save is not None:
-            self._state = load_save(self._save, self._model, self._optimizer) or self._state
-            self.left_out = frozenset(self._state.left_out)
-        plan, state = self._plan, self._state
+            saved = load_save(self._save, self._model, self._optimizer)
+            self._course.state = saved or self._course.state
         self._model.train()
-        before_s, started_s = state.seconds, time.monotonic()
-        next_save_s = started_s + plan.save_every_s
-        stopped = "epochs"
-        while state.epoch < plan.epochs and stopped == "epochs":
-            order = self._order(state.epoch)
-            while state.batch < len(order):
-                now = time.monotonic()
-                state.seconds = before_s + now - started_s
-                share = self._share(len(order))
-                if plan.minutes and state.seconds >= plan.minutes * 60:
-                    stopped = "minutes"
-                    break
-                if self._save is not None and now >= next_save_s:
-                    write_save(self._save, self._model, self._optimizer, state)
-                    next_save_s = time.monotonic() + plan.save_every_s
-                self._step(order[state.batch], share)
-                state.batch += 1
-                tell(share, f"epoch {state.epoch + 1}, loss {self._mean():.3f}")
-            else:
-                state.epoch, state.batch = state.epoch + 1, 0
-                if state.epoch == 1 and plan.epochs > 1:
-                    self.left_out = choose(self.losses.of)
-                    state.left_out = sorted(self.left_out)
-        self._point()
+        save = saver(self._save, self._model, self._optimizer)
+        trained = self._course.run(self, save, tell, choose)
         self._model.eval()
-        return Trained(state.steps, state.num_samples, state.num_tokens, state.seconds, state.curve, stopped)
+        return trained
 
-    def _order(self, epoch: int) -> list[list[int]]:
-        kept = [index for index in range(len(self._samples)) if index not in self.left_out]
-        lengths = [len(self._samples[index]) for index in kept]
-        chosen = batches(lengths, self._plan.batch_size, seed=self._plan.seed * 1_000 + epoch)
-        return [[kept[at] for at in batch] for batch in chosen]
-
-    def _share(self, num_batches: int) -> float:
-        """How much of the training is done: by samples or by time, whichever ends it sooner."""
-        by_epochs = (self._state.epoch + self._state.batch / num_batches) / self._plan.epochs
-        minutes = self._plan.minutes
-        return min(1.0, max(by_epochs, self._state.seconds / 60 / minutes if minutes else 0.0))
-
-    def _step(self, chosen: Sequence[int], share: float) -> None:
-        state = self._state
-        rate = self._plan.rate * min(1.0, (state.steps + 1) / WARM_UP_STEPS) * max(LEAST_RATE, 1 - share)
+    def learn(self, chosen: Sequence[int], share: float) -> tuple[float, int]:
+        """See `course.Learning`."""
+        steps = self._course.state.steps
+        rate = self._plan.rate * min(1.0, (steps + 1) / WARM_UP_STEPS) * max(LEAST_RATE, 1 - share)
         for group in self._optimizer.param_groups:
             group["lr"] = rate
         ids, targets = collate([self._samples[index] for index in chosen])
         per_token = token_losses(self._model, ids, targets)
         loss = per_token.mean()
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} after {state.steps} steps")
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self._parameters, CLIP)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
+        descend(loss, self._model, self._optimizer, steps)
         self.losses.note(chosen, per_token.detach(), targets)
-        self._recent.append(loss.item())
-        state.steps += 1
-        state.num_samples += len(chosen)
-        state.num_tokens += ids.numel()
-        if len(self._recent) >= 10:
-            self._point()
-
-    def _mean(self) -> float:
-        if self._recent:
-            return sum(self._recent) / len(self._recent)
-        return self._state.curve[-1][1] if self._state.curve else float("nan")
-
-    def _point(self) -> None:
-        if self._recent:
-            self._state.curve.append((self._state.num_samples, self._mean()))
-            self._recent.clear()
+        return loss.item(), ids.numel()
 
 
 def token_losses(model: Llama, ids: Tensor, targets: Tensor) -> Tensor:
@@ -179,10 +123,3 @@ def token_losses(model: Llama, ids: Tensor, targets: Tensor) -> Tensor:
     with torch.autocast(ids.device.type, dtype=torch.bfloat16, enabled=has_bfloat16(ids.device.type)):
         logits = model(ids, learned)
     return F.cross_entropy(logits.float(), targets[learned], reduction="none")
-
-
-def has_bfloat16(device: str) -> bool:
-    """Whether bfloat16 is worth while: slower than float32 on a CPU without instructions for it."""
-    if device != "cpu":
-        return True
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

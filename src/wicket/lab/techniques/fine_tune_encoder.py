@@ -9,8 +9,7 @@ Interrupted training goes on from its last save, and a finished one is not done 
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,9 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from wicket.lab.bert import Bert
-from wicket.lab.encode import batches
-from wicket.lab.saves import Save, load_save, write_save
-from wicket.lab.techniques.fine_tune import CLIP, Trained, has_bfloat16
+from wicket.lab.course import Choose, Course, Tell, Trained, descend, has_bfloat16, saver
+from wicket.lab.saves import Save, load_save
 
 WARM_UP_SHARE = 0.06
 LEAST_RATE = 0.02  # of the highest
@@ -29,8 +27,6 @@ HEAD_SCALE = 16.0  # a centroid at cosine 1 is so many nats above one at cosine 
 TEMPERATURE = 2.0  # of distillation
 POINT_STEPS = 20
 _BATCH = 64
-
-Tell = Callable[[float, str], None]
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,15 +129,24 @@ class EncoderTraining:
         self._optimizer = torch.optim.AdamW(_groups(model, plan), betas=(0.9, 0.98), foreach=True)
         self._peaks = [group["lr"] for group in self._optimizer.param_groups]
         self._weights = _label_weights(samples, model.head.out_features) if plan.is_balanced else None
-        self._state = Save()
-        self._recent: list[float] = []
+        self._course = Course(plan, Save(), POINT_STEPS)
         self.losses = [float("nan")] * len(samples)
-        self.left_out: frozenset[int] = frozenset()
+        self.lengths = [len(sample.ids) for sample in samples]
+
+    @property
+    def left_out(self) -> frozenset[int]:
+        """The samples that were not learned after the first epoch."""
+        return self._course.left_out
+
+    @property
+    def losses_seen(self) -> list[float]:
+        """`losses`, as the course asks for them."""
+        return self.losses
 
     def run(
         self,
         tell: Tell = lambda share, words: None,
-        choose: Callable[[list[float]], frozenset[int]] = lambda losses: frozenset(),
+        choose: Choose = lambda losses: frozenset(),
     ) -> Trained:
         """Train to the end. Raises `FloatingPointError` when the loss is no number any more."""
         saved = None
@@ -149,69 +154,25 @@ class EncoderTraining:
             saved = load_save(self._save, self._model, self._optimizer)
         if saved is None:
             start_head(self._model, self._samples)
-        plan, state = self._plan, saved or self._state
-        self._state, self.left_out = state, frozenset(state.left_out)
-        torch.manual_seed(plan.seed * 1_000_003 + state.steps)  # dropout
+        course = self._course
+        course.state = saved or course.state
+        torch.manual_seed(self._plan.seed * 1_000_003 + course.state.steps)  # dropout
         self._model.train()
-        before_s, started_s = state.seconds, time.monotonic()
-        next_save_s = started_s + plan.save_every_s
-        stopped = "epochs"
-        while state.epoch < plan.epochs and stopped == "epochs":
-            order = self._order(state.epoch)
-            while state.batch < len(order):
-                now = time.monotonic()
-                state.seconds = before_s + now - started_s
-                share = self._share(len(order))
-                if plan.minutes and state.seconds >= plan.minutes * 60:
-                    stopped = "minutes"
-                    break
-                if self._save is not None and now >= next_save_s:
-                    write_save(self._save, self._model, self._optimizer, state)
-                    next_save_s = time.monotonic() + plan.save_every_s
-                self._step(order[state.batch], share)
-                state.batch += 1
-                tell(share, f"epoch {state.epoch + 1}, loss {self._mean():.3f}")
-            else:
-                state.epoch, state.batch = state.epoch + 1, 0
-                if state.epoch == 1 and plan.epochs > 1:
-                    self.left_out = choose(self.losses)
-                    state.left_out = sorted(self.left_out)
-        self._point()
-        if self._save is not None:
-            write_save(self._save, self._model, self._optimizer, state)
+        save = saver(self._save, self._model, self._optimizer)
+        trained = course.run(self, save, tell, choose)
+        if save is not None:
+            save(course.state)
         self._model.eval()
-        return Trained(state.steps, state.num_samples, state.num_tokens, state.seconds, state.curve, stopped)
+        return trained
 
-    def _order(self, epoch: int) -> list[list[int]]:
-        kept = [index for index in range(len(self._samples)) if index not in self.left_out]
-        lengths = [len(self._samples[index].ids) for index in kept]
-        chosen = batches(lengths, self._plan.batch_size, seed=self._plan.seed * 1_000 + epoch)
-        return [[kept[at] for at in batch] for batch in chosen]
-
-    def _share(self, num_batches: int) -> float:
-        """How much of the training is done: by samples or by time, whichever ends it sooner."""
-        by_epochs = (self._state.epoch + self._state.batch / num_batches) / self._plan.epochs
-        minutes = self._plan.minutes
-        return min(1.0, max(by_epochs, self._state.seconds / 60 / minutes if minutes else 0.0))
-
-    def _step(self, chosen: Sequence[int], share: float) -> None:
-        state = self._state
+    def learn(self, chosen: Sequence[int], share: float) -> tuple[float, int]:
+        """See `course.Learning`."""
         factor = min((share + 1e-3) / WARM_UP_SHARE, 1.0) * max(LEAST_RATE, 1 - share)
         for group, peak in zip(self._optimizer.param_groups, self._peaks, strict=True):
             group["lr"] = peak * factor
         loss = self._loss(chosen)
-        if not torch.isfinite(loss):
-            raise FloatingPointError(f"the loss is {loss.item()} after {state.steps} steps")
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_([p for p in self._model.parameters() if p.grad is not None], CLIP)
-        self._optimizer.step()
-        self._optimizer.zero_grad(set_to_none=True)
-        self._recent.append(loss.item())
-        state.steps += 1
-        state.num_samples += len(chosen)
-        state.num_tokens += sum(len(self._samples[index].ids) for index in chosen)
-        if len(self._recent) >= POINT_STEPS:
-            self._point()
+        descend(loss, self._model, self._optimizer, self._course.state.steps)
+        return loss.item(), sum(self.lengths[index] for index in chosen)
 
     def _loss(self, chosen: Sequence[int]) -> Tensor:
         ids, mask = collate([self._samples[index].ids for index in chosen])
@@ -230,16 +191,6 @@ class EncoderTraining:
         given = F.log_softmax(logits / TEMPERATURE, dim=-1)
         soft = F.kl_div(given, wanted, reduction="batchmean", log_target=True) * TEMPERATURE**2
         return plan.soft * soft + (1 - plan.soft) * hard
-
-    def _mean(self) -> float:
-        if self._recent:
-            return sum(self._recent) / len(self._recent)
-        return self._state.curve[-1][1] if self._state.curve else float("nan")
-
-    def _point(self) -> None:
-        if self._recent:
-            self._state.curve.append((self._state.num_samples, self._mean()))
-            self._recent.clear()
 
 
 def autocast(is_wanted: bool = True) -> torch.autocast:
