@@ -70,16 +70,16 @@ def collate(texts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-@torch.no_grad()
 def vectors_of(model: Bert, texts: Sequence[Sequence[int]], *, is_exact: bool = False) -> Tensor:
     """Unit vectors in the order of the texts, without dropout; in float32 if they must be exact."""
     is_training = model.training
     model.eval()
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     found = torch.zeros(len(texts), model.shape.hidden_size)
-    for start in range(0, len(order), _BATCH):
-        chosen = order[start : start + _BATCH]
-        with autocast(not is_exact):
+    # A context, not a decorator: where torch is missing, the decorator would take the types away.
+    with torch.no_grad(), autocast(not is_exact):
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
             found[chosen] = model.vectors(*collate([texts[index] for index in chosen])).float()
     model.train(is_training)
     return found
