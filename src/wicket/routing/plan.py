@@ -12,6 +12,38 @@ import msgspec
 from wicket.routing.deployment import Deployment, Route
 
 
+class Health(Protocol):
+    """How each deployment has been doing, as far as this worker knows. Times are monotonic microseconds."""
+
+    def reopens_us(self, deployment: Deployment) -> int:
+        """When its cooldown ends (its credential's included); 0 if it may be asked now."""
+        ...
+
+    def num_running(self, deployment: Deployment) -> int:
+        """Attempts under way at it."""
+        ...
+
+    def has_room(self, deployment: Deployment) -> bool:
+        """Whether it takes one more without a wait."""
+        ...
+
+    def first_token_us(self, deployment: Deployment, now_us: int) -> int:
+        """Peak-EWMA of its time to first token; 0 if unknown."""
+        ...
+
+    def late_us(self, deployment: Deployment, share: float, is_streamed: bool) -> int:
+        """The time in which this share of its first tokens came; 0 until enough is known."""
+        ...
+
+    def tokens_per_s(self, deployment: Deployment) -> float:
+        """How fast it writes; 0 if unknown."""
+        ...
+
+    def headroom(self, deployment: Deployment, now_us: int) -> float:
+        """The share that is left of its tightest rate limit, by its own headers; 1.0 if unknown."""
+        ...
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What a policy may know: the moment and the engines that can't answer right now.
 
@@ -24,6 +56,7 @@ class Facts(msgspec.Struct, frozen=True):
     unready: frozenset[str] = frozenset()
     floor: float = 0.0
     is_chat: bool = True
+    health: Health | None = None
 
 
 class Policy(Protocol):
