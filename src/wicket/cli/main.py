@@ -24,6 +24,7 @@ COMMANDS = {
     "auto": "learn from feedback which requests the local model should answer",
     "compare": "ask several models the same cases: quality, cost, speed",
     "models": "what can be called; show one; pull one from the hub",
+    "providers": "whom Wicket knows, who is enabled and works",
     "keys": "make, list and revoke keys",
     "logs": "show the requests that were answered",
     "usage": "tokens and money, summed",

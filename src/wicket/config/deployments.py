@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
@@ -122,6 +123,11 @@ def known_models(provider: Provider) -> tuple[str, ...]:
     return provider.models if provider.models is not None else catalogue.known_models(provider.row)
 
 
+def today() -> datetime.date:
+    """The day by which a model's end is judged; a reload judges anew."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
@@ -130,16 +136,20 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
     fact = catalogue.fact_of(provider.row, model) if provider.row else None
     facts: dict[str, object] = {}
     if fact is not None:
-        facts = {"context_tokens": fact.context_tokens, "max_output_tokens": fact.max_output_tokens}
+        facts = {
+            "context_tokens": fact.context_tokens,
+            "max_output_tokens": fact.max_output_tokens,
+            "warning": fact.warning(today()),
+        }
     own = provider.prices.get(model)
     if own is not None:
         facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}
-    elif fact is not None:
+    elif fact is not None and fact.input_pico is not None:
         facts |= {
             "price_id": fact.id,
             "prices": (
                 fact.input_pico,
-                fact.output_pico,
+                fact.output_pico or 0,
                 fact.cached_pico,
                 fact.cache_write_pico,
                 fact.request_nanos,
