@@ -10,7 +10,7 @@
 
 `convert` writes what the first and the last of them publish as JSON (`genai-prices.json`, `models.dev.json`)
 and `versions.json`; it needs no Wicket. `build` applies the rules of `wicket.providers.sources` to that folder
-as `wicket models update` does to what it fetches, writes the file and tells what the sources disagree on.
+as `wicket models update` does to what it fetches, writes the file and tells what they disagree on.
 """
 
 from __future__ import annotations

@@ -239,6 +239,8 @@ def _mend(fields: dict[str, Any]) -> None:
         del fields["max_output_tokens"]
     if fields.get("cached_pico", 0) > fields.get("input_pico", 0):
         del fields["cached_pico"]
+    if fields.get("request_nanos"):  # the fee of a request is that of its search
+        fields.pop("search_nanos", None)
     if fields.get("successor") == fields["model"]:
         del fields["successor"]
 
