@@ -8,9 +8,10 @@
     .venv/bin/python scripts/make_catalogue.py build /tmp/documents \
         --genai-prices VERSION DATE --litellm VERSION DATE --models.dev COMMIT DATE
 
-`convert` writes what the first and the last of them publish as JSON (`genai-prices.json`, `models.dev.json`)
-and `versions.json`; it needs no Wicket. `build` applies the rules of `wicket.providers.sources` to that folder
-as `wicket models update` does to what it fetches, writes the file and tells what they disagree on.
+`convert` writes what the first and last of them publish as JSON (`genai-prices.json`, `models.dev.json`)
+and `versions.json`; it needs no Wicket. `build` applies the rules of `wicket.providers.sources` to that
+folder as `wicket models update` does to what it fetches, writes the file and tells what they
+disagree on.
 """
 
 from __future__ import annotations

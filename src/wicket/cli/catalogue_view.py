@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +78,16 @@ def prices_usd(prices: Prices) -> dict[str, float]:
         for field, pico in values.items()
         if pico is not None
     }
+
+
+def prefer_newer() -> None:
+    """Read the models that `wicket models update` fetched, if there are any that may be used."""
+    from wicket.config.newer import with_newer_catalogue
+    from wicket.config.schema import Config
+    from wicket.providers.catalogue import use
+    from wicket.supervisor.home import default_home
+
+    use(with_newer_catalogue(Config(), default_home(os.environ)).catalogue)
 
 
 def catalogue() -> list[dict[str, Any]]:

@@ -7,7 +7,15 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from wicket.cli.catalogue_view import add_filters, card_lines, catalogue, chosen, entry, with_known
+from wicket.cli.catalogue_view import (
+    add_filters,
+    card_lines,
+    catalogue,
+    chosen,
+    entry,
+    prefer_newer,
+    with_known,
+)
 from wicket.cli.discovery import add_server_options, find_server
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import plain, progress, table
@@ -68,16 +76,6 @@ def list_models(args: argparse.Namespace) -> None:
         print(table(headers, rows))
     else:
         print("No model fits: take an option away, or look at all of the catalogue with --all.")
-
-
-def prefer_newer() -> None:
-    """Read the models that `wicket models update` fetched, if there are any that may be used."""
-    from wicket.config.newer import with_newer_catalogue
-    from wicket.config.schema import Config
-    from wicket.providers.catalogue import use
-    from wicket.supervisor.home import default_home
-
-    use(with_newer_catalogue(Config(), default_home(os.environ)).catalogue)
 
 
 def callable_now(args: argparse.Namespace) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from wicket.cli.catalogue_view import prefer_newer
 from wicket.cli.discovery import find_server
 from wicket.cli.output import show_json
 from wicket.cli.terminal import plain, progress
@@ -30,8 +31,6 @@ _SHOWN = 20
 
 def update(args: argparse.Namespace) -> None:
     """Fetch, check, compare, write into the data folder, and let a running server know."""
-    from wicket.cli.models import prefer_newer
-
     prefer_newer()
     before = catalogue.facts()
     with progress("Getting the catalogue"):

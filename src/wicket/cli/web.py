@@ -32,9 +32,8 @@ async def get(
 ) -> Response:
     """`GET target` of an origin. Raises `ProviderFault`."""
     request = without_body(head("GET", target, origin, [*headers, ("user-agent", "wicket")]))
-    return await fetch(
-        pool, origin, request, connect_ms=min(CONNECT_MS, total_ms), total_ms=total_ms, max_bytes=max_bytes
-    )
+    connect_ms = min(CONNECT_MS, total_ms * 9 // 10)  # so that it is told which of the two took too long
+    return await fetch(pool, origin, request, connect_ms=connect_ms, total_ms=total_ms, max_bytes=max_bytes)
 
 
 async def download(pool: Pool, url: str, *, total_ms: int, max_bytes: int) -> bytes:

@@ -87,7 +87,10 @@ def sized(source: str, **sizes: int) -> Claim:
             128_000, 0, 4_096,
         ),
         (  # an older, smaller input limit is no limit of today's window
-            [sized("litellm", max_input_tokens=131_072, max_output_tokens=8_192), sized("models.dev", context_tokens=1_000_000)],
+            [
+                sized("litellm", max_input_tokens=131_072, max_output_tokens=8_192),
+                sized("models.dev", context_tokens=1_000_000),
+            ],
             1_000_000, 0, 8_192,
         ),
         ([sized("models.dev", context_tokens=1_000, max_output_tokens=2_000)], 1_000, 0, 0),
