@@ -16,6 +16,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.path.conftest import Open
+from tests.path.house import Provider, eventually
 from wicket.config.newer import FILE_NAME
 from wicket.providers import catalogue
 from wicket.providers.facts import Fact, Facts
@@ -241,3 +243,28 @@ def test_a_broken_file_in_the_data_folder_is_passed_over_with_a_warning(tmp_path
     card = wicket(tmp_path, "models", "show", "openai/gpt-4o", "--json")
     assert card.code == 0 and card.document["prices"]["input"] == 2.5
     assert decode(catalogue.shipped(), type=Facts).models["openai"]
+
+
+def test_a_model_at_its_end_is_answered_with_a_warning(open_gateway: Open, provider: Provider) -> None:
+    gateway = open_gateway('[server]\nport = 0\n[providers.openai]\nbase_url = "{url}"\napi_key = "k"\n')
+    for streamed in (False, True):
+        answer = gateway.chat("openai/gpt-4o", stream=streamed)
+        assert answer.status == 200 and answer.headers["x-wicket-deployment"] == "openai/gpt-4o"
+        warning = answer.headers["x-wicket-warning"]
+        assert warning.startswith("openai/gpt-4o is deprecated and end") and "; use openai/" in warning
+    assert "x-wicket-warning" not in gateway.chat("openai/unheard-of").headers
+
+
+def test_a_running_server_reads_an_update_at_once(
+    open_gateway: Open, provider: Provider, tmp_path: Path
+) -> None:
+    gateway = open_gateway('[server]\nport = 0\n[providers.openai]\nbase_url = "{url}"\napi_key = "k"\n')
+    before = gateway.request("GET", "/v1/models/openai/gpt-99").json
+    assert "prices" not in before
+    new = tmp_path / "new.json"
+    new.write_bytes(encode(changed()))
+    done = wicket(gateway.home, "models", "update", "--from", str(new))
+    assert done.code == 0 and "the running server has read it" in done.out
+    eventually(lambda: "prices" in gateway.request("GET", "/v1/models/openai/gpt-99").json)
+    shown = wicket(gateway.home, "models", "show", "openai/gpt-99", "--json").document
+    assert shown["is_callable"] is True and shown["price_id"] == "openai/gpt-99@2099-01-01"

@@ -152,7 +152,7 @@ def failure(code: str, provider: Provider, timeout_ms: int) -> str:
     said = {
         "dns_failed": f"the name {place} can't be resolved: check base_url and this machine's DNS",
         "connect_failed": f"nothing answers at {parts.netloc}: is it running, is a firewall in the way?",
-        "connect_timeout": f"no connection to {parts.netloc} in time: is a firewall in the way, or is it http there?",
+        "connect_timeout": f"no connection to {parts.netloc} in time: a firewall, or http there?",
         "tls_failed": f"TLS with {place} fails: if its authority is your own, set ca_file",
         "proxy_failed": "the proxy refuses or does not answer: check proxy or HTTPS_PROXY",
         "total_timeout": f"no answer within {timeout_ms / 1000:g} s: try again, or with a longer --timeout",
