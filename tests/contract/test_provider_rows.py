@@ -99,8 +99,8 @@ def test_no_two_rows_read_the_same_list_of_a_source() -> None:
                 assert seen.setdefault((name, source), row.name) == row.name or (name, source) in shared
 
 
-def test_a_variable_belongs_to_one_provider() -> None:
-    variables = [variable for row in ROWS.values() for variable in row.env]
+def test_a_variable_enables_one_provider_only() -> None:
+    variables = [variable for row in ROWS.values() if row.is_enabled_by_env for variable in row.env]
     assert len(variables) == len(set(variables))
 
 
