@@ -58,7 +58,10 @@ def test_a_variable_enables_a_provider_only_where_it_exists_for_nothing_else(nam
     if row.base_url_env:
         environ[row.base_url_env] = "https://me.example"
     config = load(None, environ)
-    assert list(config.providers) == ([name] if row.is_enabled_by_env else [])
+    enabled = [
+        other.name for other in ROWS.values() if other.is_enabled_by_env and set(other.env) & set(row.env)
+    ]
+    assert list(config.providers) == enabled and (name in enabled) is row.is_enabled_by_env
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -82,12 +85,9 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
     else:
         assert row.auth_optional and headers == {}
     chat = next(api for api in module(row.dialect).APIS if api.name == "chat.completions")
-    target = module(row.dialect).target(deployment, chat)
-    assert (
-        target
-        == urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
-        + "/chat/completions"
-    )
+    target = module(row.dialect).target(deployment, chat, streamed=False)
+    path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
+    assert target == path + "/chat/completions"
 
 
 def test_no_two_rows_read_the_same_list_of_a_source() -> None:
@@ -109,5 +109,5 @@ def test_a_dated_azure_api_has_its_deployment_in_the_path() -> None:
     config = parse(text, {}, source="wicket.toml", base=Path("/"))
     (deployment,) = compile_snapshot(config, version=1, engine_sockets={}).resolve("azure/my-gpt").deployments
     chat = next(api for api in module("openai_chat").APIS if api.name == "chat.completions")
-    target = module("openai_chat").target(deployment, chat)
+    target = module("openai_chat").target(deployment, chat, streamed=False)
     assert target == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"
