@@ -45,6 +45,8 @@ def build(documents: Documents, rows: Mapping[str, Row], before: Facts | None, t
         found = []
         for name, claims in sorted(_claims(row, documents, today).items()):
             fact, differing = merge(row.name, name, claims, today.isoformat())
+            if fact.modalities_out == ("video",):
+                continue  # no route of ours makes videos
             if differing:
                 disputes[f"{row.name}/{name}"] = differing
             found.append(dated(fact, old))

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from wicket.providers.facts import FEATURES, Fact, SourceName
+from wicket.providers.facts import FEATURES, Fact, Kind, SourceName
 from wicket.providers.sources.claim import Claim, Rates
 
 Order = tuple[SourceName, ...]
@@ -37,6 +37,8 @@ _RATES = (
     "image_input_pico",
     "image_output_pico",
 )
+_DEAREST_EMBEDDING = 10_000_000  # 10 USD per million tokens; the dearest known costs a fifth of it
+_KIND_OF_OUTPUT: dict[tuple[str, ...], Kind] = {("image",): "image", ("audio",): "speech"}
 _EXTRAS = (
     "request_nanos",
     "search_nanos",
@@ -235,6 +237,11 @@ def _mend(fields: dict[str, Any]) -> None:
             fields["modalities_in"] = (*taken, modality)
     if fields.get("kind") in ("embedding", "rerank") and "input_pico" in fields:
         fields["output_pico"] = 0
+        if fields["input_pico"] > _DEAREST_EMBEDDING:  # a slip of the decimal point
+            del fields["input_pico"], fields["output_pico"]
+    output_kind = _KIND_OF_OUTPUT.get(tuple(fields.get("modalities_out", ())))
+    if output_kind is not None and fields.get("kind") == "chat":
+        fields["kind"] = output_kind
     if fields.get("context_tokens", 0) and fields.get("max_output_tokens", 0) > fields["context_tokens"]:
         del fields["max_output_tokens"]
     if fields.get("cached_pico", 0) > fields.get("input_pico", 0):

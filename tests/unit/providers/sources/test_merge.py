@@ -130,6 +130,20 @@ def test_what_follows_of_itself() -> None:
     assert (fact.request_nanos, fact.search_nanos) == (5, None)
 
 
+def test_what_comes_out_says_what_a_model_is_for() -> None:
+    drawing = Claim(source="models.dev", kind="chat", modalities_out=("image",))
+    assert merge("p", "m", [drawing], DAY)[0].kind == "image"
+    speaking = Claim(source="models.dev", kind="chat", modalities_out=("audio",))
+    assert merge("p", "m", [speaking], DAY)[0].kind == "speech"
+    both = Claim(source="models.dev", kind="chat", modalities_out=("text", "audio"))
+    assert merge("p", "m", [both], DAY)[0].kind == "chat"
+
+
+def test_a_slip_of_the_decimal_point_is_no_price() -> None:
+    slip = Claim(source="litellm", kind="embedding", prices={"input_pico": 100_000_000})
+    assert not merge("p", "m", [slip], DAY)[0].is_priced
+
+
 def test_a_family_that_no_listing_has_is_kept_for_its_price() -> None:
     family = Claim(source="genai-prices", is_family=True, prices={"input_pico": 5}, also=("other",))
     fact, _ = merge("p", "m", [family], DAY)
