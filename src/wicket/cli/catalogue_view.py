@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import datetime
 import os
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ Filter = Callable[[dict[str, Any]], bool]
 def entry(fact: Fact) -> dict[str, Any]:
     """All that is known of a model. Prices are USD per million tokens (characters where it says so), fees USD
     for one; null and {} stand for what no source knows."""
+    from wicket.providers.catalogue import today
     from wicket.providers.facts import FEATURES
 
     fees = {kind: getattr(fact, field) for kind, field in _FEES.items()}
@@ -46,7 +46,7 @@ def entry(fact: Fact) -> dict[str, Any]:
         "features": {feature: fact.features.get(feature) for feature in FEATURES},
         "needs_responses": fact.needs_responses,
         "knowledge": fact.knowledge,
-        "is_deprecated": bool(fact.warning(datetime.datetime.now(datetime.UTC).date())),
+        "is_deprecated": bool(fact.warning(today())),
         "deprecation_date": fact.deprecation_date,
         "successor": f"{fact.provider}/{fact.successor}" if fact.successor else None,
         "tiers": [{"above_tokens": t.above_tokens, "prices": prices_usd(t)} for t in fact.tiers],

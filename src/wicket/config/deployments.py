@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
@@ -123,11 +122,6 @@ def known_models(provider: Provider) -> tuple[str, ...]:
     return provider.models if provider.models is not None else catalogue.known_models(provider.row)
 
 
-def today() -> datetime.date:
-    """The day by which a model's end is judged; a reload judges anew."""
-    return datetime.datetime.now(datetime.UTC).date()
-
-
 def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
@@ -139,7 +133,7 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
         facts = {
             "context_tokens": fact.context_tokens,
             "max_output_tokens": fact.max_output_tokens,
-            "warning": fact.warning(today()),
+            "warning": fact.warning(catalogue.today()),
         }
     own = provider.prices.get(model)
     if own is not None:

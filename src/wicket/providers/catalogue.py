@@ -230,13 +230,17 @@ def models_of(row: str) -> tuple[Fact, ...]:
     return _in_use.of(row)
 
 
+def today() -> datetime.date:
+    """The day by which a model's end is judged; a reload judges anew."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 def known_models(row: str) -> tuple[str, ...]:
     """The catalogue's models of one provider that are worth offering, in the order of the file."""
     known = row_of(row)
     if known is None or not known.lists_models:
         return ()
-    today = datetime.datetime.now(datetime.UTC).date()
-    return tuple(fact.model for fact in _in_use.of(row) if fact.is_offered(today))
+    return tuple(fact.model for fact in _in_use.of(row) if fact.is_offered(today()))
 
 
 def providers_of(model: str) -> tuple[str, ...]:

@@ -102,15 +102,15 @@ def test_a_card_reads_well(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_model_that_can_be_called_shows_both(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "wicket.toml").write_text(
-        '[providers.openai]\napi_key = "k"\nprices."gpt-5" = { input = 1, output = 2 }\n'
+        '[providers.openai]\napi_key = "k"\nprices."gpt-5.4" = { input = 1, output = 2 }\n'
     )
-    card = told(capsys, "models", "show", "openai/gpt-5")
-    assert card["is_callable"] is True and card["deployments"] == ["openai/gpt-5"]
+    card = told(capsys, "models", "show", "openai/gpt-5.4")
+    assert card["is_callable"] is True and card["deployments"] == ["openai/gpt-5.4"]
     assert card["prices"] == {"input": 1, "output": 2}  # the configuration's stand above the catalogue's
     assert card["features"]["reasoning"] is True
     listed = told(capsys, "models", "--feature", "prefill")
     assert listed == []
-    assert "openai/gpt-5" in {model["id"] for model in told(capsys, "models", "--feature", "reasoning")}
+    assert "openai/gpt-5.4" in {model["id"] for model in told(capsys, "models", "--feature", "reasoning")}
 
 
 def test_what_nobody_knows_is_not_found(capsys: pytest.CaptureFixture[str]) -> None:
