@@ -146,8 +146,9 @@ class Index:
             return Missed()
         fields = {name: digest(value) for name, value in sent.items()} if isinstance(sent, dict) else {}
 
-        def in_common(entry: Entry) -> int:
-            return sum(entry.fields.get(name) == value for name, value in fields.items())
+        def in_common(entry: Entry) -> tuple[int, int]:
+            num_equal = sum(entry.fields.get(name) == value for name, value in fields.items())
+            return num_equal, -len(entry.fields.keys() ^ fields.keys())
 
         entry = max(entries[-_MAX_COMPARED:], key=in_common)
         recording = self._load(entry)
