@@ -224,6 +224,12 @@ def test_the_report_is_one_document_or_a_table() -> None:
     assert table[1].split()[:3] == ["groq", "5", "5"] and table[-1].split()[0] == "total"
 
 
+def test_the_table_for_a_page_is_markdown() -> None:
+    head, rule, row = conformance(str(CASSETTES), "--provider", "groq", "--markdown").stdout.splitlines()
+    assert head.startswith("| provider | recordings | read |") and set(rule) <= set("|-:")
+    assert row.startswith("| groq | 5 | 5 |") and head.count("|") == rule.count("|") == row.count("|")
+
+
 def test_check_fails_for_what_can_t_be_read(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("a: [")
     assert conformance(str(tmp_path)).returncode == 0

@@ -51,6 +51,7 @@ def _add_conformance(verbs: Any) -> None:
     parser.add_argument("--provider", default="", metavar="P", help="this provider's recordings only")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="where streams are cut (default: 0)")
     parser.add_argument("--failures", action="store_true", help="list what failed under the table")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--check", action="store_true", help="exit 1 if something failed")
     add_json_option(parser)
     parser.set_defaults(run=run_conformance)

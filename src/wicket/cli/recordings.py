@@ -12,6 +12,7 @@ from wicket.errors import OperatorFault
 from wicket.recordings.conformance import Conformance, ProviderReport, totals
 from wicket.recordings.folder import Folder
 from wicket.recordings.index import Index
+from wicket.recordings.reader import HEARD
 from wicket.recordings.replay import Replay, serve
 
 
@@ -33,6 +34,8 @@ def conformance(args: argparse.Namespace) -> int:
     reports = Conformance(_folder(args), seed=args.seed, provider=args.provider).run(_progress)
     if args.json:
         show_json(reports)
+    elif args.markdown:
+        _print_markdown(reports)
     else:
         _print_table(reports, with_failures=args.failures)
     return 1 if args.check and totals(reports)["failures"] else 0
@@ -68,6 +71,27 @@ def _print_table(reports: dict[str, ProviderReport], *, with_failures: bool) -> 
             print(f"{name}: {number} calls in {dialect}, which has no reader yet")
         for failure in report.failures if with_failures else ():
             print(plain(f"{failure.recording}: {failure.what}"))
+
+
+def _print_markdown(reports: dict[str, ProviderReport]) -> None:
+    """The table of the docs: what works, provider by provider."""
+    heads = [
+        "provider",
+        "recordings",
+        "read",
+        "streams",
+        *HEARD,
+        "errors told",
+        "own fields left out in translation",
+    ]
+    print(f"| {' | '.join(heads)} |")
+    print(f"|---|{'--:|' * (len(heads) - 2)}---|")
+    for name, report in reports.items():
+        to = [str(report.translated.get(dialect, 0) or "") for dialect in HEARD]
+        lost = ", ".join(f"`{path}`" for path in report.lost_fields)
+        told = str(sum(report.errors.values()))
+        cells = [name, str(report.recordings), str(report.parsed), str(report.streams), *to, told, lost]
+        print(f"| {' | '.join(cells)} |")
 
 
 def _row(name: str, report: ProviderReport) -> tuple[str, ...]:
