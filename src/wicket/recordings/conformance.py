@@ -35,6 +35,7 @@ class ProviderReport(msgspec.Struct, kw_only=True):
 
     `parsed`: files of which everything was read. `lost_fields`: paths that a reader of the hub does not know.
     `translated`: answers that each inbound dialect can be given; `refused`: those it has no words for.
+    `altered`: those that said something else when what was written was read back; each is a failure too.
     `refused_requests`: requests that our callers could not send so, by what they are told.
     `kept_raw`: paths beyond the dialect's own reference, which pass as they came. `errors`: error answers by
     the code of their fault. `passed`: interactions that are no conversation (files, counts, pictures), of
@@ -49,6 +50,7 @@ class ProviderReport(msgspec.Struct, kw_only=True):
     lost_fields: list[str] = []
     translated: dict[str, int] = {}
     refused: dict[str, int] = {}
+    altered: dict[str, int] = {}
     refused_requests: dict[str, int] = {}
     kept_raw: dict[str, int] = {}
     errors: dict[str, int] = {}
@@ -142,7 +144,7 @@ class Conformance:
             _count(report.kept_raw, path)
         if reading.counts is None and not reading.error and _reports_usage(recording):
             raise NotRead("usage was reported but not read")
-        self._note(report, reading)
+        self._note(report, recording, reading)
         self._request(report, recording, place)
         return True
 
@@ -169,7 +171,7 @@ class Conformance:
                 raise NotRead(f"reads otherwise when cut by seed {seed!r}")
 
     @staticmethod
-    def _note(report: ProviderReport, reading: Reading) -> None:
+    def _note(report: ProviderReport, recording: Recording, reading: Reading) -> None:
         if reading.error:
             _count(report.errors, reading.error)
         lost = {f"answer: {path}" for path in reading.unread}
@@ -178,6 +180,9 @@ class Conformance:
             _count(report.translated, name)
         for name in sorted(reading.refused):
             _count(report.refused, name)
+        for name in sorted(reading.altered):
+            _count(report.altered, name)
+            report.failures.append(Failure(recording.name, f"says something else when translated to {name}"))
 
 
 def _count(counts: dict[str, int], name: str) -> None:

@@ -18,6 +18,7 @@ from wicket.dialects.contract import Api, Counts
 from wicket.dialects.hub import Began, Broken, Completion, Conversation, Delta, Over, Stopped, Used
 from wicket.dialects.translation import Asked
 from wicket.errors import Fault, UpstreamBroken
+from wicket.recordings.echo import gist, read_back
 from wicket.recordings.recording import Recording
 from wicket.wire.fields import peek
 from wicket.wire.sse import FrameSplitter, payload
@@ -34,8 +35,8 @@ class Reading(msgspec.Struct):
     """What one recording came to.
 
     `said` is everything read, for comparison of a cut stream with the uncut one. `error` is the code of an
-    error answer's fault. `unread` are paths that no reader knows: lost when translated. `translated` and
-    `refused` are names of inbound dialects.
+    error answer's fault. `unread` are paths that no reader knows: lost when translated. `translated`,
+    `refused` and `altered` (the text or a call read back is another) are names of inbound dialects.
     """
 
     said: list[Any] = []
@@ -45,6 +46,7 @@ class Reading(msgspec.Struct):
     unread: set[str] = set()
     translated: set[str] = set()
     refused: set[str] = set()
+    altered: set[str] = set()
 
 
 class Reader(Protocol):
@@ -218,8 +220,10 @@ class DialectReader:
             except Fault:
                 reading.refused.add(name)
                 continue
-            if written:
+            if written and _says_the_same(module, said, written):
                 reading.translated.add(name)
+            else:
+                reading.altered.add(name)
 
     def request(self, recording: Recording, api: str) -> set[str]:
         """See `Reader`."""
@@ -239,6 +243,16 @@ def _written(module: Any, said: Completion | list[Delta], recording: Recording) 
     if any(isinstance(delta, Began) for delta in said):
         parts.append(writer.finish(None))
     return b"".join(parts)
+
+
+def _says_the_same(module: Any, said: Completion | list[Delta], written: bytes) -> bool:
+    is_stream = not isinstance(said, Completion)
+    if not hasattr(module, "stream_reader" if is_stream else "read_completion"):
+        return True  # a dialect that callers speak and no provider: nothing reads it back
+    try:
+        return read_back(module, written, is_stream=is_stream) == gist(said)
+    except Fault:
+        return any(isinstance(one, Broken) for one in (said if isinstance(said, list) else ()))
 
 
 def _fields(recording: Recording) -> dict[str, msgspec.Raw]:
