@@ -118,6 +118,11 @@ def _called(part: ToolCall) -> dict[str, Any]:
         return {"id": part.id, "name": part.name, "args": {"arguments": part.arguments}}
 
 
+def _frame(answer: dict[str, Any]) -> bytes:
+    """One event. Raw JSON inside may span lines, which an event's data may not: they become spaces."""
+    return b"data: %b\n\n" % json.encode(answer).replace(b"\n", b" ").replace(b"\r", b" ")
+
+
 class AnswerWriter:
     """Writes one stream. Text goes out as it comes; a call when its part ends, whole, as Gemini sends it."""
 
@@ -168,11 +173,11 @@ class AnswerWriter:
         candidate.update(_ending(self._stopped.finish, self._stopped.raw_finish))
         candidate["index"] = 0
         candidate.update(self._sources)
-        return b"data: %b\n\n" % json.encode(_answer(candidate, self._counts, self._model, self._asked))
+        return _frame(_answer(candidate, self._counts, self._model, self._asked))
 
     def _chunk(self, part: dict[str, Any], **beside: Any) -> bytes:
         candidate = {"content": {"parts": [part], "role": "model"}, "index": 0, **beside}
-        return b"data: %b\n\n" % json.encode(_answer(candidate, None, self._model, self._asked))
+        return _frame(_answer(candidate, None, self._model, self._asked))
 
     def _begin(self, delta: PartBegan) -> bytes:
         self._parts[delta.index] = msgspec.structs.replace(delta.part)

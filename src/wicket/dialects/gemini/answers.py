@@ -10,7 +10,7 @@ import msgspec
 
 from wicket.dialects.gathering import Gathered
 from wicket.dialects.gemini import errors
-from wicket.dialects.gemini.finishes import read_finish
+from wicket.dialects.gemini.finishes import read_finish, word_of
 from wicket.dialects.gemini.logprobs import read_logprobs
 from wicket.dialects.gemini.part_reading import ORIGIN, Pairing, read_part
 from wicket.dialects.gemini.usage import Usage, usage_counts
@@ -47,7 +47,7 @@ _KNOWN = frozenset(
 
 
 class _Feedback(msgspec.Struct, rename="camel"):
-    block_reason: str | None = None
+    block_reason: str | int | None = None
     block_reason_message: str | None = None
 
 
@@ -66,10 +66,10 @@ class _Content(msgspec.Struct):
 
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
-    finish_reason: str | None = None
+    finish_reason: str | int | None = None
     finish_message: str | None = None
     index: int | None = None
-    logprobs_result: msgspec.Raw | None = None
+    logprobs_result: msgspec.Raw = msgspec.Raw()
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
@@ -154,7 +154,7 @@ class AnswerReader:
             self._read_candidate(raw, place, deltas)
         feedback = answer.prompt_feedback
         if feedback is not None and feedback.block_reason and not candidates and not self._stopped:
-            self._stop(Finish.FILTERED, feedback.block_reason, deltas)
+            self._stop(Finish.FILTERED, str(feedback.block_reason), deltas)
         counts = usage_counts(answer.usage_metadata)
         if counts is not None and not self._is_broken:
             deltas.append(Used(counts))
@@ -170,17 +170,18 @@ class AnswerReader:
             self._read_part(part, f"{path}.content.parts[{i}]", deltas)
         members = _decode_members(raw)
         self._read_sources(members, path, deltas)
-        if candidate.logprobs_result is not None:
+        if bytes(candidate.logprobs_result) not in (b"", b"null"):
             self._read_logprobs(candidate.logprobs_result, start, deltas)
         self.unread += [f"{path}.{name}" for name in members if name not in _KNOWN]
         if candidate.finish_reason:
             try:
                 message = candidate.finish_message or ""
-                finish = read_finish(candidate.finish_reason, has_calls=self._has_calls, message=message)
+                word = word_of(candidate.finish_reason)
+                finish = read_finish(word, has_calls=self._has_calls, message=message)
             except UpstreamBroken as fault:
                 self._break(fault, deltas)
                 return
-            self._stop(finish, candidate.finish_reason, deltas)
+            self._stop(finish, word, deltas)
 
     def _read_part(self, raw: msgspec.Raw, path: str, deltas: list[Delta]) -> None:
         read = read_part(raw, path, self._pairing)

@@ -22,6 +22,9 @@ BLOCKS = frozenset(
     {"SAFETY", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "IMAGE_SAFETY", "MODEL_ARMOR", "JAILBREAK"}
 )
 
+NUMBERS = {1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER"}
+"""The words as numbers (`enum-encoding=int`); beyond these the two APIs count differently."""
+
 _WORDS = {
     Finish.STOP: "STOP",
     Finish.STOP_SEQUENCE: "STOP",
@@ -30,6 +33,11 @@ _WORDS = {
     Finish.FILTERED: "SAFETY",
     Finish.PAUSED: "OTHER",  # there is more to come, so anything but a normal stop
 }
+
+
+def word_of(reason: str | int) -> str:
+    """A finish reason as its word, also where enumerations come as numbers."""
+    return reason if isinstance(reason, str) else NUMBERS.get(reason, f"FINISH_REASON_{reason}")
 
 
 def read_finish(word: str, *, has_calls: bool, message: str = "") -> Finish:

@@ -55,7 +55,7 @@ def write_logprobs(raw: msgspec.Raw | None) -> dict[str, Any] | None:
     if raw is None:
         return None
     try:
-        is_list = bytes(raw[:1]) == b"["
+        is_list = bytes(raw)[:1] == b"["
         entries = json.decode(raw, type=list[_Entry]) if is_list else json.decode(raw, type=_Told).content
     except msgspec.DecodeError:
         return None

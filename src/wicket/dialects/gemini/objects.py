@@ -43,7 +43,7 @@ def items(raw: msgspec.Raw | None, path: str) -> list[tuple[str, msgspec.Raw]]:
     """The list's items with their paths; an object in its place is a list of one."""
     if raw is None:
         return []
-    if bytes(raw[:1]) == b"{":
+    if bytes(raw)[:1] == b"{":
         return [(path, raw)]
     try:
         return [(f"{path}[{i}]", item) for i, item in enumerate(_decode_list(raw))]
@@ -96,7 +96,7 @@ def flag(raw: msgspec.Raw | None, path: str) -> bool | None:
 
 def texts(raw: msgspec.Raw | None, path: str) -> tuple[str, ...]:
     """The strings of an array."""
-    if raw is not None and bytes(raw[:1]) == b'"':
+    if raw is not None and bytes(raw)[:1] == b'"':
         return (text(raw, path),)
     return tuple(text(item, where) for where, item in items(raw, path))
 

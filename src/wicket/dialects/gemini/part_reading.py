@@ -123,7 +123,7 @@ def _call(raw: msgspec.Raw, path: str, pairing: Pairing) -> ToolCall:
         raise CallerFault("missing_field", f"'{path}.name' is missing.", param=f"{path}.name")
     id = pairing.called(name, objects.text(found.get("id"), f"{path}.id"))
     arguments = found.get("args")
-    if arguments is not None and bytes(arguments[:1]) != b"{":
+    if arguments is not None and bytes(arguments)[:1] != b"{":
         raise CallerFault("invalid_type", f"'{path}.args' must be an object.", param=f"{path}.args")
     return ToolCall(origin=ORIGIN, id=id, name=name, arguments=bytes(arguments or b"{}").decode())
 

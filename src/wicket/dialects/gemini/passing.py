@@ -53,8 +53,8 @@ class _Answer(msgspec.Struct, rename="camel"):
 
 class _Counted(msgspec.Struct, rename="camel"):
     total_tokens: int | None = None
-    embedding: msgspec.Raw | None = None
-    embeddings: list[msgspec.Raw] | None = None
+    embedding: Any = None
+    embeddings: list[Any] | None = None
     usage_metadata: Usage | None = None
     error: Any = None
 

@@ -57,7 +57,7 @@ def _read_system(raw: msgspec.Raw | None, conversation: Conversation) -> None:
 def _read_contents(raw: msgspec.Raw | None, conversation: Conversation) -> None:
     if raw is None:
         raise CallerFault("missing_field", "'contents' is missing.", param="contents")
-    if bytes(raw[:1]) == b'"':  # as the SDKs allow it
+    if bytes(raw)[:1] == b'"':  # as the SDKs allow it
         conversation.turns.append(_said(objects.text(raw, "contents")))
         return
     pairing = Pairing()

@@ -66,10 +66,10 @@ class _Contents:
                 self._add(role, [one for part in turn.parts for one in self._part(part)])
             if turn.name:
                 self.losses.append(f"{turn.path}.name")
-        if not self.contents:  # a system prompt alone: it is what there is to answer
+        if not self.contents:  # a system prompt alone: recorded to be answered beside an empty message
             if not self.system:
                 raise CallerFault("invalid_value", "There is no message to answer.", param=None)
-            self.contents, self.system = [{"role": "user", "parts": self.system}], []
+            self.contents = [{"role": "user", "parts": [{"text": ""}]}]
         _put_results_behind_their_calls(self.contents)
         if self._family.signs:
             _sign_calls(self.contents)

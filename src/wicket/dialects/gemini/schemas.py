@@ -186,7 +186,7 @@ class _Fitting:
             self.lose(where)
 
     def _reference(self, schema: Schema, path: str, depth: int) -> Any:
-        """Alone it stays a reference into `$defs`; with siblings, or leading elsewhere, its target stands there."""
+        """Alone it stays a reference into `$defs`; with siblings or leading elsewhere, it is replaced."""
         reference = schema["$ref"]
         target = self._references.target(reference, path)
         siblings = {name: value for name, value in schema.items() if name[:1] != "$"}
@@ -196,7 +196,10 @@ class _Fitting:
             kept["$ref"] = "#/$defs/" + reference.rpartition("/")[2]
         if is_defined and (not siblings or self._references.is_cyclic(reference, path)):
             for name in siblings:
-                self.lose(f"{path}.{name}")
+                if name == "title":  # recorded to be accepted there
+                    kept[name] = siblings[name]
+                else:
+                    self.lose(f"{path}.{name}")
             return kept
         if self._references.is_cyclic(reference, path):
             if reference == "#" and not siblings:

@@ -41,7 +41,7 @@ def _declaration(tool: Tool, family: Family, losses: list[str]) -> dict[str, Any
     declared: dict[str, Any] = {"name": tool.name}
     if tool.description:
         declared["description"] = tool.description
-    if tool.schema is None or _takes_nothing(tool.schema):
+    if tool.schema is None or (not family.reads_json_schema and _takes_nothing(tool.schema)):
         return declared
     path = f"{tool.path}.parameters"
     fitted = fit(tool.schema, path, family)
@@ -56,8 +56,8 @@ def fit(schema: msgspec.Raw, path: str, family: Family) -> Fitted:
 
 
 def _takes_nothing(schema: msgspec.Raw) -> bool:
-    """An object without properties, which the older models refuse and no model needs."""
-    value = json.decode(schema) if len(schema) < 200 else None
+    """An object without properties, which the older models refuse."""
+    value = json.decode(schema) if len(bytes(schema)) < 200 else None
     if not isinstance(value, dict) or value.get("properties") or value.get("type", "object") != "object":
         return False
     rest = set(value) - {"type", "properties", "required", "additionalProperties", "$schema", "title"}
