@@ -15,7 +15,7 @@ from wicket.dialects.gemini.objects import Members
 from wicket.dialects.gemini.part_reading import ORIGIN, Pairing, read_part
 from wicket.dialects.gemini.schemas import to_json_schema
 from wicket.dialects.gemini.settings_reading import read_generation_config, read_tool_config
-from wicket.dialects.hub import Conversation, Part, Setting, Text, Tool, ToolResult, Turn
+from wicket.dialects.hub import Conversation, Part, Setting, Text, Thinking, Tool, ToolResult, Turn
 from wicket.errors import CallerFault
 from wicket.wire.fields import Fields
 
@@ -87,13 +87,35 @@ def _parts(content: Members, path: str, conversation: Conversation, pairing: Pai
 
 
 def _add_turns(parts: list[Part], role: str, path: str, conversation: Conversation) -> None:
-    """One turn per run of results and of everything else."""
+    """One turn per run of results and of everything else.
+
+    A stream comes back from Google's SDKs as it was sent: a content of its own for each chunk. So contents of
+    the model in a row are one turn, as are results, and a text that was cut between chunks is whole again.
+    """
     for part in parts:
         its_role = "tool" if isinstance(part, ToolResult) else role
         last = conversation.turns[-1] if conversation.turns else None
-        if last is None or last.role != its_role or last.path != path:
-            conversation.turns.append(Turn(role=its_role, parts=[], path=path))
-        conversation.turns[-1].parts.append(part)
+        goes_on = last is not None and last.role == its_role and (last.path == path or its_role != "user")
+        if last is None or not goes_on:
+            conversation.turns.append(Turn(role=its_role, parts=[part], path=path))
+        elif not (its_role == "assistant" and last.parts and _continues(last.parts[-1], part, path)):
+            last.parts.append(part)
+
+
+def _continues(before: Part, part: Part, path: str) -> bool:
+    """Whether `part` is the rest of the one before it, which then takes it in: a next chunk, or its seal."""
+    if not isinstance(part, Text | Thinking) or type(before) is not type(part):
+        return False
+    if before.signature or before.raw is not None or part.raw is not None:
+        return False
+    is_other_chunk = not before.path.startswith(f"{path}.")
+    if not is_other_chunk and not (part.signature and not part.text):
+        return False
+    before.text += part.text
+    before.signature = part.signature
+    if isinstance(before, Thinking) and isinstance(part, Thinking):
+        before.origin, before.is_redacted = part.origin, part.is_redacted
+    return True
 
 
 def _read_tools(raw: msgspec.Raw | None, conversation: Conversation) -> None:
