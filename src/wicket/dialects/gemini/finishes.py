@@ -1,7 +1,7 @@
 """Why a candidate ended: Gemini's words, what they mean in the hub, and which of them are failures.
 
 Sources: the references of `FinishReason` and `BlockedReason` (Gemini API and Vertex), read 2026-11-27. A word
-that is not here is a failure too.
+that is not here is a failure too, by another code.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def read_finish(word: str, *, has_calls: bool, message: str = "") -> Finish:
     if word in FILTERS:
         return Finish.FILTERED
     detail = f": {message[:500]}" if message else ""
-    raise UpstreamBroken("failed_finish", f"The provider ended with '{word[:64]}'{detail}.")
+    code = "failed_finish" if word in FAILURES else "unknown_finish"
+    raise UpstreamBroken(code, f"The provider ended with '{word[:64]}'{detail}.")
 
 
 def write_finish(finish: Finish, raw_finish: str) -> str:
