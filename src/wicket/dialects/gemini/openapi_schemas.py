@@ -97,7 +97,7 @@ class _Fitting:
         elif name in ("enum", "const"):
             self._enum(value if name == "enum" else [value], where, fitted)
         elif name == "format":
-            if value in _FORMATS:
+            if isinstance(value, str) and value in _FORMATS:
                 fitted[name] = value
             else:
                 self.lose(where)

@@ -189,24 +189,33 @@ class _Fitting:
         """Alone it stays a reference into `$defs`; with siblings or leading elsewhere, it is replaced."""
         reference = schema["$ref"]
         target = self._references.target(reference, path)
-        siblings = {name: value for name, value in schema.items() if name[:1] != "$"}
-        is_defined = reference.startswith(("#/$defs/", "#/definitions/")) and reference.count("/") == 2
-        kept = {name: value for name, value in schema.items() if name[:1] == "$" and name not in SILENT}
-        if is_defined:
-            kept["$ref"] = "#/$defs/" + reference.rpartition("/")[2]
-        if is_defined and (not siblings or self._references.is_cyclic(reference, path)):
-            for name in siblings:
-                if name == "title":  # recorded to be accepted there
-                    kept[name] = siblings[name]
-                else:
-                    self.lose(f"{path}.{name}")
-            return kept
-        if self._references.is_cyclic(reference, path):
-            if reference == "#" and not siblings:
+        defined: Schema = {}
+        for name in ("$defs", "definitions"):
+            if name in schema:
+                self._keyword(name, schema[name], path, depth, defined)
+        siblings = {name: value for name, value in schema.items() if name[:1] != "$" and name not in defined}
+        is_cyclic = self._references.is_cyclic(reference, path)
+        if reference == "#" or _is_defined(reference):
+            kept = {"$ref": reference.replace("#/definitions/", "#/$defs/"), **defined}
+            if not siblings:
                 return kept
+            if is_cyclic:
+                return {**kept, **self._beside(siblings, path)}
+        elif is_cyclic:
             raise invalid(path, "it refers to itself in a way that Gemini has no word for")
         inner = {name: value for name, value in target.items() if name not in ("$defs", "definitions")}
-        return self.node({**inner, **siblings}, path, depth + 1)
+        return {**self.node({**inner, **siblings}, path, depth + 1), **defined}
+
+    def _beside(self, siblings: Schema, path: str) -> Schema:
+        """What may stand beside a reference that can't be replaced: a title, as recordings show."""
+        for name in siblings:
+            if name != "title":
+                self.lose(f"{path}.{name}")
+        return {"title": siblings["title"]} if "title" in siblings else {}
+
+
+def _is_defined(reference: str) -> bool:
+    return reference.startswith(("#/$defs/", "#/definitions/")) and reference.count("/") == 2
 
 
 RESTATED = frozenset({"nullable", "exclusiveMinimum", "exclusiveMaximum"})
