@@ -208,7 +208,11 @@ class AnswerReader:
             is_next = False  # a signature that comes alone belongs to the text before it
         if is_next:
             self._close(deltas)
-            empty = Text(origin=ORIGIN, text="") if isinstance(part, Text) else Thinking(origin=part.origin)
+            empty = (
+                Text(origin=ORIGIN, text="")
+                if isinstance(part, Text)
+                else Thinking(origin=part.origin, is_redacted=part.is_redacted)
+            )
             self._begin(empty, deltas)
             self._open = type(part)
         index = self._num_parts - 1

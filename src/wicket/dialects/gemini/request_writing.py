@@ -1,8 +1,8 @@
 """A conversation as the body of `generateContent`, for one family of models.
 
-Rules kept here (ai.google.dev, function calling and thought signatures): `contents` is never empty; turns of
-one role in a row are one; the results of a model's calls stand in the turn right behind it, in the order of
-the calls; the first call of each of a model's turns carries a signature where the family demands one.
+Rules kept here (ai.google.dev, function calling and thought signatures): the first turn is the user's; turns
+of one role in a row are one; the results of a model's calls stand in the turn right behind it, in the order
+of the calls; the first call of each of a model's turns carries a signature where the family demands one.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ def write_request(conversation: Conversation, deployment: Deployment, *, streame
     return Body(json.encode(body), tuple(dict.fromkeys(dropped)))
 
 
+_NOTHING_SAID: list[dict[str, Any]] = [{"text": ""}]
+"""A user's turn without words: recorded to be accepted beside a system instruction, and as a first turn."""
+
+
 class _Contents:
     """`contents` and `systemInstruction` as they grow."""
 
@@ -63,13 +67,14 @@ class _Contents:
                 self._add_system(turn)
             else:
                 role = "model" if turn.role == "assistant" else "user"
-                self._add(role, [one for part in turn.parts for one in self._part(part)])
+                parts = [one for part in turn.parts for one in self._part(part)]
+                self._add(role, parts or (_NOTHING_SAID if turn.role == "user" else []))
             if turn.name:
                 self.losses.append(f"{turn.path}.name")
-        if not self.contents:  # a system prompt alone: recorded to be answered beside an empty message
-            if not self.system:
-                raise CallerFault("invalid_value", "There is no message to answer.", param=None)
-            self.contents = [{"role": "user", "parts": [{"text": ""}]}]
+        if not self.contents and not self.system:
+            raise CallerFault("invalid_value", "There is no message to answer.", param=None)
+        if not self.contents or self.contents[0]["role"] == "model":
+            self.contents.insert(0, {"role": "user", "parts": [*_NOTHING_SAID]})
         _put_results_behind_their_calls(self.contents)
         if self._family.signs:
             _sign_calls(self.contents)
@@ -88,10 +93,12 @@ class _Contents:
     def _add(self, role: str, parts: list[dict[str, Any]]) -> None:
         if not parts:
             return
-        if self.contents and self.contents[-1]["role"] == role:
-            self.contents[-1]["parts"] += parts
+        last = self.contents[-1] if self.contents else None
+        if last is not None and last["role"] == role:
+            if parts != _NOTHING_SAID:
+                last["parts"] = parts if last["parts"] == _NOTHING_SAID else last["parts"] + parts
         else:
-            self.contents.append({"role": role, "parts": parts})
+            self.contents.append({"role": role, "parts": [*parts]})
 
 
 def _put_results_behind_their_calls(contents: list[dict[str, Any]]) -> None:

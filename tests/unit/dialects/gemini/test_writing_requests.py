@@ -84,7 +84,13 @@ def test_a_system_prompt_alone_is_asked_beside_an_empty_message() -> None:
     made = written(asked(Turn(role="system", parts=[Text(text="s")])))
     assert made["contents"] == [{"role": "user", "parts": [{"text": ""}]}]
     with pytest.raises(CallerFault):
-        write(asked(user(Text(text=""))))
+        write(asked(Turn(role="assistant", parts=[])))
+
+
+def test_the_first_turn_is_the_users_and_empty_ones_stay_turns() -> None:
+    made = written(asked(Turn(role="assistant", parts=[Text(text="a")]), user(Text(text=""))))
+    nothing = {"role": "user", "parts": [{"text": ""}]}
+    assert made["contents"] == [nothing, {"role": "model", "parts": [{"text": "a"}]}, nothing]
 
 
 def exchange(*results: Part) -> list[Turn]:
