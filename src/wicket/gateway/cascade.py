@@ -20,6 +20,7 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt, cost_of
 from wicket.gateway.call import Call
+from wicket.gateway.crossing import is_conversation
 from wicket.gateway.events import Event, Failed, Refused
 from wicket.gateway.request import Prepared, Rates
 from wicket.minis.confidence import NEVER
@@ -27,7 +28,7 @@ from wicket.minis.terms import CascadeTerms
 from wicket.wire import json
 from wicket.wire.sse import payload
 
-CHECK = Api("chat.check", CHAT.path, can_stream=False)
+CHECK = Api("chat.check", CHAT.path, can_stream=False, dialect=CHAT.dialect)
 _CONFIDENCE = re.compile(rb"[01](\.[0-9]{1,18})?")
 _ROUNDING = 5e-10  # a floor is written with nine digits, and never above what it is
 
@@ -53,7 +54,7 @@ def floor_line(floor: float) -> bytes:
 def floor_now(cascades: Mapping[str, Cascade], call: Call) -> float:
     """The floor of a call's route; above 1 while nothing is known, and for what no mini can do."""
     found = cascades.get(call.route.name)
-    return found.terms.floor if found is not None and call.api is CHAT else NEVER
+    return found.terms.floor if found is not None and is_conversation(call.api) else NEVER
 
 
 def floor_header(cascades: Mapping[str, Cascade], call: Call) -> bytes:
@@ -108,6 +109,8 @@ class SoftAttempt(Attempt):
 class MiniAttempt(SoftAttempt):
     """An attempt at a mini; what it said is kept until the request is settled, to be checked and counted."""
 
+    is_kept = True
+
     def _rename(self, fault: Fault) -> None:
         if self.call.route.task and fault.code == "context_length_exceeded":
             fault.code = "not_confident"  # to the walk: the large model has a context of its own
@@ -127,6 +130,8 @@ class MiniAttempt(SoftAttempt):
     @property
     def text(self) -> str:
         """What it answered, as far as it came."""
+        if self.translated is not None and self.translated.gathered is not None and self.call.is_streamed:
+            return self.translated.gathered.text
         data = b"".join(self.parts)
         return (said_in_frames(data) if self.splitter is not None else said_whole(data)) or ""
 

@@ -20,9 +20,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.request_ids import RequestIds, format_id
+from wicket.dialects.openai_chat import fault_body
 from wicket.errors import Fault, PermissionFault
 from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
-from wicket.server.answers import fault_body, fault_headers
+from wicket.server.answers import fault_headers
 from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate
 from wicket.server.app_paths import ALIAS, INFERENCE_PATHS, allow, unknown_path, wrong_method
 
