@@ -54,14 +54,16 @@ speaking = cache(spoken)
 
 
 @cache
-def _conversation_of(dialect: str) -> Api | None:
+def conversation_of(dialect: str) -> Api | None:
+    """The API of a dialect that is a conversation."""
     side = heard(dialect) or spoken(dialect)
     return side.CONVERSATION if side is not None else None
 
 
 def is_conversation(api: Api) -> bool:
     """Whether requests of this API are a conversation, which is what crosses between dialects."""
-    return api is _conversation_of(api.dialect)
+    found = conversation_of(api.dialect)
+    return found is not None and api.path == found.path
 
 
 def crossing_of(api: Api, deployment: Deployment) -> Crossing:
