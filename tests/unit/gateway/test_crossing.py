@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.gateway.crossings import ASKED, KEEP_ALIVE, OTHER, house, other
 from wicket.accounts.example import Example
-from wicket.dialects.contract import Api
+from wicket.dialects.contract import Api, Frame
 from wicket.dialects.gathering import Gathered
 from wicket.dialects.hub import Completion
 from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, read_completion, stream_reader
@@ -359,6 +359,25 @@ def test_a_minis_answer_is_checked_for_callers_and_providers_of_any_dialect(
             await asyncio.wait_for(is_told.wait(), 30)
             assert verdicts[0].agreed is True
             assert [record.deployment for record in made.records] == ["p0/m", "p1/m"]
+
+    asyncio.run(go())
+
+
+def test_between_equals_frames_and_end_mark_pass_as_they_came(other: ModuleType) -> None:
+    read = other.frame
+
+    def frame(data: bytes) -> Frame:
+        found: Frame = Frame(is_done=True, goes_out=True) if data == b"[DONE]" else read(data)
+        return found
+
+    other.frame = frame  # type: ignore[attr-defined]
+    del other.last_frames  # type: ignore[attr-defined]
+
+    async def go() -> None:
+        async with house([Rule(usage=False)], ["other"]) as made:
+            reply = await made.ask(OTHER, stream=True)
+            assert reply.payloads[-1] == b"[DONE]" and reply.payloads.count(b"[DONE]") == 1
+            assert made.records[0].outcome == "ok" and reply.body.endswith(b"\n\n")
 
     asyncio.run(go())
 
