@@ -260,7 +260,7 @@ class Worker:
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
         config = uvicorn.Config(
-            build_app(self),
+            build_app(self, self.serving.ingress.paths()),
             http=bind(self.serving),
             ws="none",
             lifespan="off",

@@ -116,10 +116,10 @@ def _read_format(read: _Read) -> None:
     if node is None:
         return
     name = node.needed_text("type")
-    if name == "text":
-        return
-    if name == "json_object":
-        read.set(Setting.FORMAT, Format(kind="json_object"), "response_format")
+    if name in ("text", "json_object"):
+        if name != "text":
+            read.set(Setting.FORMAT, Format(kind="json_object"), "response_format")
+        read.conversation.unread += node.left_paths()
         return
     inner = node.node("json_schema")
     if name != "json_schema" or inner is None:
