@@ -198,12 +198,14 @@ class ChatReader:
     # calls
 
     def _read_call(self, call: Object, found: list[Delta]) -> None:
-        function = call.get("function")
-        if not isinstance(function, dict):
+        function = call.get("function") or {}
+        if not isinstance(function, dict) or call.get("type") not in (None, "function"):
             self._whole(_custom(call), found)
             return
+        seal = google_seal(call.get("extra_content"))
         place = self._place_of(call)
-        if place < 0:
+        is_new = place < 0
+        if is_new:
             place = self._begin_call(call, text(function.get("name")), found)
         index = self._calls[place][0]
         arguments = function.get("arguments")
@@ -211,15 +213,15 @@ class ChatReader:
             arguments = json.encode(arguments).decode()
         if text(arguments):
             found.append(ArgumentsDelta(index, text(arguments)))
-        seal = google_seal(call.get("extra_content"))
-        if seal:
+        if seal and not is_new:
             found.append(SignatureDelta(index, seal))
 
     def _begin_call(self, call: Object, name: str, found: list[Delta]) -> int:
         self._close(found)
         number = call.get("index")
         made = ToolCall(origin=ORIGIN, id=text(call.get("id")) or f"call_{len(self._calls)}", name=name)
-        if google_seal(call.get("extra_content")):
+        made.signature = google_seal(call.get("extra_content"))
+        if made.signature:
             made.origin = "gemini"
         if isinstance(number, int):
             self._places[number] = len(self._calls)
