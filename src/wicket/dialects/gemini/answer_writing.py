@@ -101,13 +101,10 @@ def _parts(part: Part) -> list[dict[str, Any]]:
             return []
     is_redacted = isinstance(part, Thinking) and part.is_redacted
     if part.signature:
-        written["thoughtSignature"] = seals.seal(_sealer(part), part.signature, is_redacted=is_redacted)
+        written["thoughtSignature"] = seals.seal(
+            part.origin or "unknown", part.signature, is_redacted=is_redacted
+        )
     return [written] if written.get("text", True) or part.signature else []
-
-
-def _sealer(part: Part) -> str:
-    """Only Gemini signs texts and calls, through whomever they come."""
-    return (part.origin or "unknown") if isinstance(part, Thinking) else ORIGIN
 
 
 def _called(part: ToolCall) -> dict[str, Any]:
@@ -199,7 +196,7 @@ class AnswerWriter:
         if isinstance(part, ToolCall):
             part.signature = signature
             return b""
-        sealed = seals.seal(_sealer(part), signature)
+        sealed = seals.seal(part.origin or "unknown", signature)
         beside = {"thought": True} if isinstance(part, Thinking) else {}
         return self._chunk({"text": "", **beside, "thoughtSignature": sealed})
 

@@ -59,13 +59,14 @@ def read_part(raw: msgspec.Raw, path: str, pairing: Pairing) -> Read:
     signature = objects.text(found.get("thoughtSignature"), f"{path}.thoughtSignature")
     origin, is_redacted = ORIGIN, False
     if signature:
-        standard = seals.standard(signature, f"{path}.thoughtSignature")
-        origin, signature, is_redacted = seals.unseal(standard)
+        origin, signature, is_redacted = seals.unseal(seals.alike(signature))
     is_thought = objects.flag(found.get("thought"), f"{path}.thought") is True
     kinds = [name for name in found if name not in _BESIDE]
     part, used = _part(found, path, is_thought, pairing)
+    if signature:
+        part.origin = origin
     if isinstance(part, Thinking):
-        part.origin, part.is_redacted = origin, is_redacted
+        part.is_redacted = is_redacted
     part.path = path
     part.signature = signature
     unread = [f"{path}.{name}" for name in kinds if name not in used]

@@ -78,9 +78,10 @@ class PartWriter:
             if isinstance(part, ToolCall):
                 self._names[part.id] = part.name
             return Written([_as_members(part.raw)], losses)
+        is_sealed = bool(part.signature) and part.origin == ORIGIN
         match part:
             case Text():
-                written = [{"text": part.text}] if part.text or part.signature else []
+                written = [{"text": part.text}] if part.text or is_sealed else []
             case Refusal():
                 written = [{"text": part.text}] if part.text else []
             case Thinking():
@@ -95,7 +96,7 @@ class PartWriter:
                 raise unsayable(part.path or part.kind, f"'{part.kind}' belongs to another provider")
             case _:
                 raise unsayable(part.path)
-        if written and part.signature and not isinstance(part, Thinking):
+        if written and is_sealed and not isinstance(part, Thinking):
             written[0]["thoughtSignature"] = part.signature
         return Written(written, losses)
 

@@ -195,6 +195,7 @@ def _own(name: str) -> Callable[[msgspec.Raw, Conversation], None]:
 
 def _keep_hint(conversation: Conversation, name: str, raw: msgspec.Raw) -> None:
     conversation.settings.setdefault(Setting.OWN_HINTS, {})[name] = msgspec.Raw(bytes(raw))
+    conversation.names.setdefault(Setting.OWN_HINTS, name)
 
 
 def _set(conversation: Conversation, setting: Setting, name: str, value: Any) -> None:

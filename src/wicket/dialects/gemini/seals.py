@@ -30,6 +30,14 @@ def standard(data: str, path: str) -> str:
     return data if len(data) % 4 == 0 else data.rstrip("=") + "=" * (-len(data.rstrip("=")) % 4)
 
 
+def alike(signature: str) -> str:
+    """A signature in the standard alphabet; one that is no base64 is left to whoever made it."""
+    try:
+        return standard(signature, "")
+    except CallerFault:
+        return signature
+
+
 def seal(origin: str, signature: str, *, is_redacted: bool = False) -> str:
     """A signature as a Gemini caller gets it."""
     if origin == ORIGIN or not signature:

@@ -148,6 +148,7 @@ def read_tool_config(raw: msgspec.Raw, conversation: Conversation) -> None:
     if hints:
         kept = conversation.settings.setdefault(Setting.OWN_HINTS, {})
         kept.update({name: msgspec.Raw(bytes(value)) for name, value in hints.items()})
+        conversation.names.setdefault(Setting.OWN_HINTS, next(iter(hints)))
 
 
 _MODES = {"": "auto", "MODE_UNSPECIFIED": "auto", "AUTO": "auto", "VALIDATED": "auto", "NONE": "none"}

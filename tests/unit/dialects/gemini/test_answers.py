@@ -265,7 +265,7 @@ def completion(*parts: Part, finish: Finish = Finish.STOP, **more: Any) -> Compl
 
 
 def test_a_whole_answer_for_a_gemini_caller() -> None:
-    call = ToolCall(id="c1", name="f", arguments='{"x": 1}', signature="QUJD")
+    call = ToolCall(origin="gemini", id="c1", name="f", arguments='{"x": 1}', signature="QUJD")
     counts = Counts(input_tokens=10, output_tokens=6, cached_tokens=4, reasoning_tokens=2)
     found = completion(Text(text="a"), call, finish=Finish.TOOL_CALLS, counts=counts)
     assert json.loads(gemini.write_completion(found, ASKED, 0.5)) == {

@@ -37,7 +37,7 @@ SCHEMA = msgspec.Raw(
     b'{"type":"object","properties":{"a":{"type":"string","const":"x"}},"additionalProperties":false}'
 )
 
-texts = st.builds(Text, text=WORDS, signature=SIGNATURES)
+texts = st.builds(Text, text=WORDS, signature=SIGNATURES, origin=st.sampled_from(["gemini", "other"]))
 media = st.builds(
     Media,
     kind=st.just("image"),

@@ -95,7 +95,7 @@ def test_the_first_turn_is_the_users_and_empty_ones_stay_turns() -> None:
 
 def exchange(*results: Part) -> list[Turn]:
     calls = [
-        ToolCall(id="a", name="f", arguments='{"x": 1.0}', signature="QUJD"),
+        ToolCall(origin="gemini", id="a", name="f", arguments='{"x": 1.0}', signature="QUJD"),
         ToolCall(id="b", name="g", arguments=""),
     ]
     return [USER, Turn(role="assistant", parts=list(calls)), Turn(role="tool", parts=list(results))]
