@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from wicket.errors import Fault
 from wicket.recordings.apis import Place, place_of
 from wicket.recordings.cassette import Unreadable
 from wicket.recordings.cuts import pieces
@@ -34,6 +35,7 @@ class ProviderReport(msgspec.Struct, kw_only=True):
 
     `parsed`: files of which everything was read. `lost_fields`: paths that a reader of the hub does not know.
     `translated`: answers that each inbound dialect can be given; `refused`: those it has no words for.
+    `refused_requests`: requests that our callers could not send so, by what they are told.
     `kept_raw`: paths beyond the dialect's own reference, which pass as they came. `errors`: error answers by
     the code of their fault. `passed`: interactions that are no conversation (files, counts, pictures), of
     which only the form was looked at. `no_reader`: interactions in a dialect that nothing reads yet.
@@ -47,6 +49,7 @@ class ProviderReport(msgspec.Struct, kw_only=True):
     lost_fields: list[str] = []
     translated: dict[str, int] = {}
     refused: dict[str, int] = {}
+    refused_requests: dict[str, int] = {}
     kept_raw: dict[str, int] = {}
     errors: dict[str, int] = {}
     passed: int = 0
@@ -139,8 +142,21 @@ class Conformance:
             _count(report.kept_raw, path)
         if reading.counts is None and not reading.error and _reports_usage(recording):
             raise NotRead("usage was reported but not read")
-        self._note(report, reading, found.request(recording))
+        self._note(report, reading)
+        self._request(report, recording, place)
         return True
+
+    @staticmethod
+    def _request(report: ProviderReport, recording: Recording, place: Place) -> None:
+        """Read the request as our caller's; its family may be stricter than this provider."""
+        found = reader(place.dialect)
+        assert found is not None
+        try:
+            unread = found.request(recording, place.api)
+        except Fault as fault:
+            _count(report.refused_requests, fault.message)
+            return
+        report.lost_fields = sorted({*report.lost_fields, *(f"request: {path}" for path in unread)})
 
     def _cut(self, recording: Recording, place: Place, uncut: Reading) -> None:
         """Raises `NotRead` if a stream reads otherwise when it comes in pieces."""
@@ -153,10 +169,10 @@ class Conformance:
                 raise NotRead(f"reads otherwise when cut by seed {seed!r}")
 
     @staticmethod
-    def _note(report: ProviderReport, reading: Reading, unread: set[str]) -> None:
+    def _note(report: ProviderReport, reading: Reading) -> None:
         if reading.error:
             _count(report.errors, reading.error)
-        lost = {f"answer: {path}" for path in reading.unread} | {f"request: {path}" for path in unread}
+        lost = {f"answer: {path}" for path in reading.unread}
         report.lost_fields = sorted({*report.lost_fields, *lost})
         for name in sorted(reading.translated):
             _count(report.translated, name)

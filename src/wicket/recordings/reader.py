@@ -48,7 +48,7 @@ class Reading(msgspec.Struct):
 
 
 class Reader(Protocol):
-    """Reads one dialect's recordings. Each method raises `NotRead`."""
+    """Reads one dialect's recordings. The first three raise `NotRead`."""
 
     def error(self, recording: Recording) -> Reading:
         """An answer with a status from 400."""
@@ -62,19 +62,16 @@ class Reader(Protocol):
         """A streamed answer, its bytes as `cut`."""
         ...
 
-    def request(self, recording: Recording) -> set[str]:
-        """Paths of the request, read as a caller's, that the dialect does not know."""
+    def request(self, recording: Recording, api: str) -> set[str]:
+        """Paths of the request, read as a caller's, that the dialect does not know. Raises `CallerFault`."""
         ...
 
 
 @lru_cache(maxsize=32)
 def reader(dialect: str) -> Reader | None:
     """The reader of a dialect; None if there is no such dialect, or nothing in it that reads answers."""
-    try:
-        module = importlib.import_module(f"wicket.dialects.{dialect}")
-    except ModuleNotFoundError:
-        return None
-    if not (hasattr(module, "whole") or hasattr(module, "read_completion")):
+    module = _module(dialect)
+    if module is None or not (hasattr(module, "whole") or hasattr(module, "read_completion")):
         return None
     return DialectReader(dialect, module)
 
@@ -84,13 +81,20 @@ def ears() -> dict[str, Any]:
     """The dialects that callers may speak today, by name."""
     found: dict[str, Any] = {}
     for name in HEARD:
-        try:
-            module = importlib.import_module(f"wicket.dialects.{name}")
-        except ModuleNotFoundError:
-            continue
+        module = _module(name)
         if hasattr(module, "write_completion") and hasattr(module, "stream_writer"):
             found[name] = module
     return found
+
+
+def _module(dialect: str) -> Any:
+    name = f"wicket.dialects.{dialect}"
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # it is there, but broken
+            raise
+        return None
 
 
 class DialectReader:
@@ -116,8 +120,7 @@ class DialectReader:
         known: Api | None = self._apis.get(api) or next(iter(self._apis.values()), None)
         if hasattr(self._module, "whole") and known is not None:
             self._pass(reading, lambda: self._module.whole(body, known))
-        is_conversation = known is None or known == getattr(self._module, "CONVERSATION", known)
-        if hasattr(self._module, "read_completion") and is_conversation and not reading.error:
+        if hasattr(self._module, "read_completion") and self._is_conversation(api) and not reading.error:
             self._pass(reading, lambda: self._module.read_completion(body))
         for said in reading.said:
             reading.counts = said.counts or reading.counts
@@ -126,6 +129,11 @@ class DialectReader:
                 self._translate(reading, said, recording)
         reading.translated.add(self._name)  # to its own callers the bytes go as they came
         return reading
+
+    def _is_conversation(self, api: str) -> bool:
+        """Whether the hub's values are for it: it is not for embeddings."""
+        known = self._apis.get(api)
+        return known is None or known == getattr(self._module, "CONVERSATION", known)
 
     @staticmethod
     def _pass(reading: Reading, read: Any) -> None:
@@ -213,14 +221,11 @@ class DialectReader:
             if written:
                 reading.translated.add(name)
 
-    def request(self, recording: Recording) -> set[str]:
+    def request(self, recording: Recording, api: str) -> set[str]:
         """See `Reader`."""
-        if not hasattr(self._module, "read_request"):
+        if not hasattr(self._module, "read_request") or not self._is_conversation(api):
             return set()
-        try:
-            conversation: Conversation = self._module.read_request(peek(recording.request.body))
-        except Fault as fault:
-            raise NotRead(f"request: {fault.message}") from None
+        conversation: Conversation = self._module.read_request(peek(recording.request.body))
         return {_INDEX.sub("[]", path) for path in conversation.unread}
 
 

@@ -1,6 +1,7 @@
 """The dialects held against the project's recordings, and what the report says of a bad one."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,20 @@ from wicket.recordings.hosts import provider_of
 from wicket.recordings.reader import reader
 
 CASSETTES = Path(__file__).parents[2] / "data" / "cassettes"
+# What one provider says and no other family has a word for: lost when translated, kept when passed through.
+OF_ONE_FAMILY = {
+    "answer: choices[].message.audio",
+    "answer: choices[].message.extra_content",
+    "answer: choices[].message.thought_signature",
+    "answer: choices[].seed",
+    "answer: context_management",
+    "answer: prompt_filter_results",
+    "answer: request_id",
+    "answer: time_info",
+    "answer: usage_breakdown",
+    "request: thinking.clear_thinking",
+    "request: tools[].defer_loading",
+}
 CHAT = "https://api.openai.com/v1/chat/completions"
 
 
@@ -28,7 +43,8 @@ def test_every_provider_s_recordings_are_counted(reports: dict[str, ProviderRepo
 
 def test_nothing_fails_and_nothing_is_lost(reports: dict[str, ProviderReport]) -> None:
     assert [failure for report in reports.values() for failure in report.failures] == []
-    assert {name: report.lost_fields for name, report in reports.items() if report.lost_fields} == {}
+    lost = {path for report in reports.values() for path in report.lost_fields}
+    assert lost - OF_ONE_FAMILY == set()
 
 
 @pytest.mark.parametrize(
@@ -50,6 +66,9 @@ def test_what_providers_add_is_shown(reports: dict[str, ProviderReport]) -> None
     assert "choices[].message.reasoning" in reports["openrouter"].kept_raw
 
 
+SAID = {"role": "assistant", "content": "x"}
+
+
 def run(folder: Path, response: dict[str, Any], url: str = CHAT) -> ProviderReport:
     known = {"method": "POST", "url": url, "headers": {}, "body": {"model": "m"}}
     document = {"request": known, "response": {"status": 200, "headers": {}, **response}}
@@ -63,16 +82,26 @@ def run(folder: Path, response: dict[str, Any], url: str = CHAT) -> ProviderRepo
     [
         ({"body": {"no": "choices"}}, "no choices"),
         ({"body_text": "<html>"}, "not what it promised"),
-        ({"body_text": "data: nope\n\n", "headers": {"content-type": "text/event-stream"}}, "not a chunk"),
         (
-            {"body": {"choices": [{"finish_reason": "stop"}], "usage": {"completion_tokens": -1}}},
+            {"body_text": "data: nope\n\n", "headers": {"content-type": "text/event-stream"}},
+            "not (a chunk|JSON)",
+        ),
+        (
+            {
+                "body": {
+                    "choices": [{"message": SAID, "finish_reason": "stop"}],
+                    "usage": {"completion_tokens": -1},
+                }
+            },
             "usage was reported but not read",
         ),
     ],
 )
 def test_a_bad_answer_is_a_failure(tmp_path: Path, response: dict[str, Any], what: str) -> None:
     report = run(tmp_path, response)
-    assert report.parsed == 0 and [what in failure.what for failure in report.failures] == [True]
+    assert report.parsed == 0 and [bool(re.search(what, failure.what)) for failure in report.failures] == [
+        True
+    ]
 
 
 def test_a_stream_without_an_end_is_told_apart(tmp_path: Path) -> None:
