@@ -8,6 +8,7 @@ import msgspec
 
 from wicket.dialects.contract import Counts
 from wicket.dialects.gemini import seals
+from wicket.dialects.gemini.answers import SOURCES
 from wicket.dialects.gemini.errors import fault_frame
 from wicket.dialects.gemini.finishes import write_finish
 from wicket.dialects.gemini.logprobs import write_logprobs
@@ -76,9 +77,10 @@ def _ending(finish: Finish, raw_finish: str) -> dict[str, Any]:
 
 def _sources(note: msgspec.Raw) -> dict[str, msgspec.Raw]:
     try:
-        return json.decode(note, type=dict[str, msgspec.Raw])
+        found = json.decode(note, type=dict[str, msgspec.Raw])
     except json.DecodeError:
         return {}
+    return {name: raw for name, raw in found.items() if name in SOURCES}
 
 
 def _parts(part: Part) -> list[dict[str, Any]]:

@@ -39,10 +39,10 @@ from wicket.errors import CallerFault, Fault, UpstreamBroken
 from wicket.wire import json
 
 MAX_MODEL = 256
-_SOURCES = ("groundingMetadata", "citationMetadata", "urlContextMetadata")
+SOURCES = ("groundingMetadata", "citationMetadata", "urlContextMetadata")
 _KNOWN = frozenset(
     {"content", "finishReason", "finishMessage", "index", "safetyRatings", "avgLogprobs", "tokenCount"}
-    | {"logprobsResult", *_SOURCES}
+    | {"logprobsResult", *SOURCES}
 )
 
 
@@ -244,7 +244,7 @@ class AnswerReader:
 
     def _read_sources(self, members: dict[str, msgspec.Raw], path: str, deltas: list[Delta]) -> None:
         """What an answer rests on is told of the text that is open; of anything else it can't be."""
-        for name in _SOURCES:
+        for name in SOURCES:
             raw = members.get(name)
             if raw is None or bytes(raw) in (b"{}", b"null"):
                 continue

@@ -64,9 +64,14 @@ class Written(msgspec.Struct):
 
 
 class PartWriter:
-    """Writes the parts of one request for one family of models."""
+    """Writes the parts of one request for one family of models.
 
-    def __init__(self, family: Family, *, is_vertex: bool) -> None:
+    `is_own`: the caller speaks Gemini, so that what is raw may go as it came. A part of Gemini's that comes
+    through another family's caller is raw in that family's form.
+    """
+
+    def __init__(self, family: Family, *, is_vertex: bool, is_own: bool) -> None:
+        self._is_own = is_own
         self._family = family
         self._is_vertex = is_vertex
         self._names: dict[str, str] = {}  # call id → function, as the history tells it
@@ -74,7 +79,7 @@ class PartWriter:
     def write(self, part: Part) -> Written:
         """Raises `CallerFault` naming a part that Gemini has no word for."""
         losses = [f"{part.path}.cache_control"] if part.cache is not None else []
-        if part.origin == ORIGIN and part.raw is not None:
+        if self._is_own and part.origin == ORIGIN and part.raw is not None:
             if isinstance(part, ToolCall):
                 self._names[part.id] = part.name
             return Written([_as_members(part.raw)], losses)

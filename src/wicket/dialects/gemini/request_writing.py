@@ -29,7 +29,8 @@ def write_request(conversation: Conversation, deployment: Deployment, *, streame
     family = family_of(deployment.model)
     is_vertex = "/publishers/" in deployment.base_path
     body: dict[str, Any] = {}
-    writer = _Contents(family, is_vertex=is_vertex)
+    parts = PartWriter(family, is_vertex=is_vertex, is_own=conversation.origin == ORIGIN)
+    writer = _Contents(family, parts)
     writer.write(conversation.turns)
     body["contents"] = writer.contents
     if writer.system:
@@ -54,12 +55,12 @@ _NOTHING_SAID: list[dict[str, Any]] = [{"text": ""}]
 class _Contents:
     """`contents` and `systemInstruction` as they grow."""
 
-    def __init__(self, family: Family, *, is_vertex: bool) -> None:
+    def __init__(self, family: Family, parts: PartWriter) -> None:
         self.contents: list[dict[str, Any]] = []
         self.system: list[dict[str, Any]] = []
         self.losses: list[str] = []
         self._family = family
-        self._parts = PartWriter(family, is_vertex=is_vertex)
+        self._parts = parts
 
     def write(self, turns: Iterable[Turn]) -> None:
         for turn in turns:

@@ -148,6 +148,17 @@ def test_an_unsigned_call_gets_the_documented_stand_in_where_signatures_are_dema
     assert "thoughtSignature" not in parts[0]
 
 
+def test_a_gemini_call_through_another_familys_caller_is_not_sent_in_that_familys_form() -> None:
+    turns = exchange(ToolResult(id="a"))
+    turns[1].parts[0].raw = raw({"id": "a", "type": "function", "function": {"name": "f"}})
+    parts = written(asked(*turns))["contents"][1]["parts"]
+    assert parts[0] == {
+        "functionCall": {"id": "a", "name": "f", "args": {"x": 1.0}},
+        "thoughtSignature": "QUJD",
+    }
+    assert "thoughtSignature" not in parts[1]
+
+
 def test_other_families_thoughts_stay_behind_and_are_named() -> None:
     thoughts = [
         Thinking(origin="anthropic", text="hm", signature="x", path="messages[1].content[0]"),
