@@ -136,6 +136,7 @@ class Attempt:
                 raise _not_streamed()
             else:
                 whole = self.translated.whole(data)
+                self.dropped += tuple([f"response.{path}" for path in self.translated.unread])
         except Fault as fault:
             self._fail(fault)
             return

@@ -7,6 +7,7 @@ One `Drive` per request; everything happens in callbacks, so that a request cost
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -38,7 +39,6 @@ from wicket.gateway.events import (
     Commit,
     Event,
     Fail,
-    Failed,
     Finish,
     Forward,
     KeepAlive,
@@ -99,7 +99,6 @@ class Drive:
         "plan",
         "reply",
         "status",
-        "unsent",
         "walk",
     )
 
@@ -117,7 +116,6 @@ class Drive:
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
         self.conversation: Conversation | None = None  # what the caller said, once somebody must be told
-        self.unsent: tuple[Failed, ...] = ()  # sends that failed at once; the walk hears of them afterwards
         self.answer: Attempt | None = None
         self.begun = False  # the caller has seen a status line
         self.is_paused = False
@@ -133,10 +131,6 @@ class Drive:
         try:
             for action in step(self.walk, event):
                 PERFORM[type(action)](self, action)
-            while self.unsent:
-                failed, self.unsent = self.unsent[0], self.unsent[1:]
-                for action in step(self.walk, failed):
-                    PERFORM[type(action)](self, action)
         except Exception:
             self._collapse()
 
@@ -194,7 +188,7 @@ class Drive:
             body = self._body(prepared)
         except CallerFault as fault:
             fault.elsewhere = True  # another deployment may well be able to say it
-            self.unsent += (attempt.not_sent(fault),)
+            asyncio.get_running_loop().call_soon(self.feed, attempt.not_sent(fault))  # not inside this step
             return
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(

@@ -87,11 +87,15 @@ def _cold_paths() -> dict[str, Any]:
             "get": _operation("getModel", "One model", "Model", ("401", "403", "404"), parameters=[model])
         },
         "/v1beta/models": {
-            "get": _operation("listGeminiModels", "The same for Google's clients", "Document", ("401",))
+            "get": _googles(
+                _operation("listGeminiModels", "The same for Google's clients", "Document", ("401",))
+            )
         },
         "/v1beta/models/{id}": {
-            "get": _operation(
-                "getGeminiModel", "One model", "Document", ("401", "403", "404"), parameters=[model]
+            "get": _googles(
+                _operation(
+                    "getGeminiModel", "One model", "Document", ("401", "403", "404"), parameters=[model]
+                )
             )
         },
         "/v1/requests/{id}": {
@@ -197,6 +201,13 @@ def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
     """The same operation with another status for success."""
     responses = dict(operation["responses"])
     return {**operation, "responses": {status: responses.pop("200"), **responses}}
+
+
+def _googles(operation: dict[str, Any]) -> dict[str, Any]:
+    """Its faults have Google's shape."""
+    for response in operation["responses"].values():
+        response["content"] = _json(ref("Document"))
+    return operation
 
 
 def _text(operation: dict[str, Any]) -> dict[str, Any]:

@@ -72,9 +72,8 @@ class HttpReply:
         """One chunk."""
         if not self._open():
             return
-        self._send(data if self.array is None else self.array.write(data))
-
-    def _send(self, data: bytes) -> None:
+        if self.array is not None:
+            data = self.array.write(data)
         if self._is_chunked:
             data = chunk(data)
         head, self._head = self._head, b""
@@ -84,11 +83,12 @@ class HttpReply:
         """The stream's proper end."""
         if not self._open():
             return
-        if self.array is not None:
-            self._send(self.array.finish())
         self._is_over = True
         head, self._head = self._head, b""
-        self._protocol.transport.write(head + LAST_CHUNK if self._is_chunked else head)
+        end = self.array.finish() if self.array is not None else b""
+        if self._is_chunked:
+            end = (chunk(end) if end else b"") + LAST_CHUNK
+        self._protocol.transport.write(head + end)
         self._protocol.answered(self.keep_alive)
 
     def refuse(self, fault: Fault, headers: bytes) -> None:
