@@ -139,7 +139,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 

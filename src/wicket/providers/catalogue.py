@@ -49,7 +49,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     base_url_env: str = ""
     env: tuple[str, ...] = ()
     is_enabled_by_env: bool = True
-    auth: Literal["bearer", "api-key", "x-api-key", "none"] = "bearer"
+    auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = "bearer"
     auth_optional: bool = False
     dialect: str = "openai_chat"
     versioned_url: str = ""
