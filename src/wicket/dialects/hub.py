@@ -188,6 +188,9 @@ class Setting(StrEnum):
     INCLUDE = "include"  # [tuple[str, ...]]: extra output of Responses
     MAX_TOOL_CALLS = "max_tool_calls"  # [int]
     BACKGROUND = "background"  # [bool]
+    FAMILY = (
+        "family"  # [dict[str, Json]]: fields that only the origin's family has and that change the answer
+    )
 
 
 HINTS = frozenset(
