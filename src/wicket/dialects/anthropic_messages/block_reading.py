@@ -59,7 +59,7 @@ class Reader:
 
     def parts(self, raw: msgspec.Raw, path: str) -> list[Part]:
         """Content that is a string or a list of blocks."""
-        if bytes(raw[:1]) == b'"' or bytes(raw).lstrip()[:1] == b'"':
+        if bytes(raw).startswith(b'"'):
             text = json.decode(raw, type=str)
             return [Text(text=text, origin=NAME, path=path)] if text else []
         try:
@@ -124,7 +124,7 @@ class Reader:
 
     def _call(self, block: Block, raw: msgspec.Raw, path: str) -> ToolCall:
         arguments = block.get("input")
-        if arguments is None or bytes(arguments).lstrip()[:1] != b"{":
+        if arguments is None or not bytes(arguments).startswith(b"{"):
             raise type_fault(f"{path}.input", "an object")
         return ToolCall(
             id=self.needed(block, "id", path),

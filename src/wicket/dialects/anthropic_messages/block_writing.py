@@ -166,7 +166,7 @@ class Writer:
         return self._marked(block, part)
 
     def _media(self, part: Media) -> Block:
-        if part.origin == NAME and part.raw is not None and part.cache is None:
+        if part.origin == NAME and part.raw is not None:
             return part.raw
         if part.detail not in ("", "auto"):
             self.dropped.append(f"{part.path}.detail")

@@ -15,7 +15,7 @@ from wicket.dialects.hub import (
     Format,
     Reasoning,
     Setting,
-    Text,
+    Thinking,
     Tool,
     ToolChoice,
     Turn,
@@ -99,10 +99,14 @@ def _mark_last(raw: msgspec.Raw | None, conversation: Conversation) -> None:
     if raw is None or bytes(raw) == b"null" or not conversation.turns:
         return
     parts = conversation.turns[-1].parts
-    if parts and parts[-1].cache is None and isinstance(parts[-1], Text):
-        parts[-1] = msgspec.structs.replace(parts[-1], cache=raw, raw=None)
-    elif parts and parts[-1].cache is None:
-        parts[-1] = msgspec.structs.replace(parts[-1], cache=raw)
+    if not parts or parts[-1].cache is not None or isinstance(parts[-1], Thinking):
+        return
+    last = parts[-1]
+    marked = None
+    if last.raw is not None:
+        block = json.decode(last.raw, type=dict[str, msgspec.Raw])
+        marked = msgspec.Raw(json.encode({**block, "cache_control": raw}))
+    parts[-1] = msgspec.structs.replace(last, cache=raw, raw=marked)
 
 
 def _read_tools(fields: Fields, reader: Reader, conversation: Conversation) -> None:
