@@ -58,18 +58,15 @@ def read_request(fields: Fields) -> Conversation:
     _read_turns(fields, reader, conversation)
     _read_tools(fields, reader, conversation)
     _read_settings(fields, reader, conversation)
-    family: dict[str, msgspec.Raw] = {}
     for name, raw in fields.items():
         if name in _READ or bytes(raw) == b"null":
             continue
         if name in _HINTS:
-            reader.unread.append(name)
+            _keep(conversation, Setting.OWN_HINTS, name, raw)
         elif name in _FAMILY:
-            family[name] = raw
+            _keep(conversation, Setting.OWN, name, raw)
         else:
             conversation.extras[name] = raw
-    if family:
-        _set(conversation, Setting.FAMILY, family, next(iter(family)))
     conversation.is_streamed = _value(fields, "stream", bool) is True
     return conversation
 
@@ -179,7 +176,7 @@ def _read_settings(fields: Fields, reader: Reader, conversation: Conversation) -
         elif value is not None:
             reader.unread.append(f"metadata.{name}")
     _read_choice(fields, conversation)
-    _read_output(fields, reader, conversation)
+    _read_output(fields, conversation)
 
 
 def _read_choice(fields: Fields, conversation: Conversation) -> None:
@@ -202,11 +199,12 @@ def _read_choice(fields: Fields, conversation: Conversation) -> None:
         _set(conversation, Setting.PARALLEL_TOOLS, False, name)
 
 
-def _read_output(fields: Fields, reader: Reader, conversation: Conversation) -> None:
+def _read_output(fields: Fields, conversation: Conversation) -> None:
     config = _value(fields, "output_config", dict[str, Any]) or {}
     for name, value in config.items():
         if name not in ("effort", "format") and value is not None:
-            reader.unread.append(f"output_config.{name}")
+            raw_value = msgspec.Raw(json.encode(value))
+            _keep(conversation, Setting.OWN_HINTS, f"output_config.{name}", raw_value)
     raw, path = config.get("format"), "output_config.format"
     if raw is None:
         raw, path = _value(fields, "output_format", dict[str, Any]), "output_format"
@@ -250,6 +248,12 @@ def _reasoning(fields: Fields, effort: object) -> tuple[Reasoning, str]:
 def _set(conversation: Conversation, setting: Setting, value: object, name: str) -> None:
     conversation.settings[setting] = value
     conversation.names[setting] = name
+
+
+def _keep(conversation: Conversation, setting: Setting, name: str, raw: msgspec.Raw) -> None:
+    """A field of this family alone: `OWN`, or `OWN_HINTS`."""
+    conversation.settings.setdefault(setting, {})[name] = raw
+    conversation.names.setdefault(setting, name)
 
 
 def _check_range(name: str, value: float) -> None:

@@ -45,7 +45,7 @@ class _Request:
     """One request while it is written."""
 
     def __init__(self, conversation: Conversation, deployment: Deployment) -> None:
-        said = _SAID | {Setting.FAMILY} if conversation.origin == NAME else _SAID
+        said = _SAID | {Setting.OWN, Setting.OWN_HINTS} if conversation.origin == NAME else _SAID
         self.conversation = conversation
         self.deployment = deployment
         self.model: Claude = claude(deployment.model)
@@ -69,9 +69,22 @@ class _Request:
         self._hints()
         if streamed:
             fields["stream"] = True
-        for name, raw in {**conversation.settings.get(Setting.FAMILY, {}), **conversation.extras}.items():
+        self._own()
+        for name, raw in conversation.extras.items():
             fields.setdefault(name, raw)
         return Body(json.encode(fields), tuple(dict.fromkeys(self.writer.dropped)))
+
+    def _own(self) -> None:
+        """Fields of this family alone, back in their places."""
+        for setting in (Setting.OWN, Setting.OWN_HINTS):
+            if setting not in self.conversation.settings or self.conversation.origin != NAME:
+                continue
+            for path, raw in self.conversation.settings[setting].items():
+                first, _, inner = path.partition(".")
+                if inner:
+                    self.fields.setdefault(first, {})[inner] = raw
+                else:
+                    self.fields.setdefault(first, raw)
 
     def _get(self, setting: Setting) -> Any:
         return self.conversation.settings.get(setting)
