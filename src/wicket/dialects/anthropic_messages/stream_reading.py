@@ -45,6 +45,8 @@ from wicket.errors import Fault, UpstreamBroken
 from wicket.wire import json
 from wicket.wire.sse import FrameSplitter
 
+NOTHING = msgspec.Raw()
+
 
 class _BlockDelta(msgspec.Struct):
     type: str | None = None
@@ -52,7 +54,7 @@ class _BlockDelta(msgspec.Struct):
     thinking: str | None = None
     partial_json: str | None = None
     signature: str | None = None
-    citation: msgspec.Raw | None = None
+    citation: msgspec.Raw = NOTHING
     content: Any = None  # of compaction_delta
     encrypted_content: str | None = None
     stop_reason: str | None = None  # of message_delta
@@ -63,7 +65,7 @@ class _Event(msgspec.Struct):
     type: str | None = None
     index: int | None = None
     message: Head | None = None
-    content_block: msgspec.Raw | None = None
+    content_block: msgspec.Raw = NOTHING
     delta: _BlockDelta | None = None
     usage: Usage | None = None
     error: Any = None
@@ -96,7 +98,7 @@ def frame(data: bytes) -> Frame:
         has_output = delta is not None and bool(delta.text or delta.thinking or delta.partial_json)
         return _SPOKE if has_output else _SILENT
     if kind == "content_block_start":
-        return _SPOKE if event.content_block is not None and _has_output(event.content_block) else _SILENT
+        return _SPOKE if _has_output(event.content_block) else _SILENT
     if kind == "message_start" and event.message is not None:
         return Frame(model=(event.message.model or "")[:MAX_MODEL], counts=counts(event.message.usage))
     if kind == "message_delta":
@@ -114,10 +116,12 @@ def frame(data: bytes) -> Frame:
 
 def _has_output(raw: msgspec.Raw) -> bool:
     """Whether a block says something by beginning: everything but an empty text or thought does."""
-    block = json.decode(raw)
-    if not isinstance(block, dict):
-        return False
-    return block.get("type") not in ("text", "thinking") or bool(block.get("text") or block.get("thinking"))
+    block = json.decode(raw) if bytes(raw).startswith(b"{") else {}
+    return (
+        (bool(block)
+        and block.get("type") not in ("text", "thinking"))
+        or bool(block.get("text") or block.get("thinking"))
+    )
 
 
 class _Open:
@@ -199,7 +203,7 @@ class StreamReader:
         return [] if found is None else [Used(found)]
 
     def _start(self, event: _Event) -> list[Delta]:
-        block = json.decode(event.content_block) if event.content_block is not None else None
+        block = json.decode(event.content_block) if bytes(event.content_block) else None
         if not isinstance(block, dict) or event.index is None or event.index in self._open:
             raise malformed("a block begins without its number or form")
         opened = self._open[event.index] = _Open(block)
@@ -240,7 +244,7 @@ class StreamReader:
             block.signature += delta.signature or ""
         elif delta.type == "input_json_delta":
             return self._more_json(block, delta.partial_json or "")
-        elif delta.type == "citations_delta" and delta.citation is not None and block.kind == "text":
+        elif delta.type == "citations_delta" and bytes(delta.citation) and block.kind == "text":
             return [AnnotationDelta(block.index, delta.citation)]
         elif delta.type == "compaction_delta":
             block.start["content"] = delta.content
