@@ -16,12 +16,8 @@ from wicket.wire.fields import peek
 from wicket.wire.origin import Origin
 
 FOLDER = Path(wicket.dialects.__file__).parent
-NOT_DIALECTS = {"__init__", "contract", "openai_message", "hub", "translation"}
-NAMES = [
-    path.stem
-    for path in sorted(FOLDER.glob("*.py"))
-    if path.stem not in NOT_DIALECTS and "_errors" not in path.stem
-]
+FOUND = {path.stem for path in FOLDER.glob("*") if path.stem.isidentifier() and path.stem[0] != "_"}
+NAMES = [name for name in sorted(FOUND) if hasattr(module(name), "APIS")]
 DEPLOYMENT = Deployment(
     id="p/m", provider="p", model="m", origin=Origin("https", "up.example", 443), headers=(("x-k", "secret"),)
 )

@@ -42,6 +42,12 @@ _MAGIC = (
 _ID = re.compile(r"[a-zA-Z0-9_-]+")
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _ENCODED = "wk-"
+_OWNERS: dict[type[Part], str] = {
+    Thinking: "assistant",
+    ToolCall: "assistant",
+    ToolResult: "user",
+    Media: "user",
+}
 
 
 def tool_id(found: str) -> str:
@@ -74,6 +80,9 @@ class Writer:
 
     def block(self, part: Part, role: str) -> Block | None:
         """A part as a block; None where nothing of it can or need be said."""
+        owner = _OWNERS.get(type(part), role)
+        if role != owner:
+            raise unsayable(part.path, f"it stands in a turn that is not the {owner}'s")
         match part:
             case Text():
                 return self._text(part)
@@ -86,8 +95,6 @@ class Writer:
             case ToolResult():
                 return self._result(part)
             case Media():
-                if role != "user":
-                    raise unsayable(part.path, "only users may send media")
                 return self._media(part)
             case Foreign() if part.origin == NAME and part.raw is not None:
                 return part.raw
@@ -158,7 +165,8 @@ class Writer:
         inner = [found for each in part.parts if (found := self.block(each, "user")) is not None]
         only = part.parts[0] if len(part.parts) == 1 else None
         if isinstance(only, Text) and only.cache is None and only.annotations is None:
-            block["content"] = only.text
+            if only.text.strip():
+                block["content"] = only.text
         elif inner:
             block["content"] = inner
         if part.is_error:

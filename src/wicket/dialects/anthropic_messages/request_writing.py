@@ -18,6 +18,7 @@ from wicket.dialects.anthropic_messages.thinking import write_reasoning
 from wicket.dialects.anthropic_messages.turns import write_turns
 from wicket.dialects.contract import Body
 from wicket.dialects.hub import Conversation, Format, Setting, Tool, ToolChoice, leave_out, unsayable
+from wicket.errors import CallerFault
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 
@@ -102,6 +103,10 @@ class _Request:
 
     def _tools(self) -> list[Block]:
         choice: ToolChoice | None = self._get(Setting.TOOL_CHOICE)
+        offered = {tool.name for tool in self.conversation.tools}
+        if choice is not None and not offered.issuperset(choice.names):
+            name = self._name(Setting.TOOL_CHOICE)
+            raise CallerFault("invalid_value", f"'{name}' names a tool that is not offered.", param=name)
         narrowed = (
             set(choice.names)
             if choice is not None and (choice.mode != "named" or len(choice.names) > 1)

@@ -117,10 +117,8 @@ def frame(data: bytes) -> Frame:
 def _has_output(raw: msgspec.Raw) -> bool:
     """Whether a block says something by beginning: everything but an empty text or thought does."""
     block = json.decode(raw) if bytes(raw).startswith(b"{") else {}
-    return (
-        (bool(block)
-        and block.get("type") not in ("text", "thinking"))
-        or bool(block.get("text") or block.get("thinking"))
+    return (bool(block) and block.get("type") not in ("text", "thinking")) or bool(
+        block.get("text") or block.get("thinking")
     )
 
 

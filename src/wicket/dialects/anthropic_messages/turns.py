@@ -20,12 +20,12 @@ PLACEHOLDER = "…"
 
 
 class _Message(msgspec.Struct):
+    """A message while it grows. Results and calls come with their paths, calls by their ids."""
+
     role: str
-    blocks: list[Block]
-    results: list[Block]
-    calls: dict[str, str]  # the id of each call → its path
-    path: str
-    has_thought: bool = False
+    blocks: list[Block] = []
+    results: list[tuple[Block, str]] = []
+    calls: dict[str, str] = {}
 
 
 def write_turns(turns: list[Turn], writer: Writer) -> tuple[Any, list[dict[str, Any]]]:
@@ -38,7 +38,7 @@ def write_turns(turns: list[Turn], writer: Writer) -> tuple[Any, list[dict[str, 
             continue
         _add(turn, messages, writer)
     if not messages or messages[0].role != "user":
-        messages.insert(0, _Message("user", [_text(PLACEHOLDER)], [], {}, ""))
+        messages.insert(0, _Message("user", [_text(PLACEHOLDER)]))
     _check_calls(messages)
     _trim_end(messages[-1])
     written = [{"role": each.role, "content": _content(each)} for each in messages]
@@ -87,37 +87,35 @@ def _text(text: str) -> Block:
 
 def _add(turn: Turn, messages: list[_Message], writer: Writer) -> None:
     """A turn's blocks, joined to the message before it if that has the same role."""
-    role = "assistant" if turn.role == "assistant" else "user"
-    blocks: list[Block] = []
-    results: list[Block] = []
-    calls: dict[str, str] = {}
+    more = _Message("assistant" if turn.role == "assistant" else "user")
     for part in turn.parts:
-        block = writer.block(part, role)
+        block = writer.block(part, more.role)
         if block is None:
             continue
+        path = part.path or turn.path
         if isinstance(part, ToolResult):
-            results.append(block)
+            more.results.append((block, path))
         else:
-            blocks.append(block)
+            more.blocks.append(block)
         if isinstance(part, ToolCall):
-            calls[part.id] = part.path or turn.path
+            more.calls[tool_id(part.id)] = path
     if turn.name:
         writer.dropped.append(f"{turn.path}.name")
-    if not blocks and not results:
-        if role == "assistant":
+    if not more.blocks and not more.results:
+        if more.role == "assistant":
             return
-        blocks = [_text(PLACEHOLDER)]
-    if messages and messages[-1].role == role:
+        more.blocks.append(_text(PLACEHOLDER))
+    if messages and messages[-1].role == more.role:
         last = messages[-1]
-        last.blocks += blocks
-        last.results += results
-        last.calls |= calls
+        last.blocks += more.blocks
+        last.results += more.results
+        last.calls |= more.calls
     else:
-        messages.append(_Message(role, blocks, results, calls, turn.path))
+        messages.append(more)
 
 
 def _content(message: _Message) -> Any:
-    blocks = message.results + message.blocks
+    blocks = [block for block, _ in message.results] + message.blocks
     only = blocks[0]
     if len(blocks) == 1 and isinstance(only, dict) and set(only) == {"type", "text"}:
         return only["text"]
@@ -129,23 +127,24 @@ def _check_calls(messages: list[_Message]) -> None:
     calls: dict[str, str] = {}
     for message in messages:
         answered: set[str] = set()
-        for block in message.results:
+        for block, path in message.results:
             found = block["tool_use_id"] if isinstance(block, dict) else ""
             if found not in calls or found in answered:
-                why = (
-                    "answers no call of the turn before it" if found not in calls else "answers a call twice"
-                )
-                text = f"A tool result in '{message.path}' {why}."
-                raise CallerFault("invalid_value", text, param=message.path)
+                why = "twice" if found in answered else "that is not in the turn before it"
+                text = f"The tool result '{path}' answers a call {why}."
+                raise CallerFault("invalid_value", text, param=path)
             answered.add(found)
-        missing = [path for found, path in calls.items() if found not in answered]
-        if missing:
-            text = f"The tool call '{missing[0]}' has no result in the next turn."
-            raise CallerFault("invalid_value", text, param=missing[0])
-        calls = {tool_id(found): path for found, path in message.calls.items()}
-    if calls:
-        path = next(iter(calls.values()))
-        raise CallerFault("invalid_value", f"The tool call '{path}' has no result.", param=path)
+        _check_answered({found: path for found, path in calls.items() if found not in answered})
+        calls = message.calls
+    _check_answered(calls)
+
+
+def _check_answered(open_calls: dict[str, str]) -> None:
+    if open_calls:
+        path = next(iter(open_calls.values()))
+        raise CallerFault(
+            "invalid_value", f"The tool call '{path}' has no result in the next turn.", param=path
+        )
 
 
 def _trim_end(message: _Message) -> None:
