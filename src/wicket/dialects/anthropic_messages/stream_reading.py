@@ -216,7 +216,9 @@ class StreamReader:
         deltas: list[Delta] = [PartBegan(opened.index, part)]
         if isinstance(first, str) and first:
             deltas.append(TextDelta(opened.index, first))
-        deltas += [AnnotationDelta(opened.index, _raw(each)) for each in block.get("citations") or ()]
+        citations = block.get("citations")
+        if isinstance(citations, list):
+            deltas += [AnnotationDelta(opened.index, _raw(each)) for each in citations]
         return deltas
 
     def _call(self, block: dict[str, Any]) -> ToolCall | Text:

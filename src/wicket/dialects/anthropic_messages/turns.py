@@ -98,7 +98,7 @@ def _add(turn: Turn, messages: list[_Message], writer: Writer) -> None:
         else:
             more.blocks.append(block)
         if isinstance(part, ToolCall):
-            more.calls[tool_id(part.id)] = path
+            _add_call(tool_id(part.id), path, more.calls)
     if turn.name:
         writer.dropped.append(f"{turn.path}.name")
     if not more.blocks and not more.results:
@@ -109,9 +109,16 @@ def _add(turn: Turn, messages: list[_Message], writer: Writer) -> None:
         last = messages[-1]
         last.blocks += more.blocks
         last.results += more.results
-        last.calls |= more.calls
+        for found, path in more.calls.items():
+            _add_call(found, path, last.calls)
     else:
         messages.append(more)
+
+
+def _add_call(found: str, path: str, calls: dict[str, str]) -> None:
+    if found in calls:
+        raise CallerFault("invalid_value", f"The tool call '{path}' has the id of another one.", param=path)
+    calls[found] = path
 
 
 def _content(message: _Message) -> Any:
