@@ -13,7 +13,7 @@ import msgspec
 from wicket.dialects.anthropic_messages.block_reading import NAME
 from wicket.dialects.anthropic_messages.block_writing import Block, Writer, check_tool_name
 from wicket.dialects.anthropic_messages.models import Claude, claude
-from wicket.dialects.anthropic_messages.schemas import closed
+from wicket.dialects.anthropic_messages.schemas import closed, is_expressible
 from wicket.dialects.anthropic_messages.thinking import write_reasoning
 from wicket.dialects.anthropic_messages.turns import write_turns
 from wicket.dialects.contract import Body
@@ -139,18 +139,28 @@ class _Request:
         if wanted is None:
             return
         schema = json.decode(wanted.schema) if wanted.schema is not None else None
-        if wanted.kind == "json_schema" and self.model.has_formats and isinstance(schema, dict):
+        if isinstance(schema, dict) and self._has_native(wanted, schema):
             self.fields["output_config"] = {"format": {"type": "json_schema", "schema": closed(schema)}}
             return
-        choice: ToolChoice | None = self._get(Setting.TOOL_CHOICE)
         if not self.model.can_force_tools:
-            raise unsayable(self._name(Setting.FORMAT), "the model has JSON of a given schema only")
+            raise unsayable(self._name(Setting.FORMAT), "the model has JSON of a plain, closed schema only")
+        self._answer_by_tool(wanted, schema if isinstance(schema, dict) else _ANY_OBJECT)
+
+    def _has_native(self, wanted: Format, schema: dict[str, Any]) -> bool:
+        """Structured outputs: always for a strict schema, which the provider may refuse; else where it fits."""
+        if wanted.kind != "json_schema" or not self.model.has_formats:
+            return False
+        return wanted.is_strict is True or is_expressible(schema) or not self.model.can_force_tools
+
+    def _answer_by_tool(self, wanted: Format, schema: dict[str, Any]) -> None:
+        """The answer as a call of a tool that must be made, beside the caller's own tools."""
+        choice: ToolChoice | None = self._get(Setting.TOOL_CHOICE)
         if choice is not None and choice.mode in ("required", "named"):
             return  # the answer is a call in any case
         answer = {
             "name": ANSWER_TOOL,
             "description": wanted.description or "Give the final answer as this JSON object.",
-            "input_schema": schema if isinstance(schema, dict) else _ANY_OBJECT,
+            "input_schema": schema if schema.get("type") == "object" else {"type": "object", **schema},
         }
         kept = [] if choice is not None and choice.mode == "none" else self.fields.get("tools", [])
         self.fields["tools"] = [*kept, answer]

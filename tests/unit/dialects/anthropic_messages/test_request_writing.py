@@ -33,7 +33,9 @@ from wicket.dialects.hub import (
 )
 from wicket.errors import CallerFault
 
-SCHEMA = msgspec.Raw(b'{"type":"object","properties":{"a":{"type":"object","properties":{}}}}')
+SCHEMA = msgspec.Raw(
+    b'{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string"}}}}}'
+)
 
 
 def text(words: str, **fields: Any) -> Text:
@@ -541,3 +543,16 @@ def test_elsewhere_a_forced_tool_stands_for_the_answer(model: str, form: Format)
 def test_json_without_a_schema_is_refused_where_no_tool_can_be_forced() -> None:
     found = conversation(format=Format(kind="json_object"))
     assert refused(found, "claude-opus-5-5").param == "response_format"
+
+
+OPEN = b'{"type":"object","properties":{"a":{"type":"object"}}}'
+BOUNDED = b'{"type":"object","properties":{"a":{"type":"array","items":{"type":"integer","minimum":1}}}}'
+
+
+@pytest.mark.parametrize("schema", [OPEN, BOUNDED, b'{"type":"object"}', b'{"oneOf":[]}'])
+def test_a_schema_that_structured_outputs_can_not_say_is_the_answer_tools(schema: bytes) -> None:
+    found = conversation(format=Format(kind="json_schema", schema=msgspec.Raw(schema)))
+    tool = write(found)["tools"][0]
+    assert tool["name"] == ANSWER_TOOL and tool["input_schema"] == {"type": "object", **json.loads(schema)}
+    strict = conversation(format=Format(kind="json_schema", schema=msgspec.Raw(schema), is_strict=True))
+    assert "tools" not in write(strict) and "format" in write(strict)["output_config"]
