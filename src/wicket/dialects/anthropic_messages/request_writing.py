@@ -147,7 +147,7 @@ class _Request:
         self._answer_by_tool(wanted, schema if isinstance(schema, dict) else _ANY_OBJECT)
 
     def _has_native(self, wanted: Format, schema: dict[str, Any]) -> bool:
-        """Structured outputs: always for a strict schema, which the provider may refuse; else where it fits."""
+        """Structured outputs: for a strict schema always (the provider may refuse it), else where it fits."""
         if wanted.kind != "json_schema" or not self.model.has_formats:
             return False
         return wanted.is_strict is True or is_expressible(schema) or not self.model.can_force_tools
