@@ -63,7 +63,6 @@ class _Waiting:
         self.deltas: list[_PartDelta] = []
         self.number = -1
         self.signature = part.signature
-        self.has_arguments = False
 
 
 class StreamWriter:
@@ -166,7 +165,8 @@ class StreamWriter:
             return self._start(live, block) + self._text(live, part.text)
         if isinstance(part, ToolCall):
             call: dict[str, Any] = {"type": "tool_use", "id": part.id, "name": part.name, "input": {}}
-            return self._start(live, call) + self._arguments(live, part.arguments)
+            said = "" if part.arguments == "{}" else part.arguments  # "{}" is a call's empty form
+            return self._start(live, call) + self._arguments(live, said)
         whole = self._whole(part)
         return b"" if whole is None else self._start(live, whole) + self._input(live, part)
 
@@ -218,7 +218,6 @@ class StreamWriter:
     def _arguments(self, live: _Waiting, text: str) -> bytes:
         if not text:
             return b""
-        live.has_arguments = True
         return self._delta(live, {"type": "input_json_delta", "partial_json": text})
 
     def _annotation(self, live: _Waiting, raw: msgspec.Raw) -> bytes:

@@ -196,8 +196,9 @@ def test_parts_that_overlap_wait_for_their_turn() -> None:
         TextDelta(0, "t"),
         TextDelta(1, "a"),
         PartBegan(2, ToolCall(id="c1", name="f", arguments="")),
-        PartBegan(3, ToolCall(id="c2", name="g", arguments="")),
-        ArgumentsDelta(3, "{}"),
+        PartBegan(3, ToolCall(id="c2", name="g")),
+        ArgumentsDelta(3, '{"y"'),
+        ArgumentsDelta(3, ":2}"),
         ArgumentsDelta(2, '{"x":'),
         PartEnded(3),
         TextDelta(1, "b"),
@@ -214,7 +215,7 @@ def test_parts_that_overlap_wait_for_their_turn() -> None:
     words, first, second = found.parts[1:]
     assert isinstance(words, Text) and words.text == "ab"
     assert isinstance(first, ToolCall) and (first.id, first.arguments) == ("c1", '{"x":1}')
-    assert isinstance(second, ToolCall) and (second.id, second.arguments) == ("c2", "{}")
+    assert isinstance(second, ToolCall) and (second.id, second.arguments) == ("c2", '{"y":2}')
     assert found.finish is Finish.TOOL_CALLS and found.counts == Counts(5, 6)
 
 
