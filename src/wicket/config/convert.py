@@ -35,7 +35,7 @@ def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes)
     """`value` as a `section`; fields with mistakes keep their defaults."""
     if not isinstance(value, dict):
         mistakes.add(path, f"expected a table, got {_kind(value)}")
-        return section()
+        return _filled(section, {})
     fields = {field.name: field.type for field in msgspec.structs.fields(section)}
     good = {}
     for name, item in value.items():
@@ -47,7 +47,16 @@ def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes)
         converted = _field(fields[name], item, (*path, name), mistakes)
         if len(mistakes) == before or isinstance(converted, (msgspec.Struct, dict)):
             good[name] = converted
-    return section(**good)
+    for field in msgspec.structs.fields(section):
+        if field.required and field.name not in value:
+            mistakes.add(path, f"{field.name} is missing")
+    return _filled(section, good)
+
+
+def _filled(section: type[_Section], good: dict[str, Any]) -> _Section:
+    """With nothing where a needed field has a mistake: it is noted, and what is made here is thrown away."""
+    needed = {field.name: None for field in msgspec.structs.fields(section) if field.required}
+    return section(**(needed | good))
 
 
 def _field(kind: Any, value: Any, path: Path, mistakes: Mistakes) -> Any:

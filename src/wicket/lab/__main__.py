@@ -11,6 +11,7 @@ from wicket.errors import Fault
 COMMANDS = {
     "discover": "wicket.lab.discover_command",
     "mini": "wicket.lab.mini",
+    "run": "wicket.lab.recipe_run",
 }
 
 

@@ -50,7 +50,7 @@ def export_gguf(model: Llama, base: Path, path: Path, *, scheme: str, template: 
     if scheme not in _TYPES:
         raise EngineFault("bad_scheme", f"There is no format {scheme!r}: use one of {', '.join(FORMATS)}.")
     draft = path.with_name(f"{path.name}.new")
-    writer = gguf.GGUFWriter(draft, "llama")
+    writer = gguf.GGUFWriter(draft, model.shape.architecture)
     writer.add_name(name)
     writer.add_file_type(_FILE_TYPES[scheme])
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -83,10 +84,12 @@ def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[B
 
 
 class Material(msgspec.Struct, kw_only=True):
-    """What a technique may use. `calibration` are batches that no evaluation sees."""
+    """What a technique may use. `calibration` are batches that no evaluation sees; `folder` is where a training
+    that is interrupted goes on."""
 
     training: Source
     calibration: Sequence[Batch]
     teacher: Llama | None = None
     seed: int = 0
     tell: Tell = lambda share, words: None
+    folder: Path | None = None

@@ -19,6 +19,7 @@ from wicket.errors import EngineFault
 from wicket.minis.card import MiniCard
 from wicket.wire import json
 
+RUN_CARD = "card.json"
 SCRIPT_SUFFIX = ".script.json"
 
 
@@ -32,7 +33,7 @@ class OwnSampling(msgspec.Struct, frozen=True):
 class Checkpoint(msgspec.Struct, frozen=True):
     """What to load: `id` is the model's own name in answers, `module` the engine's file (of `engines/`).
 
-    `mini` is the card of a mini, whose `id` is its task.
+    `mini` is the card of a mini, whose `id` is its task; `card` what a run of the lab says of its model.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     licence: str = "unknown"
     sampling: OwnSampling = OwnSampling()
     mini: MiniCard | None = None
+    card: dict[str, Any] = {}
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -72,7 +74,7 @@ def find(spec: str, home: Path) -> Checkpoint:
     if known is not None:
         return _packaged(spec, known)
     if spec.startswith("run:"):
-        return _at(_child(home / "runs", spec.removeprefix("run:")), spec)
+        return _of_run(_child(home / "runs", spec.removeprefix("run:")), spec)
     if is_mini(spec):
         return _mini(spec, home)
     path = Path(spec).expanduser()
@@ -90,6 +92,20 @@ def find(spec: str, home: Path) -> Checkpoint:
 def is_mini(spec: str) -> bool:
     """Whether a spec names a task's mini."""
     return spec.startswith(mini_run.PREFIX)
+
+
+def _of_run(folder: Path, spec: str) -> Checkpoint:
+    """A run's model with its card, if it has one."""
+    found = _at(folder, spec)
+    path = folder / RUN_CARD
+    card = _config(path) if path.is_file() else {}
+    return msgspec.structs.replace(
+        found, id=_identifier(folder.name), licence=_text(card.get("licence")), card=card
+    )
+
+
+def _text(value: Any) -> str:
+    return value[:200] if isinstance(value, str) else "unknown"
 
 
 def _mini(spec: str, home: Path) -> Checkpoint:

@@ -60,6 +60,11 @@ class Tokenizer:
         shown = [table[index] for index in ids if index not in self._silent and 0 <= index < len(table)]
         return b"".join(shown).decode(errors="replace")
 
+    def document(self) -> str:
+        """The whole of it as the text of a `tokenizer.json`."""
+        text: str = self._inner.to_str()
+        return text
+
     def token_bytes(self) -> list[bytes]:
         """The bytes of every token, by id; those of a control token are its spelling."""
         if self._bytes is None:

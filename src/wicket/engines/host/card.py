@@ -42,6 +42,8 @@ def card(
         fields["tool_calls"] = _tool_calls(has_template_tools)
         if not has_template:
             fields["notes"].append("The checkpoint has no chat template: messages are written as ChatML.")
+    if checkpoint.card:
+        fields["run"] = checkpoint.card
     if checkpoint.mini is not None:
         fields |= _mini(checkpoint.mini)
     return fields

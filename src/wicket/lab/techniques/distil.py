@@ -20,6 +20,7 @@ from wicket.lab.llama import Llama
 from wicket.lab.material import Batch, Material
 from wicket.lab.steps import Pace, Stepped, precision, train
 
+NEEDS = frozenset({"training", "teacher"})
 Divergence = Literal["forward", "reverse", "jensen_shannon"]
 LEAST_TAIL = 1e-8
 
@@ -90,7 +91,7 @@ def distil(model: Llama, options: Options, material: Material, teaching: Teachin
         hard = F.cross_entropy(logits, batch.targets[batch.learned])
         return options.hard * hard + (1 - options.hard) * soft
 
-    return train(model, material.training, loss, options.pace, tell=material.tell)
+    return train(model, material.training, loss, options.pace, folder=material.folder, tell=material.tell)
 
 
 def check_vocabularies(teacher: Llama, student: Llama) -> None:

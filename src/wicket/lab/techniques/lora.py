@@ -16,6 +16,8 @@ from wicket.lab.material import Material
 from wicket.lab.steps import Pace, Stepped, train
 from wicket.lab.techniques.train_on_grid import hard_loss
 
+NEEDS = frozenset({"training"})
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`scale` is alpha: the product counts alpha / rank times."""
@@ -53,7 +55,9 @@ def apply(model: Llama, options: Options, material: Material) -> Report:
     """Fine-tune through adapters and merge them, in place."""
     attach(model, options, seed=material.seed)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    course = train(model, material.training, hard_loss, options.pace, tell=material.tell)
+    course = train(
+        model, material.training, hard_loss, options.pace, folder=material.folder, tell=material.tell
+    )
     model.settle()
     model.requires_grad_(True)
     return Report(learning, model.num_parameters(), course)

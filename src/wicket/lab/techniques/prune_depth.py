@@ -15,6 +15,8 @@ from wicket.errors import OperatorFault
 from wicket.lab.llama import Llama
 from wicket.lab.material import Material
 
+NEEDS = frozenset({"calibration"})
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many layers go; the first and the last `keep_ends` are never among them."""

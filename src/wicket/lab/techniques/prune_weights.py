@@ -20,6 +20,7 @@ from wicket.lab.listening import input_norms
 from wicket.lab.llama import Layer, Llama
 from wicket.lab.material import Material
 
+NEEDS = frozenset({"calibration"})
 NOTE = "Zeros among weights make no model faster or smaller on a CPU: formats and kernels ignore them."
 
 

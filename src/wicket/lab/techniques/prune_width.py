@@ -17,6 +17,8 @@ from wicket.lab.listening import listened
 from wicket.lab.llama import Layer, Listen, Llama
 from wicket.lab.material import Material
 
+NEEDS = frozenset({"calibration"})
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Sizes after pruning; 0 leaves one as it is. `ffn` and `hidden` best are multiples of 32."""

@@ -31,6 +31,7 @@ from wicket.lab.listening import listened
 from wicket.lab.llama import MATRICES, Layer, Llama, Packed
 from wicket.lab.material import Material
 
+NEEDS = frozenset({"calibration"})
 TRIED_SCALES = 17  # between 0.8 and 1.05 of the reference's
 
 

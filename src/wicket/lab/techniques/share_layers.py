@@ -17,13 +17,15 @@ from wicket.errors import OperatorFault
 from wicket.lab.llama import Layer, Llama
 from wicket.lab.material import Material
 
+NEEDS = frozenset[str]()
+
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`times`: how many neighbours share. With "repeat" there are `times` as many layers as before; with
-    "merge" as many as before, with fewer weights."""
+    "merge" as many as before, with fewer weights. "apart" gives every layer weights of its own again."""
 
     times: int = 2
-    how: Literal["repeat", "merge"] = "merge"
+    how: Literal["repeat", "merge", "apart"] = "merge"
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -36,6 +38,9 @@ class Report(msgspec.Struct, frozen=True):
 def apply(model: Llama, options: Options, material: Material) -> Report:
     """Share, in place. Raises `OperatorFault` where the layers don't fall into groups."""
     num, times = model.shape.num_layers, options.times
+    if options.how == "apart":
+        unshare(model)
+        return Report(num, num)
     if times < 2 or (options.how == "merge" and num % times):
         message = f"{num} layers can't be shared {times} by {times}."
         raise OperatorFault("bad_recipe", message)
@@ -53,6 +58,7 @@ def apply(model: Llama, options: Options, material: Material) -> Report:
 
 def unshare(model: Llama) -> None:
     """A set of weights for every layer, so that they may part."""
+    model.settle()
     layers = [Layer({name: part.detach().clone() for name, part in _parts(layer)}) for layer in model.layers]
     model.layers = nn.ModuleList(layers)
 

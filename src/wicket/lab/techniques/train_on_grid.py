@@ -18,6 +18,7 @@ from wicket.lab.material import Batch, Material
 from wicket.lab.steps import Pace, Stepped, precision, train
 from wicket.lab.techniques import distil
 
+NEEDS = frozenset({"training", "teacher"})
 EMBED_SCHEME = "q8_0"  # what exports give the embedding, whatever the rest gets
 
 
@@ -55,7 +56,9 @@ def apply(model: Llama, options: Options, material: Material) -> Stepped:
         )
         trained = distil.apply(model, learning, material)
     else:
-        trained = train(model, material.training, hard_loss, options.pace, tell=material.tell)
+        trained = train(
+            model, material.training, hard_loss, options.pace, folder=material.folder, tell=material.tell
+        )
     take_off_grid(model)
     return trained
 

@@ -1,0 +1,201 @@
+"""The stages after the last step: export, the round trip through the engine, and what the files do there."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer
+from wicket.lab.encode import Encoded
+from wicket.lab.examples import Sample
+from wicket.lab.export_folder import export_folder
+from wicket.lab.likeness import Likeness, likeness
+from wicket.lab.llama import from_checkpoint
+from wicket.lab.measuring import Figures, Measured, difference, measure
+from wicket.lab.model_file import read_model
+from wicket.lab.progress import Progress
+from wicket.lab.recipe_stages import Bench
+from wicket.minis.answers import agree, broken, canonical, shape_of
+from wicket.minis.confidence import interval
+from wicket.minis.paired import difference as paired_difference
+from wicket.minis.paired import mcnemar
+
+MODEL_FILE = "model.gguf"
+FOLDER = "hf"
+TEACHER_FILE = "teacher.gguf"
+SHOWN = 8
+
+
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """`round_trip` is the largest mean difference, in nats per token, between what the engine computes of a file
+    in float32 and what the very numbers in it come to in torch; `rounding` that between file and student."""
+
+    scheme: str
+    file_bytes: int
+    round_trip: float
+    rounding: float
+    folder_round_trip: float | None = None
+    template_kept: bool = True
+    ends_kept: bool = True
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One sample answered by teacher and student."""
+
+    request: str
+    expected: str
+    teacher: str
+    student: str
+    teacher_right: bool
+    student_right: bool
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One file, measured. `exact` answers say the same as the expected one; `valid` ones have their form and
+    ended by themselves."""
+
+    figures: Figures
+    likeness: Likeness
+    num: int = 0
+    exact: float | None = None
+    exact_interval: tuple[float, float] | None = None
+    valid: float | None = None
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """Both sides. `gain` is the student's share of exact answers less the teacher's, with its interval by the
+    bootstrap over samples, `mcnemar` how likely so uneven a split is by chance."""
+
+    teacher: Side
+    student: Side
+    kind: str
+    gain: tuple[float, float, float] | None = None
+    mcnemar: float | None = None
+    answers: list[Answer] = []
+    continued: list[tuple[str, str, str]] = []
+
+
+def export_stage(bench: Bench, last: str) -> Exported:
+    """Write model.gguf (and hf/), and hold both against the checkpoint."""
+    progress, wanted = Progress("export"), bench.recipe.export
+    model = read_model(bench.path(last))
+    model.settle()
+    path = bench.folder / MODEL_FILE
+    bench.export(model, path, wanted.scheme)
+    bench.export(bench.teacher, bench.checkpoints / TEACHER_FILE, wanted.teacher_scheme)
+    sequences = _sequences(bench)
+    folder_trip = None
+    if wanted.folder:
+        export_folder(model, bench.tokenizer, bench.folder / FOLDER, template=bench.template)
+        folder_trip = difference(bench.folder / FOLDER, model, sequences)
+    held = from_checkpoint(open_checkpoint(path)).eval()
+    words = tokenizer(path)
+    found = Exported(
+        scheme=wanted.scheme,
+        file_bytes=path.stat().st_size,
+        round_trip=difference(path, held, sequences),
+        rounding=difference(path, model, sequences),
+        folder_round_trip=folder_trip,
+        template_kept=words.chat_template == bench.template,
+        ends_kept=words.eos_ids == bench.tokenizer.eos_ids,
+    )
+    progress.done(f"{wanted.scheme}, {found.file_bytes / 1e6:.2f} MB, round trip {found.round_trip:.4f} nats")
+    return found
+
+
+def evaluate_stage(bench: Bench) -> Evaluated:
+    """Both exported files in the engine."""
+    chosen = _chosen(bench)
+    prompts = [encoded.prompt for encoded, _ in chosen]
+    texts = [_continued(bench, text) for text in bench.recipe.evaluate.prompts]
+    paths = {"teacher": bench.checkpoints / TEACHER_FILE, "student": bench.folder / MODEL_FILE}
+    found = {}
+    for name, path in paths.items():
+        progress = Progress(f"evaluating the {name}")
+        found[name] = measure(path, prompts, texts, bench.recipe.evaluate.max_tokens, progress.at)
+        progress.done(f"{found[name].figures.decode_speed:,.0f} tokens/s")
+    return _evaluated(bench, paths, found, [sample for _, sample in chosen])
+
+
+def _evaluated(
+    bench: Bench, paths: dict[str, Path], found: dict[str, Measured], samples: Sequence[Sample]
+) -> Evaluated:
+    shape = shape_of([sample.answer for sample in bench.texts.train])
+    right, valid = dict[str, list[bool]](), dict[str, list[bool]]()
+    for name, measured in found.items():
+        pairs = list(zip(measured.answered, samples, strict=True))
+        right[name] = [given.is_complete and agree(shape, s.answer, given.text) for given, s in pairs]
+        valid[name] = [given.is_complete and not broken(shape, given.text) for given, _ in pairs]
+    sides = {
+        name: _side(bench, path, found[name].figures, right[name], valid[name])
+        for name, path in paths.items()
+    }
+    gain = (
+        paired_difference([float(r) for r in right["teacher"]], [float(r) for r in right["student"]])
+        if samples
+        else None
+    )
+    return Evaluated(
+        teacher=sides["teacher"],
+        student=sides["student"],
+        kind=shape.kind if samples else "text",
+        gain=(gain.mean, gain.low, gain.high) if gain is not None else None,
+        mcnemar=mcnemar(right["teacher"], right["student"]).p_value if samples else None,
+        answers=[
+            Answer(
+                sample.text,
+                canonical(shape, sample.answer),
+                found["teacher"].answered[place].text,
+                found["student"].answered[place].text,
+                right["teacher"][place],
+                right["student"][place],
+            )
+            for place, sample in enumerate(samples[:SHOWN])
+        ],
+        continued=[
+            (prompt, found["teacher"].continued[place], found["student"].continued[place])
+            for place, prompt in enumerate(bench.recipe.evaluate.prompts)
+        ],
+    )
+
+
+def _side(bench: Bench, path: Path, figures: Figures, right: list[bool], valid: list[bool]) -> Side:
+    held = from_checkpoint(open_checkpoint(path)).eval()
+    alike = likeness(held, bench.batches.evaluation, bench.teacher)
+    if not right:
+        return Side(figures=figures, likeness=alike)
+    num = len(right)
+    return Side(
+        figures=figures,
+        likeness=alike,
+        num=num,
+        exact=sum(right) / num,
+        exact_interval=interval(sum(right), num),
+        valid=sum(valid) / num,
+    )
+
+
+def _chosen(bench: Bench) -> list[tuple[Encoded, Sample]]:
+    """The samples that are answered: by the seed, in their order."""
+    asked = bench.batches.asked
+    num = min(bench.recipe.evaluate.samples, len(asked))
+    places = random.Random(bench.recipe.seed).sample(range(len(asked)), num)  # noqa: S311 - a choice
+    return [asked[place] for place in sorted(places)]
+
+
+def _continued(bench: Bench, text: str) -> list[int]:
+    words = bench.tokenizer
+    start = [words.bos_id] if words.adds_bos and words.bos_id is not None else []
+    tokens = words.encode(text, special=False) if text else []
+    return [*start, *tokens] or [words.eos_ids[0]]
+
+
+def _sequences(bench: Bench) -> list[Encoded | list[int]]:
+    """What the round trip is measured on."""
+    if bench.batches.asked:
+        return [encoded for encoded, _ in bench.batches.asked[:8]]
+    rows = [row for batch in bench.batches.evaluation for row in batch.ids.tolist()]
+    return rows[:8]

@@ -1,0 +1,148 @@
+"""A run of a recipe: stages from data to report, each done once; an interrupted one goes on inside its stage.
+
+    python -m wicket.lab run RECIPE --out FOLDER --home HOME [--set key=value …]
+
+Leaves in FOLDER: `model.gguf`, `card.json` and `CARD.md`, `report.json`, `report.html`, `recipe.json` (as it was
+resolved), `run.json` (what each stage found), `checkpoints/`, and with `export.folder` the folder `hf`.
+Exit code 0 if the gate passed, 3 if it did not, 1 for a fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from wicket.errors import OperatorFault
+from wicket.lab import recipe_card, recipe_report, recipe_stages
+from wicket.lab.estimate import Estimate
+from wicket.lab.mini_gate import Verdict
+from wicket.lab.recipe import Resolved, read_recipe
+from wicket.lab.recipe_data import facts_of
+from wicket.lab.recipe_gate import judge
+from wicket.lab.recipe_proof import Evaluated, Exported, evaluate_stage, export_stage
+from wicket.lab.recipe_stages import Bench, Made, Read, Vocabulary
+from wicket.lab.run import Run, write_whole
+from wicket.lab.versions import machine, versions
+from wicket.wire import json
+
+GATE_FAILED = 3
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What all stages of a run found."""
+
+    read: Read
+    vocabulary: Vocabulary
+    foreseen: Estimate
+    models: list[Made]
+    exported: Exported
+    evaluated: Evaluated
+
+
+def make(resolved: Resolved, folder: Path, home: Path) -> Verdict:
+    """All stages. Raises `CallerFault`, `EngineFault` and `OperatorFault` with what to do next."""
+    started_s = time.monotonic()
+    run = Run(folder, {"recipe": resolved.document})
+    write_whole(folder / "recipe.json", json.dumps(resolved.document).encode())
+    torch.manual_seed(resolved.recipe.seed)
+    with _told(folder):
+        bench = Bench(resolved, folder, home)
+        outcome = _stages(bench, run)
+        found = judge(
+            resolved.recipe.gate,
+            resolved.recipe.export,
+            outcome.read.manifest,
+            outcome.exported,
+            outcome.evaluated,
+        )
+        _leave(bench, outcome, found, time.monotonic() - started_s)
+    return found
+
+
+def _stages(bench: Bench, run: Run) -> Outcome:
+    read = run.stage("data", Read, lambda: recipe_stages.read_stage(bench))
+    if facts_of(bench.texts.manifest) != facts_of(read.manifest):
+        message = "The data changed since this run began: choose another --out."
+        raise OperatorFault("run_folder", message)
+    vocabulary = run.stage("vocabulary", Vocabulary, lambda: recipe_stages.vocabulary_stage(bench))
+    foreseen = run.stage("estimate", Estimate, lambda: recipe_stages.foresee(bench))
+    models = [
+        run.stage("teacher", Made, lambda: recipe_stages.teacher_stage(bench)),
+        run.stage("student", Made, lambda: recipe_stages.student_stage(bench)),
+    ]
+    for number, step in enumerate(bench.steps, 1):
+        work = partial(recipe_stages.step_stage, bench, number, step, models[-1].name)
+        models.append(run.stage(f"step {number}", Made, work))
+    last = models[-1].name
+    exported = run.stage("export", Exported, lambda: export_stage(bench, last))
+    evaluated = run.stage("evaluate", Evaluated, lambda: evaluate_stage(bench))
+    return Outcome(read, vocabulary, foreseen, models, exported, evaluated)
+
+
+def _leave(bench: Bench, outcome: Outcome, found: Verdict, seconds: float) -> None:
+    """Report, page and card."""
+    recipe, folder = bench.recipe, bench.folder
+    facts: dict[str, Any] = {"seconds": seconds, "machine": machine(), "versions": versions()}
+    document = recipe_report.document(recipe, bench.steps, outcome, found) | facts
+    write_whole(folder / "report.json", json.dumps(document).encode())
+    write_whole(folder / "report.html", recipe_report.page(document).encode())
+    card = recipe_card.card(recipe, document, folder.name)
+    write_whole(folder / "card.json", json.dumps(card).encode())
+    write_whole(folder / "CARD.md", recipe_card.text(card).encode())
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Others' exceptions as faults that say what to do."""
+    try:
+        yield
+    except FloatingPointError as error:
+        message = f"The training diverged: {error}. Lower the pace's rate, or raise its warm_up."
+        raise OperatorFault("diverged", message) from None
+    except MemoryError:
+        raise _out_of_memory() from None
+    except RuntimeError as error:
+        if "alloc" in str(error) or "out of memory" in str(error):  # torch has no type of its own for it
+            raise _out_of_memory() from None
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = f"The disk under {folder} is full: make room and start the same command again."
+            raise OperatorFault("disk", message) from None
+        raise
+
+
+def _out_of_memory() -> OperatorFault:
+    message = "There is not enough memory: lower data.rows or data.length, or take a smaller model."
+    return OperatorFault("out_of_memory", message)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a recipe, and say what of its gate failed."""
+    parser = argparse.ArgumentParser(prog="python -m wicket.lab run", description=__doc__)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--set", action="append", default=[], dest="overrides")
+    args = parser.parse_args(arguments)
+    resolved = read_recipe(args.recipe, args.overrides)
+    folder = args.out or args.home / "runs" / resolved.recipe.name
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
+    found = make(resolved, folder.absolute(), args.home)
+    for check in found.checks:
+        if not check.passed:
+            sys.stderr.write(
+                f"the gate: {check.name} is {check.value:.4g}, needed {check.needed:.4g} ({check.says})\n"
+            )
+    return 0 if found.passed else GATE_FAILED

@@ -1,0 +1,364 @@
+"""The stages of a run before its export: data, vocabulary, teacher, student, and each step with what it changed."""
+
+from __future__ import annotations
+
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import torch
+
+from wicket.engines.checkpoints.llama import LlamaShape
+from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer
+from wicket.engines.checkpoints.tokenizer import Tokenizer
+from wicket.errors import EngineFault, OperatorFault
+from wicket.lab import estimate
+from wicket.lab.encode import Encoder
+from wicket.lab.export_gguf import export_gguf
+from wicket.lab.likeness import Likeness, likeness
+from wicket.lab.llama import Llama, fresh, from_checkpoint
+from wicket.lab.material import Batch, Material
+from wicket.lab.model_file import read_model, write_model
+from wicket.lab.progress import Progress, clock
+from wicket.lab.recipe import Resolved, Shape, Step
+from wicket.lab.recipe_data import Batches, Manifest, Texts, batches_of, read_data
+from wicket.lab.saves import drop_save
+from wicket.lab.sources import locate, open_source
+from wicket.lab.steps import Pace, Stepped, train
+from wicket.lab.techniques.distil import check_vocabularies
+from wicket.lab.techniques.train_on_grid import hard_loss
+from wicket.lab.vocabulary import copy_vocabulary, pieces_vocabulary, train_vocabulary, vocabulary_hash
+
+VOCABULARY_FILE = "vocabulary.gguf"
+SPEED_REPEATS = 3
+
+
+class Read(msgspec.Struct, frozen=True):
+    """The data's manifest."""
+
+    manifest: Manifest
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """`sha256` is over how tokens are numbered; `num_too_long` samples don't fit the length."""
+
+    sha256: str
+    num_tokens: int
+    num_too_long: int
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """A model after a stage. `exported` is how it does once it has been written in the export's scheme and read
+    back; `speed` in tokens per second of plain torch reading a batch, for comparing steps only."""
+
+    num_parameters: int
+    shape: LlamaShape
+    file_bytes: int
+    speed: float
+    plain: Likeness
+    exported: Likeness
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """One stage's model: where from, how long it took, what the technique says, what came out."""
+
+    name: str
+    seconds: float
+    size: Size
+    source: str = ""
+    licence: str = ""
+    report: dict[str, Any] = {}
+    curve: list[tuple[int, float]] = []
+
+
+class Bench:
+    """What a run has at hand. Everything that follows from the recipe is made when it is asked for."""
+
+    def __init__(self, resolved: Resolved, folder: Path, home: Path) -> None:
+        self.recipe = resolved.recipe
+        self.steps = resolved.steps
+        self.base = resolved.folder
+        self.folder = folder
+        self.home = home
+        self.checkpoints = folder / "checkpoints"
+        self.checkpoints.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The data as read."""
+        return read_data(self.recipe.data, self.base)
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Of the run's vocabulary, which is a stage of its own."""
+        return tokenizer(self.vocabulary_path)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The data as tokens."""
+        recipe = self.recipe
+        return batches_of(recipe.data, self.texts, self.tokenizer, recipe.seed, recipe.evaluate.batches)
+
+    @cached_property
+    def teacher(self) -> Llama:
+        """The finished teacher."""
+        return read_model(self.path("teacher"))
+
+    @property
+    def vocabulary_path(self) -> Path:
+        """A GGUF file without tensors."""
+        return self.checkpoints / VOCABULARY_FILE
+
+    @property
+    def template(self) -> str:
+        """What the exported files carry: for chats the one that was trained with."""
+        own = self.tokenizer.chat_template
+        if self.recipe.data.form == "text" and own:
+            return own
+        return Encoder(self.tokenizer).template
+
+    def path(self, name: str) -> Path:
+        """Of a stage's model."""
+        return self.checkpoints / f"{name}.safetensors"
+
+    def export(self, model: Llama, path: Path, scheme: str) -> None:
+        """Write a model as GGUF."""
+        name = self.recipe.name
+        export_gguf(model, self.vocabulary_path, path, scheme=scheme, template=self.template, name=name)
+
+
+def read_stage(bench: Bench) -> Read:
+    """Read and hash the data."""
+    progress = Progress("data")
+    manifest = bench.texts.manifest
+    broken = sum(facts.num_broken for facts in manifest.files.values())
+    notes = f", {broken} broken lines left out" if broken else ""
+    notes += (
+        f", {manifest.num_removed} found in the evaluation data and removed" if manifest.num_removed else ""
+    )
+    unit = "samples" if bench.recipe.data.form == "chat" else "characters"
+    progress.done(
+        f"{manifest.num_train:,} {unit} to learn from, {manifest.num_evaluate:,} to judge by{notes}"
+    )
+    return Read(manifest)
+
+
+def vocabulary_stage(bench: Bench) -> Vocabulary:
+    """Train it, or take it over."""
+    wanted, path = bench.recipe.vocabulary, bench.vocabulary_path
+    progress = Progress("vocabulary")
+    if wanted.train:
+        train_vocabulary(path, bench.texts.spoken(), wanted.train)
+    elif wanted.file:
+        pieces_vocabulary(path, locate(wanted.file, bench.base, bench.home)[0])
+    else:
+        source, _ = locate(wanted.checkpoint or bench.recipe.teacher.checkpoint, bench.base, bench.home)
+        if source.suffix == ".bin":
+            message = "A llama2.c checkpoint has no vocabulary: give [vocabulary] file = its tokenizer file."
+            raise OperatorFault("bad_recipe", message)
+        copy_vocabulary(path, source)
+    found = Vocabulary(vocabulary_hash(path), bench.tokenizer.vocab_size, bench.batches.num_too_long)
+    progress.done(f"{found.num_tokens:,} tokens")
+    return found
+
+
+def foresee(bench: Bench) -> estimate.Estimate:
+    """What the run will take; raises `OperatorFault` if the machine has not got it."""
+    recipe = bench.recipe
+    tokens = bench.batches.training.batch(0).ids.numel()
+    teacher = _shape_of(bench, recipe.teacher.shape, recipe.teacher.checkpoint)
+    student = teacher
+    if recipe.student.shape is not None or recipe.student.checkpoint:
+        student = _shape_of(bench, recipe.student.shape, recipe.student.checkpoint)
+    large, small = (estimate.num_parameters(shape) for shape in (teacher, student))
+    jobs = []
+    if recipe.teacher.pace is not None:
+        jobs.append(estimate.Job("teacher", large, teacher.num_layers, 0, recipe.teacher.pace.steps, tokens))
+    for step in bench.steps:
+        pace = getattr(step.options, "pace", None)
+        if pace is not None:
+            theirs = large if "teacher" in step.technique.needs else 0
+            name = step.technique.name
+            jobs.append(estimate.Job(name, small, student.num_layers, theirs, pace.steps, tokens))
+    found = estimate.estimate(jobs, teacher if large > small else student, tokens)
+    estimate.check(found, bench.folder)
+    size = f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.disk_bytes / 1e9:.1f} GB of disk"
+    Progress("estimate").done(f"about {clock(found.seconds)} of training, {size}")
+    return found
+
+
+def teacher_stage(bench: Bench) -> Made:
+    """Load or train the teacher."""
+    wanted = bench.recipe.teacher
+    model, source, licence = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed)
+    stepped = None
+    if wanted.pace is not None:
+        stepped = _trained(bench, "teacher", model, wanted.pace)
+    return _made(bench, "teacher", model, source=source, licence=licence, stepped=stepped, teacher=None)
+
+
+def student_stage(bench: Bench) -> Made:
+    """A copy of the teacher, a fresh shape, or a checkpoint."""
+    wanted = bench.recipe.student
+    if wanted.shape is None and not wanted.checkpoint:
+        model, source, licence = read_model(bench.path("teacher")), "a copy of the teacher", ""
+    else:
+        model, source, licence = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed + 1)
+    check_vocabularies(bench.teacher, model)
+    return _made(bench, "student", model, source=source, licence=licence, stepped=None, teacher=bench.teacher)
+
+
+def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
+    """Step `number` on the model that the stage `before` left."""
+    name = f"{number}-{step.technique.name}"
+    model = read_model(bench.path(before))
+    progress = Progress(f"step {number} of {len(bench.steps)}, {step.technique.name}")
+    material = Material(
+        training=bench.batches.training,
+        calibration=bench.batches.calibration,
+        teacher=bench.teacher if "teacher" in step.technique.needs else None,
+        seed=bench.recipe.seed,
+        tell=progress.at,
+        folder=_saves(bench, name),
+    )
+    started_s = time.monotonic()
+    report = step.technique.apply(model, step.options, material)
+    stepped = _course(report)
+    seconds = stepped.seconds if stepped is not None else time.monotonic() - started_s
+    made = _made(bench, name, model, source="", licence="", stepped=stepped, teacher=bench.teacher)
+    drop_save(_saves(bench, name))
+    size = made.size
+    progress.done(f"{size.num_parameters:,} parameters, loss {size.exported.loss:.3f} as exported")
+    said = msgspec.to_builtins(report) if stepped is not report else {}
+    return msgspec.structs.replace(made, seconds=seconds, report=said)
+
+
+def checked_vocabulary(bench: Bench, shape: LlamaShape, path: Path | None) -> None:
+    """Raise `OperatorFault` where a checkpoint numbers tokens otherwise than the run does."""
+    mine = bench.tokenizer.vocab_size
+    if shape.vocab_size < mine:
+        message = f"The vocabulary has {mine:,} tokens and the checkpoint {shape.vocab_size:,}."
+        raise OperatorFault("vocabulary_mismatch", f"{message} Give each its own, or distil by text.")
+    if path is None or path.suffix == ".bin" or bench.recipe.vocabulary.train:
+        return
+    copy = bench.checkpoints / "other-vocabulary.gguf"
+    try:
+        copy_vocabulary(copy, path)
+        same = vocabulary_hash(copy) == vocabulary_hash(bench.vocabulary_path)
+    except EngineFault:
+        return  # a folder whose words have no name in GGUF: sizes were compared
+    finally:
+        copy.unlink(missing_ok=True)
+    if not same:
+        message = f"{path.name} numbers its tokens otherwise than the run's vocabulary: logits don't compare."
+        raise OperatorFault("vocabulary_mismatch", f"{message} Fine-tune on the teacher's answers instead.")
+
+
+def _begun(bench: Bench, shape: Shape | None, checkpoint: str, seed: int) -> tuple[Llama, str, str]:
+    if shape is not None:
+        sizes = _fresh_shape(shape, bench.tokenizer.vocab_size)
+        return fresh(sizes, seed=seed, is_tied=shape.is_tied), "from nothing", ""
+    found = open_source(checkpoint, bench.base, bench.home)
+    checked_vocabulary(bench, found.checkpoint.shape, found.path)
+    model = from_checkpoint(found.checkpoint).eval()
+    if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
+        raise EngineFault("bad_checkpoint", f"{found.path.name} holds values that are no numbers.")
+    return model, found.path.name, found.licence
+
+
+def _shape_of(bench: Bench, shape: Shape | None, checkpoint: str) -> LlamaShape:
+    if shape is not None:
+        return _fresh_shape(shape, bench.tokenizer.vocab_size)
+    return open_source(checkpoint, bench.base, bench.home).checkpoint.shape
+
+
+def _fresh_shape(shape: Shape, vocabulary: int) -> LlamaShape:
+    return LlamaShape(
+        architecture="llama",
+        num_layers=shape.layers,
+        hidden=shape.hidden,
+        num_heads=shape.heads,
+        num_kv_heads=shape.kv_heads or shape.heads,
+        head_size=shape.head_size or shape.hidden // shape.heads,
+        ffn=shape.ffn,
+        vocab_size=vocabulary,
+        context_tokens=shape.context,
+        rope_theta=shape.rope_theta,
+        norm_epsilon=1e-5,
+    )
+
+
+def _trained(bench: Bench, name: str, model: Llama, pace: Pace) -> Stepped:
+    progress = Progress(name)
+    folder = _saves(bench, name)
+    stepped = train(model, bench.batches.training, hard_loss, pace, folder=folder, tell=progress.at)
+    progress.done(f"{stepped.steps} steps, loss {stepped.curve[-1][1]:.3f}")
+    return stepped
+
+
+def _made(
+    bench: Bench,
+    name: str,
+    model: Llama,
+    *,
+    source: str,
+    licence: str,
+    stepped: Stepped | None,
+    teacher: Llama | None,
+) -> Made:
+    write_model(bench.path(name), model)
+    drop_save(_saves(bench, name))
+    return Made(
+        name=name,
+        seconds=stepped.seconds if stepped is not None else 0.0,
+        size=size_of(bench, model, teacher),
+        source=source,
+        licence=licence,
+        curve=stepped.curve if stepped is not None else [],
+    )
+
+
+def size_of(bench: Bench, model: Llama, teacher: Llama | None) -> Size:
+    """Measure a model, plain and as its export will hold it."""
+    model.eval()
+    batches = bench.batches.evaluation
+    draft = bench.checkpoints / "draft.gguf"
+    try:
+        bench.export(model, draft, bench.recipe.export.scheme)
+        exported = from_checkpoint(open_checkpoint(draft)).eval()
+        return Size(
+            num_parameters=model.num_parameters(),
+            shape=model.shape,
+            file_bytes=draft.stat().st_size,
+            speed=_speed(model, batches[0]),
+            plain=likeness(model, batches, teacher),
+            exported=likeness(exported, batches, teacher),
+        )
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _speed(model: Llama, batch: Batch) -> float:
+    best = float("inf")
+    with torch.no_grad():
+        for _ in range(SPEED_REPEATS):
+            started_s = time.perf_counter()
+            model(batch.ids)
+            best = min(best, time.perf_counter() - started_s)
+    return batch.ids.numel() / best
+
+
+def _course(report: Any) -> Stepped | None:
+    """The training in a technique's report, if there was one."""
+    if isinstance(report, Stepped):
+        return report
+    course = getattr(report, "course", None)
+    return course if isinstance(course, Stepped) else None
+
+
+def _saves(bench: Bench, name: str) -> Path:
+    folder = bench.checkpoints / f"{name}.saves"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    return folder
