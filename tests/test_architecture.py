@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engines": {"wire", "errors", "minis"},
     "lab": {
         "engines", "minis", "suites", "pages", "wire", "errors",
-        "config.lines", "config.mistakes", "config.convert",  # a recipe's mistakes are told as those of wicket.toml
+        "config.lines", "config.mistakes", "config.convert",  # so that recipes' mistakes are told alike
     },
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:

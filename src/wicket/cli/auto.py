@@ -14,8 +14,8 @@ from typing import Any
 
 from wicket.cli.administration import Administration, administration
 from wicket.cli.discovery import add_server_options
+from wicket.cli.lab_process import NICENESS
 from wicket.cli.logs_examples import write_lines
-from wicket.cli.mini import NICENESS
 from wicket.cli.models import callable_now
 from wicket.cli.output import add_json_option, show_json
 from wicket.config.check import DEFAULT_NAME

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,14 +12,14 @@ from typing import Any
 
 from wicket.cli.administration import administration
 from wicket.cli.discovery import add_server_options
+from wicket.cli.lab_process import require_lab, run_nicely
 from wicket.cli.logs_examples import write_lines
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import table
-from wicket.errors import CallerFault, OperatorFault
+from wicket.errors import CallerFault
 from wicket.supervisor.home import default_home
 from wicket.supervisor.minis import Placed, check_task, place, runs, withdraw
 
-NICENESS = 10  # training gives way to whatever the machine is there for
 GATE_FAILED = 3  # the training's exit code when it went through and the gate did not pass
 KEPT_BACK = "the gate did not pass, so it is not put in place; report.html says why"
 
@@ -80,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run_train(args: argparse.Namespace) -> int:
     """Export, train in a process of its own at low priority, put in place if the gate passed."""
-    _require_lab()
+    require_lab()
     home = default_home(os.environ)
     task = check_task(args.task)
     folder = (args.out or home / "minis" / task / time.strftime("r%Y%m%d-%H%M%S", time.gmtime())).absolute()
@@ -107,7 +105,7 @@ def run_train(args: argparse.Namespace) -> int:
         value = getattr(args, option.removeprefix("--").replace("-", "_"))
         if value is not None:
             words += [option, value]
-    code = _run_nicely(words)
+    code = run_nicely(words)
     if code not in (0, GATE_FAILED):
         return code
     if not args.keep_data:
@@ -211,26 +209,6 @@ def _forget(folder: Path) -> None:
     """Prompts and answers live in the examples' database, where they can be erased, and not in every run."""
     (folder / "examples.jsonl").unlink(missing_ok=True)
     shutil.rmtree(folder / "data", ignore_errors=True)
-
-
-def _run_nicely(words: list[str]) -> int:
-    """The process's exit code; it gives way to others, and ends when we are interrupted."""
-    with subprocess.Popen(words, preexec_fn=lambda: os.nice(NICENESS) and None) as process:  # noqa: PLW1509, S603 - our own module
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            process.wait()
-            raise
-
-
-def _require_lab() -> None:
-    missing = [name for name in ("torch", "safetensors", "gguf") if importlib.util.find_spec(name) is None]
-    if missing:
-        message = (
-            f"Training needs {', '.join(missing)}, not installed here: run `make lab` in a checkout, or "
-            "pip install 'wicket[lab]'."
-        )
-        raise OperatorFault("lab_missing", message)
 
 
 def _tell(args: argparse.Namespace, folder: Path, placed: Placed | None, *, passed: bool) -> None:

@@ -84,8 +84,8 @@ def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[B
 
 
 class Material(msgspec.Struct, kw_only=True):
-    """What a technique may use. `calibration` are batches that no evaluation sees; `folder` is where a training
-    that is interrupted goes on."""
+    """What a technique may use. `calibration` are batches that no evaluation sees; an interrupted training
+    goes on in `folder`."""
 
     training: Source
     calibration: Sequence[Batch]

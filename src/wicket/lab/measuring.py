@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import torch
 
-from wicket.engines.contract import Engine, Generate, Sampling, Score, Scored
+from wicket.engines.contract import Engine, Event, Generate, Sampling, Score, Scored
 from wicket.errors import EngineFault
 from wicket.lab.answering import Answered, answers, loaded
 from wicket.lab.encode import Encoded
@@ -25,8 +25,9 @@ Tell = Callable[[float, str], None]
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """`decode_speed` and `prefill_speed` in tokens per second of one chat, the best of three; `load_s` until it
-    answers; `memory_bytes` by which loading enlarged the process; `scheme` is what the engine computes in."""
+    """`decode_speed` and `prefill_speed` in tokens per second of one chat, the best of three; `load_s` until
+    it answers; `memory_bytes` by which loading enlarged the process; `scheme` is what the engine computes
+    in."""
 
     scheme: str
     file_bytes: int
@@ -92,14 +93,14 @@ def _run(engine: Engine, command: Generate) -> None:
 
 
 def difference(path: Path, model: Llama, samples: Sequence[Encoded | Sequence[int]]) -> float:
-    """The largest mean difference, in nats per token, between what the engine computes of a file in float32 and
-    what `model` does, over some sequences."""
+    """The largest mean difference, in nats per token, between what the engine computes of a file in float32
+    and what `model` does, over some sequences."""
     worst = 0.0
     with loaded(path, scheme="f32") as engine:
         for number, sample in enumerate(list(samples)[:SCORED]):
             tokens = [*sample.prompt, *sample.answer] if isinstance(sample, Encoded) else list(sample)
             engine.submit(Score(number, tokens))
-            events = []
+            events: list[Event] = []
             while not engine.is_idle():
                 events += engine.step()
             scored = next((event for event in events if isinstance(event, Scored)), None)

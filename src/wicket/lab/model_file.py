@@ -31,7 +31,8 @@ class Contents(msgspec.Struct, frozen=True):
 
 
 def write_model(path: Path, model: Llama) -> None:
-    """Replace the file whole. Raises `EngineFault` for numbers that are none, `OperatorFault` for a full disk."""
+    """Replace the file whole. Raises `EngineFault` for values that are no numbers, `OperatorFault` for a disk
+    that is full."""
     distinct = list(dict.fromkeys(model.layers))
     tensors: dict[str, Tensor] = {f"top.{name}": tensor for name, tensor in model.top.items()}
     for place, layer in enumerate(distinct):

@@ -74,8 +74,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Teacher(msgspec.Struct, frozen=True, kw_only=True):
-    """What everything is measured against. A `shape` is trained from nothing at `pace`; a `checkpoint` is taken
-    as it is, or fine-tuned at `pace` first."""
+    """What everything is measured against. A `shape` is trained from nothing at `pace`; a `checkpoint` is
+    taken as it is, or fine-tuned at `pace` first."""
 
     checkpoint: str = ""
     shape: Shape | None = None
@@ -90,9 +90,9 @@ class Student(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Export(msgspec.Struct, frozen=True, kw_only=True):
-    """`scheme` of model.gguf; `folder` leaves safetensors in Hugging Face's form as well. The engine must agree
-    with the file's own numbers within `tolerance` nats per token. `teacher_scheme` is that of the teacher's
-    file, beside which size and speed are measured."""
+    """`scheme` of model.gguf; `folder` leaves safetensors in Hugging Face's form as well. The engine must
+    agree with the file's own numbers within `tolerance` nats per token. `teacher_scheme` is that of the
+    teacher's file, beside which size and speed are measured."""
 
     scheme: str = "q8_0"
     teacher_scheme: str = "f16"
@@ -101,8 +101,8 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
-    """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each; `batches`
-    of it measure likeness. `prompts` are continued greedily beside each other in the report."""
+    """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each;
+    `batches` of it measure likeness. `prompts` are continued greedily beside each other in the report."""
 
     samples: Annotated[int, Meta(ge=0)] = 100
     max_tokens: Positive = 64

@@ -70,6 +70,7 @@ def text(card: dict[str, Any]) -> str:
         f"- data (licence: {lineage['data_licence']}):\n{hashes}\n"
         f"## Evaluation\n\nThe gate {'passed' if found['gate_passed'] else 'did not pass'}.\n\n{exact}"
         f"- of the teacher's score: {found['kept']:.3f}\n- perplexity: {found['perplexity']:.3f}\n"
-        f"- KL from the teacher: {found['kl']:.4f} nats per token; same likeliest token: {found['same_top']:.1%}\n"
+        f"- KL from the teacher: {found['kl']:.4f} nats per token\n"
+        f"- same likeliest token as the teacher: {found['same_top']:.1%}\n"
         f"- {found['decode_speed']:,.0f} tokens/s, {found['file_bytes']:,} bytes\n\n## Limits\n\n{limits}"
     )

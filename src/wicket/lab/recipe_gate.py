@@ -14,8 +14,8 @@ def judge(gate: Gate, export: Export, manifest: Manifest, exported: Exported, fo
     """All promises: those of every run, then those of the recipe."""
     trip = max(exported.round_trip, exported.folder_round_trip or 0.0)
     checks = [
-        _most("evaluation_in_training", manifest.num_left, 0, "requests of the evaluation stand in the training data"),
-        _most("round_trip", trip, export.tolerance, "nats per token between the engine and the file's own numbers"),
+        _most("evaluation_in_training", manifest.num_left, 0, "of the evaluation stand in training too"),
+        _most("round_trip", trip, export.tolerance, "nats per token between engine and file"),
         _least("template_and_ends", float(exported.template_kept and exported.ends_kept), 1.0,
                "the chat template and the end tokens came through the export"),
         *_likeness(gate, found),

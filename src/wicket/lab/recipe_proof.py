@@ -30,8 +30,9 @@ SHOWN = 8
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
-    """`round_trip` is the largest mean difference, in nats per token, between what the engine computes of a file
-    in float32 and what the very numbers in it come to in torch; `rounding` that between file and student."""
+    """`round_trip` is the largest mean difference, in nats per token, between what the engine computes of a
+    file in float32 and what the very numbers in it come to in torch; `rounding` that between file and
+    student."""
 
     scheme: str
     file_bytes: int

@@ -87,7 +87,8 @@ def _lead(report: dict[str, Any]) -> str:
     teacher, student = (report["evaluated"][side]["figures"] for side in ("teacher", "student"))
     size = student["file_bytes"] / teacher["file_bytes"]
     speed = student["decode_speed"] / teacher["decode_speed"]
-    words = f"keeps {report['kept']:.1%} of its teacher's score at {size:.0%} of the bytes and {speed:.2f} times the speed"
+    words = f"keeps {report['kept']:.1%} of its teacher's score at {size:.0%} of the bytes"
+    words += f" and {speed:.2f} times the speed"
     if report["gate"]["passed"]:
         return f"The gate passed: the student {words}."
     failed = ", ".join(check["name"] for check in report["gate"]["checks"] if not check["passed"])
@@ -152,8 +153,8 @@ def _steps(report: dict[str, Any]) -> list[Part]:
         if isinstance(made["report"].get("note"), str)
     ]
     words = (
-        "Losses are nats per token of the evaluation data; as exported means written in the export's format and "
-        "read back. Tokens per second here are plain torch reading a batch, for comparing stages only."
+        "Losses are nats per token of the evaluation data; as exported means written in the export's format "
+        "and read back. Tokens per second here are plain torch reading a batch, for comparing stages only."
     )
     return [table, Paragraph(words), *says, _plots(report)]
 
@@ -256,6 +257,6 @@ def _footer(report: dict[str, Any]) -> str:
     machine = report["machine"]
     made = " ".join(f"{name} {number}" for name, number in report["versions"].items())
     return (
-        f"Made in {report['seconds'] / 60:.1f} minutes (of the part that was run last) on {machine['cores']} cores "
+        f"Made in {report['seconds'] / 60:.1f} minutes (of what was run last) on {machine['cores']} cores "
         f"({machine['processor']}), {machine['threads']} threads, seed {report['seed']}; {made}."
     )

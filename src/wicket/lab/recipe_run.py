@@ -2,8 +2,8 @@
 
     python -m wicket.lab run RECIPE --out FOLDER --home HOME [--set key=value …]
 
-Leaves in FOLDER: `model.gguf`, `card.json` and `CARD.md`, `report.json`, `report.html`, `recipe.json` (as it was
-resolved), `run.json` (what each stage found), `checkpoints/`, and with `export.folder` the folder `hf`.
+Leaves in FOLDER: `model.gguf`, `card.json` and `CARD.md`, `report.json`, `report.html`, `recipe.json` (as it
+was resolved), `run.json` (what each stage found), `checkpoints/`, and with `export.folder` the folder `hf`.
 Exit code 0 if the gate passed, 3 if it did not, 1 for a fault.
 """
 

@@ -1,4 +1,4 @@
-"""The stages of a run before its export: data, vocabulary, teacher, student, and each step with what it changed."""
+"""The stages of a run before its export: data, vocabulary, teacher, student, steps; what each changed."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """A model after a stage. `exported` is how it does once it has been written in the export's scheme and read
-    back; `speed` in tokens per second of plain torch reading a batch, for comparing steps only."""
+    """A model after a stage. `exported` is how it does once it has been written in the export's scheme and
+    read back; `speed` in tokens per second of plain torch reading a batch, for comparing steps only."""
 
     num_parameters: int
     shape: LlamaShape
@@ -71,6 +71,13 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     licence: str = ""
     report: dict[str, Any] = {}
     curve: list[tuple[int, float]] = []
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a model came from, as a card says it."""
+
+    source: str = ""
+    licence: str = ""
 
 
 class Bench:
@@ -192,22 +199,22 @@ def foresee(bench: Bench) -> estimate.Estimate:
 def teacher_stage(bench: Bench) -> Made:
     """Load or train the teacher."""
     wanted = bench.recipe.teacher
-    model, source, licence = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed)
+    model, origin = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed)
     stepped = None
     if wanted.pace is not None:
         stepped = _trained(bench, "teacher", model, wanted.pace)
-    return _made(bench, "teacher", model, source=source, licence=licence, stepped=stepped, teacher=None)
+    return _made(bench, "teacher", model, origin, stepped=stepped)
 
 
 def student_stage(bench: Bench) -> Made:
     """A copy of the teacher, a fresh shape, or a checkpoint."""
     wanted = bench.recipe.student
     if wanted.shape is None and not wanted.checkpoint:
-        model, source, licence = read_model(bench.path("teacher")), "a copy of the teacher", ""
+        model, origin = read_model(bench.path("teacher")), Origin("a copy of the teacher")
     else:
-        model, source, licence = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed + 1)
+        model, origin = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed + 1)
     check_vocabularies(bench.teacher, model)
-    return _made(bench, "student", model, source=source, licence=licence, stepped=None, teacher=bench.teacher)
+    return _made(bench, "student", model, origin, teacher=bench.teacher)
 
 
 def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
@@ -227,7 +234,7 @@ def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
     report = step.technique.apply(model, step.options, material)
     stepped = _course(report)
     seconds = stepped.seconds if stepped is not None else time.monotonic() - started_s
-    made = _made(bench, name, model, source="", licence="", stepped=stepped, teacher=bench.teacher)
+    made = _made(bench, name, model, Origin(), stepped=stepped, teacher=bench.teacher)
     drop_save(_saves(bench, name))
     size = made.size
     progress.done(f"{size.num_parameters:,} parameters, loss {size.exported.loss:.3f} as exported")
@@ -256,16 +263,16 @@ def checked_vocabulary(bench: Bench, shape: LlamaShape, path: Path | None) -> No
         raise OperatorFault("vocabulary_mismatch", f"{message} Fine-tune on the teacher's answers instead.")
 
 
-def _begun(bench: Bench, shape: Shape | None, checkpoint: str, seed: int) -> tuple[Llama, str, str]:
+def _begun(bench: Bench, shape: Shape | None, checkpoint: str, seed: int) -> tuple[Llama, Origin]:
     if shape is not None:
         sizes = _fresh_shape(shape, bench.tokenizer.vocab_size)
-        return fresh(sizes, seed=seed, is_tied=shape.is_tied), "from nothing", ""
+        return fresh(sizes, seed=seed, is_tied=shape.is_tied), Origin("from nothing")
     found = open_source(checkpoint, bench.base, bench.home)
     checked_vocabulary(bench, found.checkpoint.shape, found.path)
     model = from_checkpoint(found.checkpoint).eval()
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise EngineFault("bad_checkpoint", f"{found.path.name} holds values that are no numbers.")
-    return model, found.path.name, found.licence
+    return model, Origin(found.path.name, found.licence)
 
 
 def _shape_of(bench: Bench, shape: Shape | None, checkpoint: str) -> LlamaShape:
@@ -302,11 +309,10 @@ def _made(
     bench: Bench,
     name: str,
     model: Llama,
+    origin: Origin,
     *,
-    source: str,
-    licence: str,
-    stepped: Stepped | None,
-    teacher: Llama | None,
+    stepped: Stepped | None = None,
+    teacher: Llama | None = None,
 ) -> Made:
     write_model(bench.path(name), model)
     drop_save(_saves(bench, name))
@@ -314,8 +320,8 @@ def _made(
         name=name,
         seconds=stepped.seconds if stepped is not None else 0.0,
         size=size_of(bench, model, teacher),
-        source=source,
-        licence=licence,
+        source=origin.source,
+        licence=origin.licence,
         curve=stepped.curve if stepped is not None else [],
     )
 

@@ -36,7 +36,8 @@ def open_source(spec: str, folder: Path, home: Path) -> Found:
 
 
 def locate(spec: str, folder: Path, home: Path) -> tuple[Path, str]:
-    """Path and licence: relative to the recipe if there is such a file, else what `wicket serve --model` finds."""
+    """Path and licence: relative to the recipe if there is such a file, else what `wicket serve --model`
+    finds."""
     beside = folder / Path(spec).expanduser()
     if beside.exists():
         return beside.resolve(), "unknown"

@@ -25,7 +25,7 @@ _NORMAL, _UNKNOWN, _CONTROL, _USER, _BYTE = 1, 2, 3, 4, 6
 
 
 def train_vocabulary(path: Path, texts: Iterable[str], size: int) -> None:
-    """Byte-level BPE (Sennrich et al. 2016; Radford et al. 2019) of `size` tokens, ChatML's markers among them.
+    """Byte-level BPE (Sennrich et al. 2016; Radford et al. 2019) of `size` tokens with ChatML's markers.
 
     Raises `EngineFault` for a size that does not hold the bytes.
     """
