@@ -55,7 +55,7 @@ def estimate(jobs: list[Job], shape: LlamaShape, tokens: int) -> Estimate:
 
 def check(found: Estimate, folder: Path) -> None:
     """Raise `OperatorFault` where the machine has too little memory or disk for a run."""
-    free = shutil.disk_usage(folder).free
+    free = _free(folder)
     if found.disk_bytes > free:
         message = f"The run needs about {_gib(found.disk_bytes)} of disk, and {folder} has {_gib(free)} left."
         raise OperatorFault("disk", f"{message} Choose another --out.")
@@ -87,6 +87,10 @@ def _speed() -> float:
         torch.mm(matrix, matrix)
         best = min(best, time.perf_counter() - started_s)
     return 2 * size**3 / best
+
+
+def _free(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def _available() -> int:

@@ -46,16 +46,24 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     continued: list[str]
 
 
-def measure(
-    path: Path, prompts: Sequence[Sequence[int]], texts: Sequence[Sequence[int]], max_tokens: int, tell: Tell
-) -> Measured:
-    """Answers to `prompts`, and greedy continuations of `texts`."""
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """`prompts` to answer, `texts` to continue greedily, each with at most `max_tokens`; the engine computes in
+    `arithmetic`."""
+
+    prompts: Sequence[Sequence[int]]
+    texts: Sequence[Sequence[int]]
+    max_tokens: int
+    arithmetic: str = "auto"
+
+
+def measure(path: Path, asked: Asked, tell: Tell) -> Measured:
+    """Load a file and ask it everything."""
     before, started_s = _resident(), time.monotonic()
-    with loaded(path) as engine:
+    with loaded(path, scheme=asked.arithmetic) as engine:
         load_s = time.monotonic() - started_s
         context = engine.capabilities().context_tokens
-        found = answers(engine, prompts, max_tokens, tell) if prompts else []
-        continued = answers(engine, texts, max_tokens) if texts else []
+        found = answers(engine, asked.prompts, asked.max_tokens, tell) if asked.prompts else []
+        continued = answers(engine, asked.texts, asked.max_tokens) if asked.texts else []
         facts = engine.capabilities()
         decode, prefill = _speed(engine, facts.vocab_size, context)
         figures = Figures(

@@ -14,7 +14,7 @@ from wicket.lab.examples import Sample
 from wicket.lab.export_folder import export_folder
 from wicket.lab.likeness import Likeness, likeness
 from wicket.lab.llama import from_checkpoint
-from wicket.lab.measuring import Figures, Measured, difference, measure
+from wicket.lab.measuring import Asked, Figures, Measured, difference, measure
 from wicket.lab.model_file import read_model
 from wicket.lab.progress import Progress
 from wicket.lab.recipe_stages import Bench
@@ -109,14 +109,18 @@ def export_stage(bench: Bench, last: str) -> Exported:
 
 def evaluate_stage(bench: Bench) -> Evaluated:
     """Both exported files in the engine."""
-    chosen = _chosen(bench)
-    prompts = [encoded.prompt for encoded, _ in chosen]
-    texts = [_continued(bench, text) for text in bench.recipe.evaluate.prompts]
+    chosen, wanted = _chosen(bench), bench.recipe.evaluate
+    asked = Asked(
+        prompts=[encoded.prompt for encoded, _ in chosen],
+        texts=[_continued(bench, text) for text in wanted.prompts],
+        max_tokens=wanted.max_tokens,
+        arithmetic=wanted.arithmetic,
+    )
     paths = {"teacher": bench.checkpoints / TEACHER_FILE, "student": bench.folder / MODEL_FILE}
     found = {}
     for name, path in paths.items():
         progress = Progress(f"evaluating the {name}")
-        found[name] = measure(path, prompts, texts, bench.recipe.evaluate.max_tokens, progress.at)
+        found[name] = measure(path, asked, progress.at)
         progress.done(f"{found[name].figures.decode_speed:,.0f} tokens/s")
     return _evaluated(bench, paths, found, [sample for _, sample in chosen])
 
