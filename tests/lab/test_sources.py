@@ -1,4 +1,4 @@
-"""Checkpoints from strangers, as a recipe names them: pickles, damaged files, numbers that are none, other words."""
+"""Checkpoints from strangers, as a recipe names them: pickles, damaged files, values that are no numbers."""
 
 import pickle
 from pathlib import Path
@@ -30,7 +30,7 @@ class Trap:
 def test_a_pickle_is_never_loaded(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(EngineFault, match="is a pickle: .* Convert it"):
+    with pytest.raises(EngineFault, match=r"is a pickle: .* Convert it"):
         open_source(name, tmp_path, tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "config.json").write_text("{}")
@@ -45,11 +45,15 @@ def test_a_checkpoint_cut_anywhere_is_refused_with_a_message(tmp_path: Path) -> 
     for end in (0, 3, 40, 400, len(whole) // 2, len(whole) - 1):
         (tmp_path / "cut.gguf").write_bytes(whole[:end])
         with pytest.raises(Fault):
-            found = open_source("cut.gguf", tmp_path, tmp_path)
-            for name in ("embed", "norm", "0.q", "1.down"):
-                found.checkpoint.matrix(name)
+            read_whole("cut.gguf", tmp_path)
     with pytest.raises(EngineFault, match="There is no model"):
         open_source("./nowhere.gguf", tmp_path, tmp_path)
+
+
+def read_whole(name: str, folder: Path) -> None:
+    found = open_source(name, folder, folder)
+    for part in ("embed", "norm", "0.q", "1.down"):
+        found.checkpoint.matrix(part)
 
 
 def recipe_with(folder: Path, teacher: str, vocabulary: str = "") -> str:

@@ -47,8 +47,8 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """`prompts` to answer, `texts` to continue greedily, each with at most `max_tokens`; the engine computes in
-    `arithmetic`."""
+    """`prompts` to answer, `texts` to continue greedily, each with at most `max_tokens`; the engine computes
+    in `arithmetic`."""
 
     prompts: Sequence[Sequence[int]]
     texts: Sequence[Sequence[int]]

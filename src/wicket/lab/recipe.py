@@ -102,7 +102,8 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
     """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each;
-    `batches` of it measure likeness. `arithmetic` is what the engine computes in, "auto" what it would choose. `prompts` are continued greedily beside each other in the report."""
+    `batches` of it measure likeness. `arithmetic` is what the engine computes in, "auto" its choice.
+    `prompts` are continued greedily beside each other in the report."""
 
     samples: Annotated[int, Meta(ge=0)] = 100
     max_tokens: Positive = 64

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wicket.lab.recipe_gate import kept
-from wicket.pages.amounts import amount
+from wicket.pages.amounts import amount, points, probability
 from wicket.pages.lines import Series, lines
 from wicket.pages.parts import (
     Answer,
@@ -74,7 +74,7 @@ def page(report: dict[str, Any]) -> str:
     sections = [
         Section("Proof", [_facts(report), _gate(report)]),
         Section("Step by step", _steps(report)),
-        Section("Teacher and student, exported, in the engine", [_sides(report)]),
+        Section("Teacher and student, exported, in the engine", [_sides(report), *_gain(report)]),
         Section("What it learned from", _data(report)),
     ]
     shown = _shown(report)
@@ -213,6 +213,18 @@ def _sides(report: dict[str, Any]) -> Table:
     return Table(
         "The exported files", [*columns, "prefill tokens/s", "load", "memory"], rows, list(range(1, 11))
     )
+
+
+def _gain(report: dict[str, Any]) -> list[Part]:
+    gain = report["evaluated"]["gain"]
+    if gain is None:
+        return []
+    mean, low, high = (points(each) for each in gain)
+    words = (
+        f"Exact answers, student less teacher: {mean} points (95 % interval {low} to {high}, bootstrap over "
+    )
+    chance = probability(report["evaluated"]["mcnemar"])
+    return [Paragraph(f"{words}requests; McNemar's p {chance}).")]
 
 
 def _data(report: dict[str, Any]) -> list[Part]:
