@@ -42,7 +42,12 @@ MAY_IMPORT: dict[str, set[str]] = {
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:
 BUILDERS_NEVER = {"lab"}
-DIALECT_DOORS = {"dialects.contract", "dialects.openai_chat", "dialects.openai_errors"}
+DIALECT_DOORS = {
+    "dialects.contract",
+    "dialects.translation",
+    "dialects.openai_chat",
+    "dialects.openai_errors",
+}
 
 # Modules of other people that a folder never touches: decisions do no I/O.
 PURE = {

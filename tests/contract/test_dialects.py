@@ -16,12 +16,8 @@ from wicket.wire.fields import peek
 from wicket.wire.origin import Origin
 
 FOLDER = Path(wicket.dialects.__file__).parent
-NOT_DIALECTS = {"__init__", "contract", "openai_message", "hub", "translation"}
-NAMES = [
-    path.stem
-    for path in sorted(FOLDER.glob("*.py"))
-    if path.stem not in NOT_DIALECTS and "_errors" not in path.stem
-]
+FOUND = {path.stem for path in FOLDER.glob("*") if path.stem.isidentifier() and path.stem[0] != "_"}
+NAMES = [name for name in sorted(FOUND) if hasattr(module(name), "APIS")]
 DEPLOYMENT = Deployment(
     id="p/m", provider="p", model="m", origin=Origin("https", "up.example", 443), headers=(("x-k", "secret"),)
 )
@@ -66,6 +62,12 @@ def test_it_names_its_apis_once(dialect: Dialect) -> None:
     names = [api.name for api in apis(dialect)]
     assert names and len(set(names)) == len(names)
     assert all(api.path.startswith("/") for api in apis(dialect))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_apis_say_whose_they_are(name: str) -> None:
+    assert {api.dialect for api in apis(module(name))} == {name}
+    assert all(set(api.arrays) <= set(api.needs) for api in apis(module(name)))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -350,6 +350,7 @@ class Used(msgspec.Struct, frozen=True):
     """Token counts; the last one counts."""
 
     counts: Counts
+    is_estimated: bool = False
 
 
 class Broken(msgspec.Struct, frozen=True):

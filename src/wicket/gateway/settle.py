@@ -9,6 +9,7 @@ from wicket.accounts.record import NO_USAGE, Record
 from wicket.accounts.record import Attempt as AttemptRecord
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
+from wicket.gateway.dropped import shown
 
 PAID = ("", "client_gone")  # how an attempt may end that the caller pays for
 
@@ -56,7 +57,7 @@ def settle(
         record.usage = answer.bill()[0]
         record.first_token_us = answer.first_token_us - started if answer.first_token_us >= 0 else -1
         record.price_row = answer.deployment.price_id
-        record.dropped = list(answer.dropped)
+        record.dropped = list(shown(answer.dropped)) if answer.dropped else []
     return record
 
 

@@ -30,7 +30,7 @@ from typing import Any
 
 import msgspec
 
-from wicket.errors import Fault, ProviderFault, UpstreamBroken, UpstreamTimeout
+from wicket.errors import CallerFault, Fault, ProviderFault, UpstreamBroken, UpstreamTimeout
 from wicket.gateway.events import (
     Action,
     Begin,
@@ -268,13 +268,16 @@ def _skip_small_contexts(walk: Walk, candidate: int) -> None:
 def _more_telling(old: Fault | None, new: Fault) -> Fault:
     """What the caller is told when nothing worked: the newest fault.
 
-    But a context error outlives later faults, and a refused prefill does not hide why its model was asked.
+    But a context error outlives later faults, and a refused prefill, or a deployment that can't even be told
+    the request, does not hide why it was its turn.
     """
     if old is None or not new.elsewhere:
         return new
     if old.code == "not_confident":  # a mini's business, of which the caller need not know
         return new
     if old.code == "context_length_exceeded" or new.code == "prefill_unsupported":
+        return old
+    if isinstance(new, CallerFault):
         return old
     return new
 

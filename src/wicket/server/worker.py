@@ -25,10 +25,11 @@ import uvicorn
 
 from wicket.accounts.callers import Caller, CallerTable
 from wicket.accounts.record import Record
-from wicket.config.schema import Config
+from wicket.config.check import known_dialects
+from wicket.config.schema import BodyLimits, Config
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
-from wicket.dialects.contract import Api
+from wicket.dialects.translation import heard
 from wicket.errors import ProviderFault, StoreFault
 from wicket.gateway.admit import check_live
 from wicket.gateway.cascade import made_ready
@@ -38,6 +39,7 @@ from wicket.routing.deployment import Deployment
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
+from wicket.server.ingress import Ingress
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
 from wicket.supervisor.messages import (
     AddCaller,
@@ -79,7 +81,7 @@ class Worker:
         self.basket = Basket()
         self.gate = Gate(self.pool, index, self._record, self.basket.put)
         self.checks = self.gate.checks = Checks(self.gate, self._checked)
-        self.serving = Serving(gate=self.gate, apis=_paths())
+        self.serving = Serving(gate=self.gate, ingress=_ingress())
         self.control = Control(self._hear, self._lost, self._spool)
         self.index = index
         self.config = Config()
@@ -192,12 +194,7 @@ class Worker:
             body_s=server.body_timeout_s,
             keep_alive_s=server.keep_alive_s,
             stream_buffer_bytes=server.stream_buffer_bytes,
-            body={
-                openai_chat.CHAT.name: limits.chat,
-                openai_chat.COMPLETIONS.name: limits.completions,
-                openai_chat.EMBEDDINGS.name: limits.embeddings,
-                openai_chat.CLASSIFY.name: limits.classify,
-            },
+            body=_body_limits(self.serving.ingress, limits),
         )
         self.configured.set()
 
@@ -263,7 +260,7 @@ class Worker:
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
         config = uvicorn.Config(
-            build_app(self),
+            build_app(self, self.serving.ingress.paths()),
             http=bind(self.serving),
             ws="none",
             lifespan="off",
@@ -330,12 +327,20 @@ def _spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
-def _paths() -> dict[bytes, Api]:
-    paths = {}
-    for api in openai_chat.APIS:
-        for prefix in ("/v1", "/openai/v1"):
-            paths[(prefix + api.path).encode()] = api
-    return paths
+def _ingress() -> Ingress:
+    default = heard(openai_chat.CHAT.dialect)
+    assert default is not None
+    return Ingress(known_dialects(), default)
+
+
+def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
+    """Per API, in bytes: conversations of every dialect alike."""
+    named = {
+        openai_chat.COMPLETIONS.name: limits.completions,
+        openai_chat.EMBEDDINGS.name: limits.embeddings,
+        openai_chat.CLASSIFY.name: limits.classify,
+    }
+    return {name: named.get(name, limits.chat) for name in ingress.apis}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,6 +1,4 @@
-"""OpenAI's chat completions, completions and embeddings, and everything that speaks like them.
-
-One API is our own: `classify`, which local models with labels answer and no provider does.
+"""OpenAI's family to OpenAI's family: bytes pass, and are read as far as the walk and the books need.
 
 Source: OpenAI API reference (chat/completions, completions, embeddings; streaming with
 `stream_options.include_usage`), and the error shapes providers really send (see `openai_errors`).
@@ -15,45 +13,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from wicket.dialects.contract import Api, Body, Counts, Frame, Whole
-from wicket.dialects.openai_errors import in_band, judge
+from wicket.dialects.contract import Api, Body, Frame, Whole
+from wicket.dialects.openai_chat.apis import OF_DATA
+from wicket.dialects.openai_chat.usage import Usage, usage_counts
+from wicket.dialects.openai_errors import in_band
+from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
-__all__ = ["APIS", "body", "frame", "judge", "target", "whole"]
-
-CHAT = Api("chat.completions", "/chat/completions", can_stream=True)
-COMPLETIONS = Api("completions", "/completions", can_stream=True)
-EMBEDDINGS = Api("embeddings", "/embeddings", can_stream=False)
-CLASSIFY = Api("classify", "/classify", can_stream=False)
-APIS = (CHAT, COMPLETIONS, EMBEDDINGS, CLASSIFY)
-
-_OF_DATA = (EMBEDDINGS.name, CLASSIFY.name)  # these answer with `data`, the others with `choices`
-
 # Fields of ours that never reach a provider, also when it is a router itself (contract §2).
 OURS = ("models", "provider", "route", "wicket")
 # Finish reasons that are failures by another name.
 _FAILED_FINISHES = frozenset({"error", "network_error", "insufficient_system_resource"})
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-    prompt_cache_hit_tokens: int | None = None  # DeepSeek
 
 
 class _Delta(msgspec.Struct):
@@ -73,12 +46,12 @@ class _ChunkChoice(msgspec.Struct):
 
 
 class _XGroq(msgspec.Struct):
-    usage: _Usage | None = None
+    usage: Usage | None = None
 
 
 class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] | None = None
-    usage: _Usage | None = None
+    usage: Usage | None = None
     model: str | None = None
     error: Any = None
     x_groq: _XGroq | None = None
@@ -91,7 +64,7 @@ class _Choice(msgspec.Struct):
 class _Answer(msgspec.Struct):
     choices: list[_Choice] | None = None
     data: list[msgspec.Raw] | None = None
-    usage: _Usage | None = None
+    usage: Usage | None = None
     model: str | None = None
     error: Any = None
 
@@ -100,7 +73,6 @@ _decode_chunk = msgspec.json.Decoder(_Chunk).decode
 _decode_answer = msgspec.json.Decoder(_Answer).decode
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _T = TypeVar("_T")
-MAX_TOKENS = 1 << 40
 MAX_MODEL = 256  # characters of the upstream's own name for itself that are kept
 
 _SPOKE = Frame(spoke=True)
@@ -151,25 +123,7 @@ def _with_usage(raw: msgspec.Raw | None) -> bytes:
     return json.encode({**options, "include_usage": True})
 
 
-def _counts(usage: _Usage | None) -> Counts | None:
-    if usage is None or (usage.prompt_tokens is None and usage.total_tokens is None):
-        return None
-    prompt = usage.prompt_tokens or 0
-    output = usage.completion_tokens or 0
-    details = usage.prompt_tokens_details
-    cached = (details.cached_tokens if details else None) or usage.prompt_cache_hit_tokens or 0
-    written = (details.cache_write_tokens if details else None) or 0
-    thinking = usage.completion_tokens_details
-    reasoning = (thinking.reasoning_tokens if thinking else None) or 0
-    if reasoning > output:  # some providers report reasoning beside the output, not inside it
-        output += reasoning
-    counts = Counts(prompt, output, min(cached, prompt), written, reasoning)
-    if min(prompt, output, cached, written, reasoning) < 0 or prompt + output + written > MAX_TOKENS:
-        return None  # beyond belief is as good as not reported
-    return counts
-
-
-def _read(decode: Callable[[bytes], _T], data: bytes) -> _T:
+def read(decode: Callable[[bytes], _T], data: bytes) -> _T:
     """Decode; half a surrogate pair (an emoji cut between two chunks) is no text, but no reason to fail."""
     try:
         return decode(data)
@@ -183,20 +137,20 @@ def _read(decode: Callable[[bytes], _T], data: bytes) -> _T:
 def whole(data: bytes, api: Api) -> Whole:
     """Read a complete answer; an error inside a 200 or an answer without choices is a failure."""
     try:
-        answer = _read(_decode_answer, data)
+        answer = read(_decode_answer, data)
     except msgspec.DecodeError as error:
         raise UpstreamBroken(
             "malformed", f"The provider's answer is not what it promised: {error}."
         ) from None
     if answer.error:
         raise in_band(answer.error)
-    parts = answer.data if api.name in _OF_DATA else answer.choices
+    parts = answer.data if api.name in OF_DATA else answer.choices
     if parts is None:
         raise UpstreamBroken("malformed", "The provider's answer has no choices.")
     for choice in answer.choices or ():
         if choice.finish_reason in _FAILED_FINISHES:
             raise UpstreamBroken("failed_finish", f"The provider ended with '{choice.finish_reason}'.")
-    return Whole((answer.model or "")[:MAX_MODEL], _counts(answer.usage))
+    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage))
 
 
 def frame(data: bytes) -> Frame:
@@ -204,7 +158,7 @@ def frame(data: bytes) -> Frame:
     if data == b"[DONE]":
         return _DONE
     try:
-        chunk = _read(_decode_chunk, data)
+        chunk = read(_decode_chunk, data)
     except msgspec.DecodeError as error:
         message = f"The provider sent a stream frame that is not a chunk: {error}."
         raise UpstreamBroken("malformed", message) from None
@@ -213,7 +167,7 @@ def frame(data: bytes) -> Frame:
     usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
     choices = chunk.choices
     if not choices:
-        counts = _counts(usage)
+        counts = usage_counts(usage)
         return (
             Frame(is_usage=counts is not None, counts=counts, model=(chunk.model or "")[:MAX_MODEL])
             if counts
@@ -230,7 +184,9 @@ def frame(data: bytes) -> Frame:
         spoke = spoke or bool(choice.text) or _has_output(choice.delta)
     if not finished and usage is None:
         return _SPOKE if spoke else _SILENT
-    return Frame(spoke=spoke, finished=finished, counts=_counts(usage), model=(chunk.model or "")[:MAX_MODEL])
+    return Frame(
+        spoke=spoke, finished=finished, counts=usage_counts(usage), model=(chunk.model or "")[:MAX_MODEL]
+    )
 
 
 def _has_output(delta: _Delta | None) -> bool:
@@ -243,3 +199,33 @@ def _has_output(delta: _Delta | None) -> bool:
         or delta.function_call
         or delta.audio
     )
+
+
+def last_frames(asked: Asked, ending: Ending) -> bytes:
+    """The usage frame if it is wanted (the provider's with our cost in it, or an estimate), then `[DONE]`."""
+    frame = _usage_frame(asked, ending) if asked.wants_usage else b""
+    return frame + b"data: [DONE]\n\n"
+
+
+def _usage_frame(asked: Asked, ending: Ending) -> bytes:
+    if ending.usage_frame:
+        try:
+            return _with_cost(json.decode(ending.usage_frame), ending)
+        except (json.DecodeError, OverflowError):  # it holds a number that we can't write
+            pass
+    frame: dict[str, Any] = {"id": asked.id, "object": "chat.completion.chunk", "choices": []}
+    return _with_cost({**frame, "created": asked.created_s, "model": ending.model}, ending)
+
+
+def _with_cost(frame: dict[str, Any], ending: Ending) -> bytes:
+    reported = frame.get("usage") or {
+        "prompt_tokens": ending.counts.input_tokens,
+        "completion_tokens": ending.counts.output_tokens,
+        "total_tokens": ending.counts.input_tokens + ending.counts.output_tokens,
+    }
+    if ending.is_estimated:
+        reported["is_estimated"] = True
+    if ending.cost_usd is not None:
+        reported["cost"] = ending.cost_usd
+    frame["usage"] = reported
+    return b"data: %b\n\n" % json.encode(frame)
