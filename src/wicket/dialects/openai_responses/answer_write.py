@@ -161,10 +161,13 @@ def item_of(part: Part, number: str) -> Object:
 
 
 def thought_item(part: Thinking, number: str, status: str = "completed") -> Object:
-    """A thought: its text as a summary, which is where clients look, and its seal."""
+    """A thought: its text as a summary, which is where clients look, and its seal.
+
+    An id of ours begins otherwise than OpenAI's: a seal is not bound to it.
+    """
     summary = [{"type": "summary_text", "text": part.text}] if part.text else []
     item_id, encrypted = split_own(part.signature) if part.origin == NAME else ("", pack(part))
-    item: Object = {"id": item_id or f"rs_{number}", "type": "reasoning", "summary": summary}
+    item: Object = {"id": item_id or f"rsw_{number}", "type": "reasoning", "summary": summary}
     return {**item, "encrypted_content": encrypted or None, "status": status}
 
 
@@ -182,7 +185,7 @@ def call_item(part: ToolCall, number: str, status: str = "completed") -> Object:
 
 def seal_item(part: ToolCall, number: str) -> Object:
     """What carries a call's seal."""
-    item = {"id": f"rs_{number}", "type": "reasoning", "summary": []}
+    item = {"id": f"rsw_{number}", "type": "reasoning", "summary": []}
     return {**item, "encrypted_content": pack_call(part), "status": "completed"}
 
 

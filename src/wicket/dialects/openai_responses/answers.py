@@ -34,10 +34,10 @@ _ECHOED = frozenset((
     "background", "conversation", "prompt", "frequency_penalty", "presence_penalty", "billing",
     "tool_usage", "status_details", "tool_calls", "total_tokens", "output_text",
 ))  # fmt: skip
-_MESSAGE = frozenset(("id", "type", "role", "status", "content"))
+_MESSAGE = frozenset(("id", "type", "role", "status", "content", "phase"))
 _TEXT = frozenset(("type", "text", "annotations", "logprobs", "citations"))
 _THOUGHT = frozenset(("id", "type", "summary", "content", "encrypted_content", "status", "format"))
-_CALL = frozenset(("id", "type", "call_id", "name", "arguments", "status"))
+_CALL = frozenset(("id", "type", "call_id", "name", "arguments", "status", "namespace", "caller"))
 
 
 def read_completion(data: bytes) -> Completion:
@@ -108,7 +108,9 @@ def read_item(item: Object, path: str, unread: list[str], before: list[Part]) ->
             return [] if part is None else [part]
         case "function_call":
             unread += _left(item, _CALL, path)
-            return [call_of(item, text(item.get("arguments")))]
+            made = call_of(item, text(item.get("arguments")))
+            made.raw = msgspec.Raw(json.encode(item))
+            return [made]
     return [whole_part(item)]
 
 

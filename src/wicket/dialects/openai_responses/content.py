@@ -126,7 +126,7 @@ def write_content(parts: Iterable[Part], dropped: list[str], *, has_breakpoints:
         written.append(piece)
     if len(written) == 1 and written[0].keys() == {"type", "text"}:
         return written[0]["text"]
-    return written
+    return written or ""
 
 
 def write_part(part: Part) -> Object:

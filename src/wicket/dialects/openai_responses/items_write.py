@@ -26,12 +26,15 @@ Object = dict[str, Any]
 
 
 class ItemWriter:
-    """Writes one request's items. `dropped` gets the paths of what is left out."""
+    """Writes one request's items. `dropped` gets the paths of what is left out.
 
-    def __init__(self, *, has_breakpoints: bool) -> None:
+    `is_own`: the request was Responses' own, and so is the raw JSON of its parts.
+    """
+
+    def __init__(self, *, is_own: bool) -> None:
         self.items: list[Any] = []
         self.dropped: list[str] = []
-        self._has_breakpoints = has_breakpoints
+        self._is_own = is_own
 
     def write(self, turn: Turn) -> None:
         """One more turn. Raises `CallerFault` for what has no word here."""
@@ -42,14 +45,14 @@ class ItemWriter:
         elif turn.parts and all(_is_item(part) for part in turn.parts):
             self.items += [part.raw for part in turn.parts]
         else:
-            content = write_content(turn.parts, self.dropped, has_breakpoints=self._has_breakpoints)
+            content = write_content(turn.parts, self.dropped, has_breakpoints=self._is_own)
             self.items.append({"role": turn.role, "content": content})
 
     def _parts(self, parts: list[Part]) -> None:
         said: list[Part] = []  # texts of one message
         for part in parts:
             if isinstance(part, Text | Refusal):
-                if said and said[-1].raw != part.raw:
+                if said and _message_of(said[-1]) != _message_of(part):
                     self._message(said)
                     said = []
                 said.append(part)
@@ -74,7 +77,7 @@ class ItemWriter:
                 content.append({"type": "refusal", "refusal": part.text})
             self._uncached(part)
         message: Object = {"role": "assistant", "content": content}
-        if said[0].origin == NAME and said[0].raw is not None:
+        if self._is_own and said[0].raw is not None:
             message |= json.decode(said[0].raw, type=dict[str, Any])
         if len(content) == 1 and not content[0].get("annotations", True):
             message["content"] = content[0]["text"]
@@ -98,7 +101,7 @@ class ItemWriter:
 
     def _thought(self, part: Thinking) -> None:
         """Only its own provider can open a seal; without one, it does not take thoughts back."""
-        if part.origin == NAME and part.raw is not None:
+        if self._is_own and part.origin == NAME and part.raw is not None:
             self.items.append(part.raw)
         elif part.origin == NAME and part.signature:
             item_id, encrypted = split_own(part.signature)
@@ -111,16 +114,14 @@ class ItemWriter:
 
     def _call(self, part: ToolCall) -> None:
         item: Object = {"type": "function_call"}
-        if part.origin == NAME and part.raw is not None:
+        if self._is_own and part.raw is not None:
             item |= json.decode(part.raw, type=dict[str, msgspec.Raw])
         elif part.signature:
             self.dropped.append(f"{part.path}.signature")
         self.items.append(item | {"call_id": part.id, "name": part.name, "arguments": part.arguments})
 
     def _result(self, part: ToolResult) -> None:
-        output = write_content(part.parts, self.dropped, has_breakpoints=self._has_breakpoints)
-        if output == []:
-            output = ""
+        output = write_content(part.parts, self.dropped, has_breakpoints=self._is_own)
         self.items.append({"type": "function_call_output", "call_id": part.id, "output": output})
         if part.is_error:
             self.dropped.append(f"{part.path}.is_error")
@@ -128,6 +129,11 @@ class ItemWriter:
     def _uncached(self, part: Part) -> None:
         if part.cache is not None:
             self.dropped.append(f"{part.path}.cache_control")
+
+
+def _message_of(part: Part) -> str:
+    """The message that a part of Responses' own stood in; messages in a row stay apart."""
+    return part.path.partition(".")[0] if part.origin == NAME else ""
 
 
 def _is_item(part: Part) -> bool:

@@ -58,7 +58,7 @@ Object = dict[str, Any]
 def write_request(conversation: Conversation, deployment: Deployment, *, streamed: bool) -> Body:
     """The body and what was left out. Raises `CallerFault` for what can't be said."""
     is_own = conversation.origin == NAME
-    writer = ItemWriter(has_breakpoints=is_own)
+    writer = ItemWriter(is_own=is_own)
     body: Object = {"model": deployment.model, "store": False}
     turns = conversation.turns
     instructions = _instructions(turns)
