@@ -11,7 +11,7 @@
 | `carrier` | seals of thoughts, OpenAI's own and other families' |
 | `usage`, `faults` | token counts; errors judged and told |
 
-Source: OpenAI API reference ("responses", "streaming events") and OpenAI's OpenAPI description, version 2.3.0.
+Source: OpenAI API reference ("responses", "streaming events"); OpenAI's OpenAPI description, version 2.3.0.
 """
 
 from wicket.dialects.openai_responses.answer_write import write_completion

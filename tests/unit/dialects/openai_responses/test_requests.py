@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from tests.unit.dialects.openai_responses.speaking import ASKED, conversation, deployment, written
-from wicket.dialects import openai_responses
+from wicket.dialects import openai_chat, openai_responses
 from wicket.dialects.hub import (
+    Completion,
     Conversation,
+    Finish,
     Foreign,
     Format,
     Media,
@@ -57,7 +59,8 @@ def test_every_kind_of_item() -> None:
             {"type": "input_text", "text": "look", "prompt_cache_breakpoint": {"mode": "explicit"}},
             {"type": "input_image", "image_url": f"data:image/png;base64,{PICTURE}", "detail": "high"},
             {"type": "input_image", "file_id": "file_1"},
-            {"type": "input_file", "filename": "a.pdf", "file_data": f"data:application/pdf;base64,{PICTURE}"},
+            {"type": "input_file", "filename": "a.pdf",
+             "file_data": f"data:application/pdf;base64,{PICTURE}"},
             {"type": "input_file", "file_url": "https://a.example/b.pdf"},
             {"type": "input_audio", "input_audio": {"data": PICTURE, "format": "wav"}},
         ]},
@@ -348,8 +351,6 @@ def test_seals_of_other_families_survive_the_caller() -> None:
         Thinking(text="plain", origin="openai_chat"),
         call,
     ]
-    from wicket.dialects.hub import Completion, Finish
-
     answer = Completion(origin="gemini", parts=list(parts), finish=Finish.TOOL_CALLS)
     output = json.loads(openai_responses.write_completion(answer, ASKED, None))["output"]
     assert [item["type"] for item in output] == [*["reasoning"] * 3, "function_call", "reasoning"]
@@ -367,3 +368,11 @@ def test_what_we_wrapped_never_reaches_a_responses_provider() -> None:
     fields = peek(json.dumps({"model": "m", "input": items}).encode())
     body = openai_responses.body(fields, deployment(), openai_responses.RESPONSES, streamed=False)
     assert json.loads(body.data)["input"] == [items[0], own] and body.dropped == ("input[1]",)
+
+
+def test_openai_s_own_seals_are_told_and_left_out_elsewhere() -> None:
+    own = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    said = {"role": "assistant", "content": "hi"}
+    asked = conversation(input=[{"role": "user", "content": "q"}, own, said])
+    body = openai_chat.write_request(asked, deployment(), streamed=False)
+    assert body.dropped == ("input[1]",) and b"gAAA" not in body.data
