@@ -53,7 +53,10 @@ def _read_text(node: Node) -> Part:
     node.take("logprobs")
     notes = node.items("annotations")
     if notes:
-        part.annotations = nested(notes)
+        try:
+            part.annotations = nested(notes)
+        except (msgspec.DecodeError, RecursionError):
+            raise wrong_type(node.at("annotations"), "citations") from None
     return part
 
 

@@ -29,7 +29,7 @@ def read_tools(root: Node, unread: list[str]) -> list[Tool]:
         if schema is not None and kind(schema) != "object":
             raise wrong_type(node.at("parameters"), "an object")
         is_strict = node.flag("strict")
-        if is_strict is None and schema is not None and has_strict_form(json.decode(schema)):
+        if is_strict is None and schema is not None and _is_strict(schema, node.at("parameters")):
             is_strict = True
         tool = Tool(
             name=node.needed_text("name"),
@@ -47,6 +47,13 @@ def read_tools(root: Node, unread: list[str]) -> list[Tool]:
         if node.flag("defer_loading"):
             unread.append(node.at("defer_loading"))
     return tools
+
+
+def _is_strict(raw: msgspec.Raw, path: str) -> bool:
+    try:
+        return has_strict_form(json.decode(raw))
+    except (msgspec.DecodeError, RecursionError):
+        raise wrong_type(path, "a JSON schema") from None
 
 
 def has_strict_form(schema: Any, depth: int = 0) -> bool:
