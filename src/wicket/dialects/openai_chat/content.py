@@ -168,6 +168,8 @@ def write_content(parts: list[Part], dropped: list[str], *, has_cache_marks: boo
             else:
                 dropped.append(f"{part.path}.cache_control")
         written.append(piece)
+    if not written:
+        return ""
     if len(written) == 1 and written[0].keys() == {"type", "text"}:
         return written[0]["text"]
     return written

@@ -509,6 +509,11 @@ def test_settings_without_a_word_are_refused_or_told() -> None:
         writes(Conversation(origin="anthropic", turns=[], tools=[Tool(kind="bash", path="tools[0]")]))
 
 
+def test_an_empty_message_stays_one() -> None:
+    body, _ = writes(reads(messages=[{"role": "user", "content": ""}]))
+    assert body["messages"] == [{"role": "user", "content": ""}]
+
+
 def test_a_function_that_takes_nothing_says_so() -> None:
     conversation = Conversation(origin="anthropic", turns=[], tools=[Tool(name="now", path="tools[0]")])
     function = writes(conversation)[0]["tools"][0]["function"]
