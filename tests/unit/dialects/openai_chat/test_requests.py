@@ -207,6 +207,8 @@ SETTINGS: list[tuple[dict[str, Any], Setting, Any]] = [
         Setting.REASONING,
         Reasoning(budget_tokens=9, is_shown=False),
     ),
+    ({"reasoning_format": "hidden"}, Setting.REASONING, Reasoning(is_shown=False)),
+    ({"include_reasoning": True}, Setting.REASONING, Reasoning(is_shown=True)),
     ({"thinking": {"type": "disabled"}}, Setting.REASONING, Reasoning(is_on=False)),
     (
         {"enable_thinking": True, "thinking_budget": 9},
@@ -326,7 +328,7 @@ def test_what_is_not_known_is_forwarded_or_named() -> None:
          "messages[0].content[0].input_audio.data"),
         ({"temperature": "hot"}, "temperature"), ({"top_k": 1.5}, "top_k"), ({"stop": [1]}, "stop[0]"),
         ({"stop": 1}, "stop"), ({"logit_bias": {"5": "a"}}, "logit_bias.5"), ({"tools": {}}, "tools"),
-        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"), ({"tools": [{}]}, "tools[0].function"),
         ({"tools": [{"type": "function", "function": {"name": "a", "parameters": "x"}}]},
          "tools[0].function.parameters"),
         ({"tool_choice": "maybe"}, "tool_choice"), ({"tool_choice": 5}, "tool_choice"),
@@ -507,6 +509,11 @@ def test_settings_without_a_word_are_refused_or_told() -> None:
         assert caught.value.param == "theirs"
     with pytest.raises(CallerFault):
         writes(Conversation(origin="anthropic", turns=[], tools=[Tool(kind="bash", path="tools[0]")]))
+
+
+def test_an_empty_message_stays_one() -> None:
+    body, _ = writes(reads(messages=[{"role": "user", "content": ""}]))
+    assert body["messages"] == [{"role": "user", "content": ""}]
 
 
 def test_a_function_that_takes_nothing_says_so() -> None:
