@@ -15,6 +15,7 @@ from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
+from wicket.gateway import observe
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.wire import json
 from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
@@ -22,6 +23,8 @@ from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 if TYPE_CHECKING:
     from wicket.gateway.call import Call
     from wicket.gateway.request import Prepared
+    from wicket.routing.health import HealthTable
+    from wicket.routing.vitals import Vitals
     from wicket.upstream.contract import Exchange
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -55,6 +58,10 @@ class Attempt:
     reason = ""
     dropped: tuple[str, ...] = ()
     taken: list[bytes] | None = None  # the frames that the caller got, where they are kept as an example
+    vitals: Vitals | None = None  # of its deployment, from being sent until it is over
+    health: HealthTable | None = None
+    is_probe = False  # sent while its deployment was spared, to see whether it is well again
+    has_others = False  # behind it in the plan
     num_taken = 0  # bytes of the answer that the caller got, counted where it is kept as an example
     _bill: tuple[Usage, int] | None = None
 
@@ -155,6 +162,8 @@ class Attempt:
         if not self.done:
             self.reason = reason
             self._over()
+        if self.vitals is not None:
+            observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
 
@@ -188,6 +197,8 @@ class Attempt:
     def forget(self) -> None:
         """Settled: whatever still comes concerns nobody."""
         self.done = True
+        if self.vitals is not None:
+            observe.over(self)
         self.report = _ignore
 
     def _usage(self) -> Usage:
@@ -275,6 +286,7 @@ class Attempt:
         if not self.spoke and (spoke or finished or self.done):
             self.spoke = True
             self.first_token_us = now
+            observe.spoke(self, now)
             self.report(Spoke(self.number, now))
             if newly_finished and not self.done:
                 self.report(Finished(self.number, now))
@@ -303,6 +315,8 @@ class Attempt:
         self.fault = fault
         self.reason = "stale_connection" if is_stale else fault.code
         self._over()
+        if self.vitals is not None:
+            observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
         self.report(Failed(self.number, self.ended_us, fault, is_stale))

@@ -15,6 +15,7 @@ from wicket.accounts.cost import format_usd
 from wicket.accounts.request_ids import format_id
 from wicket.dialects.openai_chat import CHAT
 from wicket.errors import Fault
+from wicket.gateway import observe
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 from wicket.gateway.cascade import (
@@ -108,7 +109,7 @@ class Drive:
         if len(self.plan) > 1:
             floor = floor_now(gate.cascades, call) if route.task else 0.0
             is_chat = not route.floor or call.api is CHAT
-            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat)
+            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat, gate.health)
             self.plan = plan(route, facts)
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
@@ -180,6 +181,9 @@ class Drive:
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
         self.attempts.append(attempt)
+        if action.candidate + 1 < len(self.plan):
+            attempt.has_others = True
+        observe.sent(attempt, gate.health)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(

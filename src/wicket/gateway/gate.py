@@ -16,6 +16,8 @@ from wicket.gateway.admit import Routes
 from wicket.gateway.cascade import Cascade
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.rules import RuleBook
+from wicket.routing.health import HealthTable
+from wicket.routing.vitals import Turn
 from wicket.upstream.contract import Exchange, Pool
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Gate:
         self.heads = RequestHeads(self.rates)
         self.rules = RuleBook()
         self.unready: frozenset[str] = frozenset()
+        self.health = HealthTable(worker, self._turned)
+        self.tell_turn: Callable[[Turn], None] = lambda turn: None
         self.cascades: Mapping[str, Cascade] = {}
         self.checks: Checks | None = None
         self.active: set[Drive] = set()
@@ -84,6 +88,9 @@ class Gate:
     def linger(self, exchange: Exchange) -> None:
         """An answer that is complete for us, whose connection may still end properly and be reused."""
         self._lingering.append((self.now_us() + LINGER_US, exchange))
+
+    def _turned(self, turn: Turn) -> None:
+        self.tell_turn(turn)
 
     # the wheel
 

@@ -81,7 +81,19 @@ def plan(route: Route, facts: Facts) -> Sequence[Deployment]:
         return found
     if route.floor and (facts.unready or not facts.is_chat):
         found = _without_judges(found, facts)
-    return policy(route.policy).order(found, facts)
+    return cooled_last(policy(route.policy).order(found, facts), facts)
+
+
+def cooled_last(order: Sequence[Deployment], facts: Facts) -> Sequence[Deployment]:
+    """The same order, but those that cool down are asked when everybody else was; nobody is left out."""
+    health = facts.health
+    if health is None:
+        return order
+    now_us = facts.now_us
+    cooled = [one for one in order if health.reopens_us(one) > now_us]
+    if not cooled:
+        return order
+    return [*(one for one in order if one not in cooled), *cooled]
 
 
 def _without_judges(candidates: tuple[Deployment, ...], facts: Facts) -> tuple[Deployment, ...]:
