@@ -22,6 +22,7 @@ from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
 if TYPE_CHECKING:
     from wicket.gateway.call import Call
+    from wicket.gateway.lanes import Place
     from wicket.gateway.request import Prepared
     from wicket.routing.health import HealthTable
     from wicket.routing.vitals import Vitals
@@ -58,7 +59,9 @@ class Attempt:
     reason = ""
     dropped: tuple[str, ...] = ()
     taken: list[bytes] | None = None  # the frames that the caller got, where they are kept as an example
-    vitals: Vitals | None = None  # of its deployment, from being sent until it is over
+    is_watched = False  # from being sent, or from waiting for that, until it is over
+    place: Place | None = None  # in its provider's lane, where there is one
+    vitals: Vitals | None = None  # of its deployment, while it runs there
     health: HealthTable | None = None
     is_probe = False  # sent while its deployment was spared, to see whether it is well again
     has_others = False  # behind it in the plan
@@ -162,10 +165,15 @@ class Attempt:
         if not self.done:
             self.reason = reason
             self._over()
-        if self.vitals is not None:
+        if self.is_watched:
             observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
+
+    def refuse(self, fault: Fault) -> None:
+        """It can't go out."""
+        if not self.done:
+            self._fail(fault)
 
     def take(self) -> bytes:
         """The frames that wait to be forwarded, as one block of bytes."""
@@ -197,7 +205,7 @@ class Attempt:
     def forget(self) -> None:
         """Settled: whatever still comes concerns nobody."""
         self.done = True
-        if self.vitals is not None:
+        if self.is_watched:
             observe.over(self)
         self.report = _ignore
 
@@ -315,7 +323,7 @@ class Attempt:
         self.fault = fault
         self.reason = "stale_connection" if is_stale else fault.code
         self._over()
-        if self.vitals is not None:
+        if self.is_watched:
             observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()

@@ -44,7 +44,7 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
-from wicket.gateway.request import request_bytes
+from wicket.gateway.request import Prepared, request_bytes
 from wicket.gateway.settle import charge_of, settle
 from wicket.gateway.walk import NEVER, State, Walk, step
 from wicket.routing.deployment import Deployment
@@ -183,6 +183,13 @@ class Drive:
         self.attempts.append(attempt)
         if action.candidate + 1 < len(self.plan):
             attempt.has_others = True
+        if gate.lanes.by_provider and deployment.provider in gate.lanes.by_provider:
+            gate.lanes.enter(attempt, lambda: self._ask_late(attempt, prepared, action))
+        else:
+            self._ask(attempt, prepared, extra, is_fresh=action.is_fresh)
+
+    def _ask(self, attempt: Attempt, prepared: Prepared, extra: bytes, *, is_fresh: bool) -> None:
+        call, gate, deployment = self.call, self.gate, attempt.deployment
         observe.sent(attempt, gate.health)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped
@@ -191,8 +198,15 @@ class Drive:
             request_bytes(prepared, call, body, extra),
             attempt,
             connect_ms=call.route.timeouts.connect_ms,
-            fresh=action.is_fresh,
+            fresh=is_fresh,
         )
+
+    def _ask_late(self, attempt: Attempt, prepared: Prepared, action: Send) -> None:
+        """A provider's lane has room now; this may be in the middle of another request's turn."""
+        try:
+            self._ask(attempt, prepared, b"", is_fresh=action.is_fresh)
+        except Exception:
+            self._collapse()
 
     def _cancel(self, action: Cancel) -> None:
         self.attempts[action.attempt].cancel(action.reason)

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from wicket.gateway.attempt import Attempt
     from wicket.routing.health import HealthTable
 
-WAITED = frozenset({"first_token_timeout", "total_timeout", "hedge_lost", "client_gone"})
+NO_ROOM = "deployment_busy"
+LATE = frozenset({"first_token_timeout", "total_timeout"})
+WAITED = LATE | {"hedge_lost", "client_gone"}
 
 
 def sent(attempt: Attempt, health: HealthTable) -> None:
@@ -26,6 +28,7 @@ def sent(attempt: Attempt, health: HealthTable) -> None:
     deployment = attempt.deployment
     vitals = attempt.vitals = health.find(deployment)
     attempt.health = health
+    attempt.is_watched = True
     vitals.num_running += 1
     if (vitals.breaker.reopens_us or health.is_barred) and not deployment.engine:
         attempt.is_probe = health.sent(vitals, deployment, attempt.started_us)
@@ -45,7 +48,13 @@ def spoke(attempt: Attempt, now_us: int) -> None:
 
 
 def over(attempt: Attempt) -> None:
-    """It ended: well, badly or cancelled. Does nothing the second time, or if it was never sent."""
+    """It ended: well, badly or cancelled, or before it was sent."""
+    attempt.is_watched = False
+    place = attempt.place
+    if place is not None:
+        if place.is_waiting and attempt.reason in LATE:
+            attempt.reason = NO_ROOM
+        place.leave()
     vitals, health = attempt.vitals, attempt.health
     if vitals is None or health is None:
         return

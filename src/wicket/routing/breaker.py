@@ -18,6 +18,7 @@ MAX_COOLDOWN_US = 15_000_000  # so that who recovers is asked again within half 
 MAX_RETRY_AFTER_US = 300_000_000  # a longer Retry-After of a 429 is tried after this
 CREDENTIAL_US = 30_000_000
 MAX_CREDENTIAL_US = 300_000_000
+LEAST_PROBED_US = 2_000_000  # probes are sent once a second at the most
 PROBE_US = 15_000_000  # how long a probe is waited for before another may go
 MAX_LEVEL = 16
 
@@ -28,12 +29,13 @@ class Breaker:
     `reopens_us` is 0 while it is closed, else the monotonic microsecond from which one attempt may try.
     """
 
-    __slots__ = ("code", "history", "in_row", "is_probing", "level", "opened_us", "reopens_us")
+    __slots__ = ("code", "history", "in_row", "is_ours", "is_probing", "level", "opened_us", "reopens_us")
 
     def __init__(self) -> None:
         self.reopens_us = 0
         self.opened_us = 0
         self.is_probing = False
+        self.is_ours = True  # opened by this worker, not heard of from another
         self.level = 0  # how often it opened since it last did well
         self.in_row = 0
         self.history = 0  # the last attempts, 1 for a failure, the newest in the lowest bit
@@ -131,10 +133,19 @@ class Breaker:
         self.open(code, min(CREDENTIAL_US << min(self.level, MAX_LEVEL), MAX_CREDENTIAL_US), now_us)
         return True
 
+    def probed(self, now_us: int, chance: float, *, is_well: bool) -> None:
+        """An active probe came back: the next attempt may try, or it stays open for another while."""
+        if is_well:
+            self.reopens_us = now_us
+        else:
+            cooldown_us = _scattered(FAILURE_US, self.level, chance)
+            self.open(self.code, max(LEAST_PROBED_US, cooldown_us), now_us)
+
     def open(self, code: str, cooldown_us: int, now_us: int) -> None:
         """Open for a time."""
         self.level = min(self.level + 1, MAX_LEVEL)
         self.is_probing = False
+        self.is_ours = True
         self.code = code
         self.opened_us = now_us
         self.reopens_us = now_us + cooldown_us

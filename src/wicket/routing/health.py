@@ -20,6 +20,7 @@ from wicket.routing.vitals import Digest, Turn, Vitals
 
 MAX_DEPLOYMENTS = 1_024
 MAX_DIGESTS = 256
+LIMITED = "rate_limit_exceeded"
 GOOD_LATELY_US = 60_000_000
 
 Key = tuple[str, int]
@@ -31,7 +32,7 @@ class HealthTable:
     def __init__(self, seed: int = 0, tell: Callable[[Turn], None] = lambda turn: None) -> None:
         self._vitals: dict[Key, Vitals] = {}
         self._credentials: dict[Key, Breaker] = {}  # only those in trouble
-        self._chance = Random(seed).random
+        self._chance = Random(seed).random  # noqa: S311: it scatters waits, it keeps no secret
         self._tell = tell
         self.has_room_at: Callable[[Deployment], bool] = lambda deployment: True
 
@@ -151,24 +152,23 @@ class HealthTable:
 
     # active probes
 
-    def cooling(self, now_us: int) -> list[tuple[Vitals, Breaker]]:
-        """The deployments whose breaker is open now for a failure, for whoever probes actively."""
-        return [
-            (each, each.breaker)
-            for each in self._vitals.values()
-            if each.breaker.state == "open" and each.breaker.code != "rate_limit_exceeded"
-        ]
+    def cooling(self) -> list[tuple[Key, Breaker, bool]]:
+        """What this worker opened for a failure or a refused credential: (key, breaker, of a credential).
 
-    def probed(self, vitals: Vitals, now_us: int, *, is_well: bool) -> None:
-        """An active probe came back: the next request is let in, or the cooldown begins anew."""
-        breaker = vitals.breaker
-        if breaker.state != "open":
+        Not what was limited: that a list of models is given says nothing of limits.
+        """
+        found = [(key, each.breaker, False) for key, each in self._vitals.items()]
+        found += [(key, each, True) for key, each in self._credentials.items()]
+        return [one for one in found if one[1].is_ours and one[1].state == "open" and one[1].code != LIMITED]
+
+    def probed(self, key: Key, now_us: int, *, of_credential: bool, is_well: bool) -> None:
+        """An active probe came back."""
+        vitals = self._vitals.get(key)
+        breaker = self._credentials.get(key) if of_credential else vitals.breaker if vitals else None
+        if breaker is None or breaker.state != "open":
             return
-        if is_well:
-            breaker.reopens_us = now_us
-        else:
-            breaker.fail(breaker.code, now_us, self._chance(), is_probe=True)
-        self._turned(vitals.name, vitals.credential, breaker, now_us)
+        breaker.probed(now_us, self._chance(), is_well=is_well)
+        self._turned(*key, breaker, now_us, of_credential=of_credential)
 
     # between workers
 
@@ -187,6 +187,7 @@ class HealthTable:
         if breaker.state == "half_open" and turn.state == "half_open":
             return  # both sent a probe in the same moment
         breaker.open(turn.code, turn.left_us, now_us)
+        breaker.is_ours = False
         breaker.level = turn.level
         breaker.is_probing = turn.state == "half_open"
 

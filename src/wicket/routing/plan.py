@@ -90,10 +90,13 @@ def cooled_last(order: Sequence[Deployment], facts: Facts) -> Sequence[Deploymen
     if health is None:
         return order
     now_us = facts.now_us
-    cooled = [one for one in order if health.reopens_us(one) > now_us]
-    if not cooled:
+    cools = [health.reopens_us(one) > now_us for one in order]
+    if True not in cools:
         return order
-    return [*(one for one in order if one not in cooled), *cooled]
+    return [
+        *(one for one, is_cool in zip(order, cools, strict=True) if not is_cool),
+        *(one for one, is_cool in zip(order, cools, strict=True) if is_cool),
+    ]
 
 
 def _without_judges(candidates: tuple[Deployment, ...], facts: Facts) -> tuple[Deployment, ...]:

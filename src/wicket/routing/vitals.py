@@ -49,20 +49,20 @@ class Vitals:
 
     __slots__ = (
         "breaker",
+        "credential",
         "first_token",
         "good_us",
         "is_told",
         "limits_until_us",
         "name",
-        "credential",
         "next_limits_us",
         "num_elsewhere",
         "num_running",
         "share",
         "speed",
+        "stream_times",
         "touched_us",
         "whole_times",
-        "stream_times",
     )  # fmt: skip
 
     def __init__(self, name: str, credential: int) -> None:
