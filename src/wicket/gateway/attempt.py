@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from wicket.gateway.call import Call
     from wicket.gateway.lanes import Place
     from wicket.gateway.request import Prepared
-    from wicket.routing.health import HealthTable
     from wicket.routing.vitals import Vitals
     from wicket.upstream.contract import Exchange
 
@@ -59,11 +58,10 @@ class Attempt:
     reason = ""
     dropped: tuple[str, ...] = ()
     taken: list[bytes] | None = None  # the frames that the caller got, where they are kept as an example
-    is_watched = False  # from being sent, or from waiting for that, until it is over
     place: Place | None = None  # in its provider's lane, where there is one
     vitals: Vitals | None = None  # of its deployment, while it runs there
-    health: HealthTable | None = None
     is_probe = False  # sent while its deployment was spared, to see whether it is well again
+    has_rivals = False  # the plan has others
     has_others = False  # behind it in the plan
     num_taken = 0  # bytes of the answer that the caller got, counted where it is kept as an example
     _bill: tuple[Usage, int] | None = None
@@ -165,7 +163,7 @@ class Attempt:
         if not self.done:
             self.reason = reason
             self._over()
-        if self.is_watched:
+        if self.vitals is not None or self.place is not None:
             observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
@@ -205,7 +203,7 @@ class Attempt:
     def forget(self) -> None:
         """Settled: whatever still comes concerns nobody."""
         self.done = True
-        if self.is_watched:
+        if self.vitals is not None or self.place is not None:
             observe.over(self)
         self.report = _ignore
 
@@ -294,7 +292,8 @@ class Attempt:
         if not self.spoke and (spoke or finished or self.done):
             self.spoke = True
             self.first_token_us = now
-            observe.spoke(self, now)
+            if self.has_rivals or self.is_probe:
+                observe.spoke(self, now)
             self.report(Spoke(self.number, now))
             if newly_finished and not self.done:
                 self.report(Finished(self.number, now))
@@ -323,7 +322,7 @@ class Attempt:
         self.fault = fault
         self.reason = "stale_connection" if is_stale else fault.code
         self._over()
-        if self.is_watched:
+        if self.vitals is not None or self.place is not None:
             observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
@@ -181,14 +182,15 @@ class Drive:
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
         self.attempts.append(attempt)
-        if action.candidate + 1 < len(self.plan):
-            attempt.has_others = True
+        if len(self.plan) > 1:
+            attempt.has_rivals = True
+            attempt.has_others = action.candidate + 1 < len(self.plan)
         if gate.lanes.by_provider and deployment.provider in gate.lanes.by_provider:
-            gate.lanes.enter(attempt, lambda: self._ask_late(attempt, prepared, action))
+            gate.lanes.enter(attempt, partial(self._ask_late, attempt, prepared, action))
         else:
-            self._ask(attempt, prepared, extra, is_fresh=action.is_fresh)
+            self._ask(attempt, prepared, action, extra)
 
-    def _ask(self, attempt: Attempt, prepared: Prepared, extra: bytes, *, is_fresh: bool) -> None:
+    def _ask(self, attempt: Attempt, prepared: Prepared, action: Send, extra: bytes) -> None:
         call, gate, deployment = self.call, self.gate, attempt.deployment
         observe.sent(attempt, gate.health)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
@@ -198,13 +200,13 @@ class Drive:
             request_bytes(prepared, call, body, extra),
             attempt,
             connect_ms=call.route.timeouts.connect_ms,
-            fresh=is_fresh,
+            fresh=action.is_fresh,
         )
 
     def _ask_late(self, attempt: Attempt, prepared: Prepared, action: Send) -> None:
         """A provider's lane has room now; this may be in the middle of another request's turn."""
         try:
-            self._ask(attempt, prepared, b"", is_fresh=action.is_fresh)
+            self._ask(attempt, prepared, action, b"")
         except Exception:
             self._collapse()
 

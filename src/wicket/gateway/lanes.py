@@ -98,7 +98,6 @@ class Lanes:
         provider = attempt.deployment.provider
         lane = self.by_provider[provider]
         place = attempt.place = Place(self, provider, attempt, ask)
-        attempt.is_watched = True
         if lane.take():
             place.start()
             return

@@ -29,22 +29,28 @@ class Breaker:
     `reopens_us` is 0 while it is closed, else the monotonic microsecond from which one attempt may try.
     """
 
-    __slots__ = ("code", "history", "in_row", "is_ours", "is_probing", "level", "opened_us", "reopens_us")
+    __slots__ = (
+        "code",
+        "history",
+        "in_row",
+        "is_calm",
+        "is_ours",
+        "is_probing",
+        "level",
+        "opened_us",
+        "reopens_us",
+    )
 
     def __init__(self) -> None:
         self.reopens_us = 0
         self.opened_us = 0
         self.is_probing = False
+        self.is_calm = True  # a success changes nothing
         self.is_ours = True  # opened by this worker, not heard of from another
         self.level = 0  # how often it opened since it last did well
         self.in_row = 0
         self.history = 0  # the last attempts, 1 for a failure, the newest in the lowest bit
         self.code = ""  # the fault that opened it
-
-    @property
-    def is_calm(self) -> bool:
-        """Whether a success changes nothing."""
-        return not (self.reopens_us or self.in_row or self.history or self.level)
 
     @property
     def state(self) -> str:
@@ -75,7 +81,7 @@ class Breaker:
             return False
         level = self.level
         self.close()
-        self.level, self.in_row = level, MAX_FAILURES - 1
+        self.level, self.in_row, self.is_calm = level, MAX_FAILURES - 1, False
         return True
 
     def succeed(self, sent_us: int) -> bool:
@@ -87,12 +93,14 @@ class Breaker:
             return True
         self.in_row = self.level = 0
         self.history = self.history << 1 & _MASK
+        self.is_calm = not self.history
         return False
 
     def close(self) -> None:
         """Forget all trouble."""
         self.reopens_us = self.opened_us = self.level = self.in_row = self.history = 0
         self.is_probing = False
+        self.is_calm = True
         self.code = ""
 
     def fail(self, code: str, now_us: int, chance: float, *, is_probe: bool, at_once_us: int = 0) -> bool:
@@ -103,6 +111,7 @@ class Breaker:
         if self.reopens_us and not is_probe:
             return False
         self.in_row += 1
+        self.is_calm = False
         self.history = (self.history << 1 | 1) & _MASK
         many = self.history.bit_count() >= MAX_FAILED
         if not (is_probe or at_once_us or self.in_row >= MAX_FAILURES or many):
@@ -146,6 +155,7 @@ class Breaker:
         self.level = min(self.level + 1, MAX_LEVEL)
         self.is_probing = False
         self.is_ours = True
+        self.is_calm = False
         self.code = code
         self.opened_us = now_us
         self.reopens_us = now_us + cooldown_us

@@ -31,15 +31,11 @@ class HealthTable:
 
     def __init__(self, seed: int = 0, tell: Callable[[Turn], None] = lambda turn: None) -> None:
         self._vitals: dict[Key, Vitals] = {}
-        self._credentials: dict[Key, Breaker] = {}  # only those in trouble
-        self._chance = Random(seed).random  # noqa: S311: it scatters waits, it keeps no secret
+        self.is_stirred = False  # something may not be calm: only then successes are looked at
+        self.barred: dict[Key, Breaker] = {}  # credentials in trouble
+        self._chance = Random(seed).random  # noqa: S311 - it scatters waits, it keeps no secret
         self._tell = tell
         self.has_room_at: Callable[[Deployment], bool] = lambda deployment: True
-
-    @property
-    def is_barred(self) -> bool:
-        """Whether any credential is in trouble."""
-        return bool(self._credentials)
 
     # plan.Health
 
@@ -47,8 +43,8 @@ class HealthTable:
         """See `plan.Health`."""
         found = self._vitals.get((deployment.id, deployment.credential))
         until = 0 if found is None else found.breaker.reopens_us
-        if self._credentials:
-            barred = self._credentials.get((deployment.provider, deployment.credential))
+        if self.barred:
+            barred = self.barred.get((deployment.provider, deployment.credential))
             if barred is not None:
                 until = max(until, barred.reopens_us)
         return until
@@ -65,20 +61,19 @@ class HealthTable:
     def first_token_us(self, deployment: Deployment, now_us: int) -> int:
         """See `plan.Health`."""
         found = self._vitals.get((deployment.id, deployment.credential))
-        return 0 if found is None else found.first_token.now(now_us)
+        return 0 if found is None else found.mean_us(now_us)
 
     def late_us(self, deployment: Deployment, share: float, is_streamed: bool) -> int:
         """See `plan.Health`; whole answers are counted by themselves."""
         found = self._vitals.get((deployment.id, deployment.credential))
         if found is None:
             return 0
-        window = found.stream_times if is_streamed else found.whole_times
-        return 0 if window is None else window.share(share)
+        return found.late_us(share, is_streamed=is_streamed)
 
     def tokens_per_s(self, deployment: Deployment) -> float:
         """See `plan.Health`."""
         found = self._vitals.get((deployment.id, deployment.credential))
-        return 0.0 if found is None else found.speed
+        return 0.0 if found is None else found.tokens_per_s()
 
     def headroom(self, deployment: Deployment, now_us: int) -> float:
         """See `plan.Health`."""
@@ -100,15 +95,15 @@ class HealthTable:
         is_probe = vitals.breaker.try_probe(now_us)
         if is_probe:
             self._turned(vitals.name, vitals.credential, vitals.breaker, now_us)
-        barred = self._credentials.get((deployment.provider, deployment.credential))
+        barred = self.barred.get((deployment.provider, deployment.credential))
         if barred is not None and barred.try_probe(now_us):
             is_probe = True
             self._turned(deployment.provider, deployment.credential, barred, now_us, of_credential=True)
         return is_probe
 
     def did_well(self, vitals: Vitals, deployment: Deployment, sent_us: int, now_us: int) -> None:
-        """An attempt ended well."""
-        if vitals.breaker.succeed(sent_us):
+        """An attempt ended well, while something was not calm."""
+        if not vitals.breaker.is_calm and vitals.breaker.succeed(sent_us):
             self._turned(vitals.name, vitals.credential, vitals.breaker, now_us)
         self._credential_works(deployment, sent_us, now_us)
 
@@ -126,6 +121,7 @@ class HealthTable:
         vitals = self.find(deployment)
         breaker = vitals.breaker
         vitals.touched_us = now_us
+        self.is_stirred = self.is_stirred or blame != Blame.NOTHING
         turned = False
         if blame == Blame.NOTHING:
             self.no_verdict(deployment, now_us, is_probe=is_probe)
@@ -158,13 +154,13 @@ class HealthTable:
         Not what was limited: that a list of models is given says nothing of limits.
         """
         found = [(key, each.breaker, False) for key, each in self._vitals.items()]
-        found += [(key, each, True) for key, each in self._credentials.items()]
+        found += [(key, each, True) for key, each in self.barred.items()]
         return [one for one in found if one[1].is_ours and one[1].state == "open" and one[1].code != LIMITED]
 
     def probed(self, key: Key, now_us: int, *, of_credential: bool, is_well: bool) -> None:
         """An active probe came back."""
         vitals = self._vitals.get(key)
-        breaker = self._credentials.get(key) if of_credential else vitals.breaker if vitals else None
+        breaker = self.barred.get(key) if of_credential else vitals.breaker if vitals else None
         if breaker is None or breaker.state != "open":
             return
         breaker.probed(now_us, self._chance(), is_well=is_well)
@@ -174,15 +170,16 @@ class HealthTable:
 
     def hear(self, turn: Turn, now_us: int) -> None:
         """Another worker's breaker turned."""
+        self.is_stirred = True
         key = (turn.name, turn.credential)
         if turn.of_credential:
-            breaker = self._credentials.setdefault(key, Breaker())
+            breaker = self.barred.setdefault(key, Breaker())
         else:
             breaker = (self._vitals.get(key) or self._add(key)).breaker
         if turn.state == "closed":
             breaker.close()
             if turn.of_credential:
-                self._credentials.pop(key, None)
+                self.barred.pop(key, None)
             return
         if breaker.state == "half_open" and turn.state == "half_open":
             return  # both sent a probe in the same moment
@@ -201,7 +198,8 @@ class HealthTable:
 
     def digests(self, now_us: int) -> list[Digest]:
         """What this worker measured since it was last asked, and what runs; the busiest first."""
-        found = [each for each in self._vitals.values() if each.num_running or not each.is_told]
+        self.is_stirred = bool(self.barred) or any(not each.breaker.is_calm for each in self._vitals.values())
+        found = [each for each in self._vitals.values() if each.num_running or each.fresh or not each.is_told]
         if len(found) > MAX_DIGESTS:
             found = sorted(found, key=lambda each: -each.num_running)[:MAX_DIGESTS]
         for each in found:
@@ -213,8 +211,8 @@ class HealthTable:
         for name in providers:
             for key in [key for key in self._vitals if key[0].startswith(f"{name}/")]:
                 self._vitals[key].breaker.close()
-            for key in [key for key in self._credentials if key[0] == name]:
-                del self._credentials[key]
+            for key in [key for key in self.barred if key[0] == name]:
+                del self.barred[key]
 
     # inside
 
@@ -229,17 +227,17 @@ class HealthTable:
                 self._turned(deployment.id, deployment.credential, breaker, now_us)
             return
         breaker.release(now_us)
-        barred = self._credentials.setdefault(key, Breaker())
+        barred = self.barred.setdefault(key, Breaker())
         if barred.bar(code, now_us):
             self._turned(*key, barred, now_us, of_credential=True)
 
     def _credential_works(self, deployment: Deployment, sent_us: int, now_us: int) -> None:
-        if not self._credentials:
+        if not self.barred:
             return
         key = (deployment.provider, deployment.credential)
-        barred = self._credentials.get(key)
+        barred = self.barred.get(key)
         if barred is not None and barred.succeed(sent_us):
-            del self._credentials[key]
+            del self.barred[key]
             self._turned(*key, barred, now_us, of_credential=True)
 
     def _was_good_lately(self, credential: Key, now_us: int) -> bool:
@@ -251,7 +249,7 @@ class HealthTable:
 
     def _release_credential(self, deployment: Deployment, now_us: int) -> None:
         key = (deployment.provider, deployment.credential)
-        barred = self._credentials.get(key)
+        barred = self.barred.get(key)
         if barred is not None and barred.release(now_us):
             self._turned(*key, barred, now_us, of_credential=True)
 
@@ -265,7 +263,7 @@ class HealthTable:
     def _add(self, key: Key) -> Vitals:
         if len(self._vitals) >= MAX_DEPLOYMENTS:
             self._make_room()
-        found = self._vitals[key] = Vitals(*key)
+        found = self._vitals[key] = Vitals(*key, self)
         return found
 
     def _make_room(self) -> None:

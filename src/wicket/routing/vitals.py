@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -10,6 +12,10 @@ from wicket.routing.breaker import Breaker
 from wicket.routing.latency import PeakEwma, Window
 from wicket.routing.rate_limits import has_limits, read_limits
 
+if TYPE_CHECKING:
+    from wicket.routing.health import HealthTable
+
+MAX_FRESH = 64  # answers that wait to be looked at; of more, the last
 READ_LIMITS_EVERY_US = 100_000
 SPEED_WEIGHT = 0.2  # of the newest answer in the moving mean of tokens per second
 MIN_SPEED_US = 1_000
@@ -45,63 +51,93 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Vitals:
-    """Mutable; belongs to one worker's table."""
+    """Mutable, of one worker's table. Answers are put into `fresh`, and looked at when somebody asks."""
 
     __slots__ = (
         "breaker",
         "credential",
         "first_token",
+        "fresh",
         "good_us",
         "is_told",
         "limits_until_us",
         "name",
         "next_limits_us",
+        "next_look_us",
         "num_elsewhere",
         "num_running",
         "share",
         "speed",
         "stream_times",
+        "table",
         "touched_us",
         "whole_times",
     )  # fmt: skip
 
-    def __init__(self, name: str, credential: int) -> None:
+    def __init__(self, name: str, credential: int, table: HealthTable) -> None:
+        self.table = table
+        self.fresh: deque[tuple[int, int, int, int]] = deque(maxlen=MAX_FRESH)
         self.name = name
         self.credential = credential
         self.breaker = Breaker()
         self.first_token = PeakEwma()
-        self.stream_times: Window | None = None
-        self.whole_times: Window | None = None
+        self.stream_times = Window()
+        self.whole_times = Window()
         self.speed = 0.0
         self.share = 1.0  # what is left of the tightest limit
         self.limits_until_us = 0
         self.next_limits_us = 0
+        self.next_look_us = 0
         self.num_running = 0
         self.num_elsewhere = 0  # running at it in the other workers, as they last said
         self.touched_us = 0  # the last attempt's
         self.good_us = -(1 << 62)  # the last answer's
         self.is_told = True  # nothing new since the last digest
 
-    def heard(self, wait_us: int, now_us: int, *, is_streamed: bool) -> None:
-        """A first token, or a whole answer, came after `wait_us`."""
-        self.first_token.add(wait_us, now_us)
-        self.touched_us = self.good_us = now_us
-        self.is_told = False
-        if is_streamed:
-            if self.stream_times is None:
-                self.stream_times = Window()
-            self.stream_times.add(wait_us)
-        else:
-            if self.whole_times is None:
-                self.whole_times = Window()
-            self.whole_times.add(wait_us)
+    def look(self) -> None:
+        """Count what came since the last look: (when it ended, first token after, tokens, written in).
 
-    def wrote(self, num_tokens: int, took_us: int) -> None:
-        """So many tokens were written in that time."""
-        if num_tokens > 1 and took_us >= MIN_SPEED_US:
-            speed = num_tokens * 1e6 / took_us
-            old = self.speed
-            self.speed = speed if not old else old + SPEED_WEIGHT * (speed - old)
+        The wait is negative for whole answers; a write of 0 tokens says nothing of speed, and a wait of 0
+        was counted already.
+        """
+        fresh = self.fresh
+        if not fresh:
+            return
+        self.is_told = False
+        self.touched_us = self.good_us = fresh[-1][0]
+        while fresh:
+            now_us, wait_us, num_tokens, wrote_us = fresh.popleft()
+            if wait_us > 0:
+                self._heard(wait_us, now_us, self.stream_times)
+            elif wait_us < 0:
+                self._heard(-wait_us, now_us, self.whole_times)
+            if num_tokens > 1 and wrote_us >= MIN_SPEED_US:
+                speed = num_tokens * 1e6 / wrote_us
+                self.speed = speed if not self.speed else self.speed + SPEED_WEIGHT * (speed - self.speed)
+
+    def mean_us(self, now_us: int) -> int:
+        """Peak-EWMA of the time to the first token; 0 if unknown."""
+        self.look()
+        return self.first_token.now(now_us)
+
+    def late_us(self, share: float, *, is_streamed: bool) -> int:
+        """Within which time this share of its first tokens, or whole answers, came; 0 if unknown."""
+        self.look()
+        return (self.stream_times if is_streamed else self.whole_times).share(share)
+
+    def tokens_per_s(self) -> float:
+        """A moving mean; 0 if unknown."""
+        self.look()
+        return self.speed
+
+    def waited(self, silent_us: int, now_us: int) -> None:
+        """Nothing came in this time."""
+        self.look()
+        self.first_token.at_least(silent_us, now_us)
+
+    def _heard(self, wait_us: int, now_us: int, times: Window) -> None:
+        self.first_token.add(wait_us, now_us)
+        times.add(wait_us)
 
     def read_headers(self, headers: Mapping[bytes, bytes], now_us: int) -> None:
         """An answer's headers: what they say of limits. Looked at only now and then."""
@@ -122,6 +158,7 @@ class Vitals:
 
     def digest(self, now_us: int, num_waiting: int = 0) -> Digest:
         """What the others are told."""
+        self.look()
         headroom = self.headroom(now_us)
         return Digest(
             name=self.name,
