@@ -202,9 +202,10 @@ class HealthTable:
         found = [each for each in self._vitals.values() if each.num_running or each.fresh or not each.is_told]
         if len(found) > MAX_DIGESTS:
             found = sorted(found, key=lambda each: -each.num_running)[:MAX_DIGESTS]
+        told = [each.digest(now_us) for each in found]
         for each in found:
             each.is_told = True
-        return [each.digest(now_us) for each in found]
+        return told
 
     def forget(self, providers: Iterable[str]) -> None:
         """These providers were configured anew: what went wrong before is not their fault."""

@@ -43,7 +43,6 @@ class Digest(msgspec.Struct, frozen=True, array_like=True):
     name: str
     credential: int
     num_running: int = 0
-    num_waiting: int = 0
     first_token_us: int = -1
     tokens_per_s: float = 0.0
     headroom: float = 1.0
@@ -156,7 +155,7 @@ class Vitals:
         """The share left of the tightest limit; 1.0 once it has been refilled, or if nothing was said."""
         return self.share if now_us < self.limits_until_us else 1.0
 
-    def digest(self, now_us: int, num_waiting: int = 0) -> Digest:
+    def digest(self, now_us: int) -> Digest:
         """What the others are told."""
         self.look()
         headroom = self.headroom(now_us)
@@ -164,7 +163,6 @@ class Vitals:
             name=self.name,
             credential=self.credential,
             num_running=self.num_running,
-            num_waiting=num_waiting,
             first_token_us=self.first_token.now(now_us) if self.first_token.at_us else -1,
             tokens_per_s=round(self.speed, 1),
             headroom=round(headroom, 4),
@@ -173,6 +171,7 @@ class Vitals:
 
     def adopt(self, told: Digest, now_us: int) -> None:
         """What the other workers know; what this one measured itself lately counts more."""
+        self.look()
         self.num_elsewhere = told.num_running
         if told.first_token_us >= 0 and self.is_told:
             self.first_token.value_us = float(told.first_token_us)

@@ -66,7 +66,7 @@ class Shares:
     def rotate(self) -> None:
         """Once a second: where there are fewer places than workers, who waits longest comes next."""
         self._round += 1
-        stay = {index: each for index, each in self.members.items() if not each.is_leaving}
+        stay = self._staying()
         for member in stay.values():
             if member.told > 0:
                 member.served_at = self._round
@@ -89,14 +89,22 @@ class Shares:
                 orders.append(Order(index, target, member.serial))
         return orders
 
+    def _staying(self) -> dict[int, Member]:
+        """Who gets a share anew: not those that drain, unless they have none and somebody waits there."""
+        return {
+            index: member
+            for index, member in self.members.items()
+            if not member.is_leaving or (member.demand and not member.held)
+        }
+
     def _targets(self) -> dict[int, int]:
         """Each worker's share once everything has come about."""
         targets = {
-            index: min(member.held, max(1, member.demand))
-            for index, member in self.members.items()
-            if member.is_leaving
+            index: min(member.held, max(1, member.demand)) for index, member in self.members.items()
         }
-        stay = {index: each for index, each in self.members.items() if not each.is_leaving}
+        stay = self._staying()
+        for index in stay:
+            del targets[index]
         left = max(0, self.limit - sum(targets.values()))
         if left < len(stay):
             order = sorted(stay, key=lambda index: (index not in self._chosen, index))
