@@ -140,7 +140,13 @@ def test_a_refused_credential_is_spared_longer() -> None:
         lengths.append(breaker.reopens_us - now)
         now = breaker.reopens_us
         breaker.try_probe(now)
-    assert lengths == [CREDENTIAL_US, 2 * CREDENTIAL_US, 4 * CREDENTIAL_US, 8 * CREDENTIAL_US, MAX_CREDENTIAL_US]
+    assert lengths == [
+        CREDENTIAL_US,
+        2 * CREDENTIAL_US,
+        4 * CREDENTIAL_US,
+        8 * CREDENTIAL_US,
+        MAX_CREDENTIAL_US,
+    ]
 
 
 _STEPS = st.lists(
@@ -186,7 +192,9 @@ def test_in_any_history_there_is_one_probe_and_a_recovery_is_noticed_in_time(
         if not breaker.is_probing:
             probe_until = 0
         assert breaker.reopens_us <= now + max(MAX_COOLDOWN_US, PROBE_US)
-        assert breaker.is_calm == (not (breaker.reopens_us or breaker.in_row or breaker.history or breaker.level))
+        assert breaker.is_calm == (
+            not (breaker.reopens_us or breaker.in_row or breaker.history or breaker.level)
+        )
     now += MAX_COOLDOWN_US  # it is well again
     breaker.try_probe(now)
     breaker.succeed(now)

@@ -26,9 +26,7 @@ def deployment(id: str = "p/m", credential: int = 0) -> Deployment:
 ONE, OTHER = deployment(), deployment("q/m")
 
 
-def fail(
-    table: HealthTable, one: Deployment, blame: Blame, code: str = "reset", **more: Any
-) -> None:
+def fail(table: HealthTable, one: Deployment, blame: Blame, code: str = "reset", **more: Any) -> None:
     times = (more.get("now", NOW), more.get("is_probe", False))
     table.went_wrong(one, blame, code, times, more.get("wait_us"))
 
