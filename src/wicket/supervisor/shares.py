@@ -99,9 +99,7 @@ class Shares:
 
     def _targets(self) -> dict[int, int]:
         """Each worker's share once everything has come about."""
-        targets = {
-            index: min(member.held, max(1, member.demand)) for index, member in self.members.items()
-        }
+        targets = {index: min(member.held, max(1, member.demand)) for index, member in self.members.items()}
         stay = self._staying()
         for index in stay:
             del targets[index]

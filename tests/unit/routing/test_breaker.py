@@ -1,7 +1,7 @@
 """The breaker: what opens it, for how long, one probe at a time, and a model of all its histories."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.routing.blame import Blame, blame_of
@@ -159,6 +159,7 @@ _STEPS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(_STEPS)
 def test_in_any_history_there_is_one_probe_and_a_recovery_is_noticed_in_time(
     steps: list[tuple[str, int, float]],

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.routing.lane import Lane
@@ -49,6 +49,7 @@ _STEPS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 4), st.integers(0, 8), _STEPS)
 def test_any_history_against_a_model(limit: int, max_waiting: int, steps: list[tuple[str, int]]) -> None:
     lane: Lane[tuple[int, int]] = Lane(limit, max_waiting)
@@ -103,6 +104,7 @@ def test_any_history_against_a_model(limit: int, max_waiting: int, steps: list[t
     assert len(started) == len(set(started)) and not set(started) & set(sent_away)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 5), st.lists(st.integers(0, 3), min_size=1, max_size=60))
 def test_nobody_waits_for_more_than_one_turn_of_each_other_caller(limit: int, callers: list[int]) -> None:
     lane: Lane[tuple[int, int]] = Lane(0, 1_000)

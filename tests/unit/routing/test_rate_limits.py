@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.routing.rate_limits import MAX_RESET_US, has_limits, parse_reset, read_limits
@@ -93,6 +93,7 @@ _NAMES = st.lists(st.sampled_from(_PIECES), max_size=4).map("".join) | st.text(m
 _VALUES = st.binary(max_size=30) | st.from_regex(rb"[0-9.:TZhms+-]{1,20}", fullmatch=True)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(_NAMES.map(lambda name: name.encode()), _VALUES, max_size=12))
 def test_rubbish_is_harmless(headers: dict[bytes, bytes]) -> None:
     has_limits(headers)

@@ -1,6 +1,6 @@
 """A limit divided between workers: the sum holds at every moment, and nobody waits for ever."""
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.supervisor.shares import Shares
@@ -131,6 +131,7 @@ _STEPS = st.lists(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 9), _STEPS)
 def test_the_sum_never_exceeds_the_limit(limit: int, steps: list[tuple[str, int]]) -> None:
     crew, born = Crew(limit), 0
