@@ -174,6 +174,18 @@ def test_active_probes_spare_callers_and_let_one_request_in_when_they_are_good(
     assert probes()
 
 
+def test_a_refused_credential_is_probed_with_itself(open_gateway: Open, provider: Provider) -> None:
+    gateway = open_gateway(config(1, 'api_key = "key-a"\nprobe_s = 1'))
+    provider.script(rule(when={"key": "key-a"}, error="authentication"))
+    assert gateway.chat("pair").headers["x-wicket-deployment"] == "two/second"
+    provider.until(lambda log: len([one for one in log if one.method == "GET"]) == 2)
+    assert gateway.chat("pair").headers["x-wicket-deployment"] == "two/second"
+    assert set(keys([one for one in provider.log if one.method == "GET"])) == {"key-a"}
+    provider.script()
+    until(lambda: gateway.chat("pair").headers["x-wicket-deployment"] == "one/first")
+    until(lambda: gateway.admin("GET", "/admin/v1/status")["credentials"] == [])
+
+
 def test_nothing_is_probed_unasked(open_gateway: Open, provider: Provider) -> None:
     gateway = open_gateway(
         MINE + '[models.pair]\ndeployments = ["mine/first", "mine/second"]\n[server]\nport=0'
