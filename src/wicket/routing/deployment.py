@@ -33,6 +33,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
+    warning: str = ""  # what callers are told of its model's end, in ASCII on one line
 
 
 class Timeouts(msgspec.Struct, frozen=True):
