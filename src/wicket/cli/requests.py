@@ -40,7 +40,7 @@ def show_request(args: argparse.Namespace) -> None:
         [
             attempt["deployment"],
             attempt["status"] or "-",
-            attempt["reason"],
+            attempt["reason"] + (" (probe)" if attempt.get("is_probe") else ""),
             milliseconds(attempt["first_token_ms"]),
             milliseconds(attempt["ended_ms"]),
             dollars(attempt["cost_usd"]),

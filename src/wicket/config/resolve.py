@@ -62,6 +62,9 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
         models=table.models,
         prices=table.prices,
+        max_concurrent=table.max_concurrent,
+        queue=table.queue,
+        probe_s=table.probe_s,
         reason="declared in the configuration",
     )
 

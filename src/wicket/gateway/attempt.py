@@ -19,6 +19,7 @@ from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts, Frame
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
+from wicket.gateway import observe
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.wire import json
@@ -26,7 +27,9 @@ from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
 if TYPE_CHECKING:
     from wicket.gateway.call import Call
+    from wicket.gateway.lanes import Place
     from wicket.gateway.request import Prepared
+    from wicket.routing.vitals import Vitals
     from wicket.upstream.contract import Exchange
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -63,6 +66,11 @@ class Attempt:
     reason = ""
     dropped: tuple[str, ...] = ()
     taken: list[bytes] | None = None  # the frames that the caller got, where they are kept as an example
+    place: Place | None = None  # in its provider's lane, where there is one
+    vitals: Vitals | None = None  # of its deployment, while it runs there
+    is_probe = False  # sent while its deployment was spared, to see whether it is well again
+    has_rivals = False  # the plan has others
+    has_others = False  # behind it in the plan
     num_taken = 0  # bytes of the answer that the caller got, counted where it is kept as an example
     _bill: tuple[Usage, int] | None = None
 
@@ -178,8 +186,15 @@ class Attempt:
         if not self.done:
             self.reason = reason
             self._over()
+        if self.vitals is not None or self.place is not None:
+            observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
+
+    def refuse(self, fault: Fault) -> None:
+        """It can't go out."""
+        if not self.done:
+            self._fail(fault)
 
     def take(self) -> bytes:
         """The frames that wait to be forwarded, as one block of bytes."""
@@ -211,6 +226,8 @@ class Attempt:
     def forget(self) -> None:
         """Settled: whatever still comes concerns nobody."""
         self.done = True
+        if self.vitals is not None or self.place is not None:
+            observe.over(self)
         self.report = _ignore
 
     def _usage(self) -> Usage:
@@ -339,6 +356,8 @@ class Attempt:
         if not self.spoke and (spoke or finished or self.done):
             self.spoke = True
             self.first_token_us = now
+            if self.has_rivals or self.is_probe:
+                observe.spoke(self, now)
             self.report(Spoke(self.number, now))
             if newly_finished and not self.done:
                 self.report(Finished(self.number, now))
@@ -381,6 +400,8 @@ class Attempt:
         self.fault = fault
         self.reason = "stale_connection" if is_stale else fault.code
         self._over()
+        if self.vitals is not None or self.place is not None:
+            observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
         self.report(Failed(self.number, self.ended_us, fault, is_stale))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
@@ -18,6 +19,7 @@ from wicket.dialects.contract import Body, Counts
 from wicket.dialects.hub import Conversation
 from wicket.dialects.translation import Ending
 from wicket.errors import CallerFault, Fault
+from wicket.gateway import observe
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 from wicket.gateway.cascade import (
@@ -111,7 +113,7 @@ class Drive:
         if len(self.plan) > 1:
             floor = floor_now(gate.cascades, call) if route.task else 0.0
             is_chat = not route.floor or is_conversation(call.api)
-            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat)
+            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat, gate.health)
             self.plan = plan(route, facts)
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
@@ -190,6 +192,19 @@ class Drive:
             fault.elsewhere = True  # another deployment may well be able to say it
             asyncio.get_running_loop().call_soon(self.feed, attempt.not_sent(fault))  # not inside this step
             return
+        if len(self.plan) > 1:
+            attempt.has_rivals = True
+            attempt.has_others = action.candidate + 1 < len(self.plan)
+        if gate.lanes.by_provider and deployment.provider in gate.lanes.by_provider:
+            gate.lanes.enter(attempt, partial(self._ask_late, attempt, prepared, action, body))
+        else:
+            self._ask(attempt, prepared, action, body, extra)
+
+    def _ask(
+        self, attempt: Attempt, prepared: Prepared, action: Send, body: Body, extra: bytes = b""
+    ) -> None:
+        call, gate, deployment = self.call, self.gate, attempt.deployment
+        observe.sent(attempt, gate.health)
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
@@ -198,6 +213,13 @@ class Drive:
             connect_ms=call.route.timeouts.connect_ms,
             fresh=action.is_fresh,
         )
+
+    def _ask_late(self, attempt: Attempt, prepared: Prepared, action: Send, body: Body) -> None:
+        """A provider's lane has room now; this may be in the middle of another request's turn."""
+        try:
+            self._ask(attempt, prepared, action, body)
+        except Exception:
+            self._collapse()
 
     def _body(self, prepared: Prepared) -> Body:
         """What this deployment gets. Raises `CallerFault` for what it can't be told."""

@@ -72,4 +72,5 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         ended_us=attempt.ended_us - started_us if attempt.ended_us >= 0 else -1,
         cost_nanos=cost,
         usage=usage,
+        is_probe=attempt.is_probe,
     )
