@@ -62,6 +62,8 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
         models=table.models,
         prices=table.prices,
+        region=table.region or (row.region if row else ""),
+        data_collection=table.data_collection or (row.data_collection if row else ""),
         reason="declared in the configuration",
     )
 

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
-from typing import Protocol
 
 import msgspec
 
 from wicket.accounts.callers import Caller
-from wicket.accounts.keys import allows_model
 from wicket.dialects.openai_chat import CHAT, CLASSIFY, COMPLETIONS, EMBEDDINGS, wants_usage
-from wicket.errors import CallerFault, KeyFault, PermissionFault
+from wicket.errors import CallerFault, KeyFault
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
+from wicket.gateway.resolve import Routes, asked
 from wicket.routing.deployment import Route
 from wicket.wire import fields as top
 
-MAX_MODEL_JSON = 2_048  # bytes, escapes included
 _COUNTS = ("max_tokens", "max_completion_tokens")
-MODEL_NAME = re.compile(r"[\x21-\x7e]{1,256}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _NEEDS = {
     CHAT.name: "messages",
@@ -29,22 +25,10 @@ _NEEDS = {
 }
 
 
-class Routes(Protocol):
-    """What admission asks of the compiled configuration."""
-
-    def resolve(self, name: str, /) -> Route:
-        """The route for a model name; raises `UnknownModelFault`."""
-        ...
-
-    def header_task(self, value: bytes, /) -> str:
-        """The task that a caller asks for by header; raises `CallerFault`."""
-        ...
-
-
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
     fields = top.peek(arrival.body)
-    model = _model(bytes(fields.get("model", b"null")))
+    request = asked(fields, caller, routes)
     _require(fields, _NEEDS.get(arrival.api.name))
     for name in _COUNTS:
         if name in fields:
@@ -52,9 +36,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     is_streamed = top.flag(fields, "stream")
     if is_streamed and not arrival.api.can_stream:
         raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
-    if not allows_model(caller, model):
-        raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
-    route = routes.resolve(model)
+    route = request.route
     if arrival.api is CLASSIFY:
         route = _local(route)
     return Call(
@@ -63,7 +45,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         caller=caller,
         fields=fields,
         body_bytes=len(arrival.body),
-        model=model,
+        model=request.model,
         route=route,
         is_streamed=is_streamed,
         wants_usage=is_streamed and wants_usage(fields),
@@ -75,6 +57,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
             if route.collect or COLLECT_HEADER in arrival.headers
             else None
         ),
+        preferences=request.preferences,
     )
 
 
@@ -89,19 +72,6 @@ def _local(route: Route) -> Route:
         message += "name a label mini, as in 'mini/TASK'."
         raise CallerFault("not_local", message, param="model", status=404)
     return msgspec.structs.replace(route, deployments=found, task="", collect="")
-
-
-@lru_cache(maxsize=4096)
-def _model(raw: bytes) -> str:
-    model = top.text({"model": msgspec.Raw(raw)}, "model") if len(raw) < MAX_MODEL_JSON else "\0"
-    if not model:
-        raise CallerFault(
-            "missing_field", "'model' is required: GET /v1/models lists what there is.", param="model"
-        )
-    if MODEL_NAME.fullmatch(model) is None:
-        message = "'model' must be 1 to 256 printable ASCII characters without blanks."
-        raise CallerFault("invalid_value", message, param="model")
-    return model
 
 
 def check_live(caller: Caller | None, now_ms: int) -> Caller:

@@ -9,6 +9,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.dialects.contract import Api
 from wicket.routing.deployment import Route
+from wicket.routing.preferences import Preferences
 from wicket.wire.fields import Fields
 
 
@@ -35,6 +36,7 @@ class Call(msgspec.Struct, frozen=True):
     unix_ms: int
     trace: bytes = b""  # a `traceparent` header line for the upstream, b"" for none
     collected: Collected | None = None  # what it is an example of, None for nothing
+    preferences: Preferences | None = None  # the caller's own routing, None for none
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
 from wicket.accounts.request_ids import format_id
-from wicket.dialects.openai_chat import CHAT
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
@@ -23,7 +22,6 @@ from wicket.gateway.cascade import (
     confidence_header,
     floor_header,
     floor_line,
-    floor_now,
     note_cascade,
 )
 from wicket.gateway.collect import example_of
@@ -43,11 +41,11 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
+from wicket.gateway.planning import planned
 from wicket.gateway.request import request_bytes
 from wicket.gateway.settle import charge_of, settle
 from wicket.gateway.walk import NEVER, State, Walk, step
 from wicket.routing.deployment import Deployment
-from wicket.routing.plan import Facts, plan
 from wicket.wire import json
 
 _log = logging.getLogger("wicket.gateway")
@@ -100,16 +98,14 @@ class Drive:
     )
 
     def __init__(self, gate: Gate, call: Call, reply: Reply) -> None:
+        """Plan it. Raises `CallerFault` when the request's limits leave nobody to ask."""
         self.gate = gate
         self.call = call
         self.reply = reply
         route = call.route
         self.plan: Sequence[Deployment] = route.deployments
-        if len(self.plan) > 1:
-            floor = floor_now(gate.cascades, call) if route.task else 0.0
-            is_chat = not route.floor or call.api is CHAT
-            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat)
-            self.plan = plan(route, facts)
+        if len(self.plan) > 1 or call.preferences is not None or route.limits is not None:
+            self.plan = planned(gate, call)
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
         self.answer: Attempt | None = None
@@ -181,7 +177,8 @@ class Drive:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
         self.attempts.append(attempt)
         body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
-        attempt.dropped = body.dropped
+        wished = call.preferences
+        attempt.dropped = body.dropped if wished is None else wished.dropped + body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
             request_bytes(prepared, call, body, extra),

@@ -12,10 +12,11 @@ from wicket.accounts.example import Example
 from wicket.accounts.record import Record
 from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
-from wicket.gateway.admit import Routes
 from wicket.gateway.cascade import Cascade
 from wicket.gateway.request import Rates, RequestHeads
+from wicket.gateway.resolve import Routes
 from wicket.gateway.rules import RuleBook
+from wicket.routing.plan import Health
 from wicket.upstream.contract import Exchange, Pool
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Gate:
         self.heads = RequestHeads(self.rates)
         self.rules = RuleBook()
         self.unready: frozenset[str] = frozenset()
+        self.health: Health | None = None
         self.cascades: Mapping[str, Cascade] = {}
         self.checks: Checks | None = None
         self.active: set[Drive] = set()

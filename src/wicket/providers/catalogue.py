@@ -28,7 +28,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     Without `lists_models` the facts do not say what an account can call; `facts_from` names the row whose
-    facts hold where there are none of its own. `sources` say what the row was read from.
+    facts hold where there are none of its own. `region` is where all of it runs,
+    `data_collection` whether its terms for API customers "deny" or "allow" that requests are kept to train
+    on; "" for both is unknown. With `is_router` it routes by suffixes of a model's name itself, so these are
+    left to it. `sources` say what the row was read from.
     """
 
     name: str = ""
@@ -48,6 +51,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
     lists_models: bool = True
     facts_from: str = ""
+    region: str = ""
+    data_collection: Literal["", "allow", "deny"] = ""
+    is_router: bool = False
     note: str = ""
     docs: str
     sources: tuple[str, ...]
@@ -68,7 +74,8 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of one model at one provider. Prices are pico-USD (1e-12 USD) per token.
 
     `date` is when the price was read or last changed at its source; `also` are other exact names of it.
-    Sizes are in tokens, 0 for unknown.
+    Sizes are in tokens, 0 for unknown. `features` are those of `routing.deployment.FEATURES` it has, all of
+    them, or None where nobody said.
     """
 
     provider: str
@@ -83,6 +90,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context_tokens: int = 0
     max_output_tokens: int = 0
     kind: Literal["chat", "embedding"] = "chat"
+    features: tuple[str, ...] | None = None
     also: tuple[str, ...] = ()
     tiers: tuple[Tier, ...] = ()
     is_deprecated: bool = False
