@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from wicket.routing.deployment import Deployment
 
 BYTES_PER_TOKEN = 4  # English prose with its JSON around it; where all are read alike it decides nothing
@@ -26,4 +28,4 @@ def cost_pico(one: Deployment, num_input: int, num_output: int) -> int | None:
 
 def dollars(pico: int) -> str:
     """Pico-USD as dollars, with three digits that count."""
-    return f"{pico / 1e12:.3g}"
+    return format(Decimal(f"{pico / 1e12:.3g}"), "f")

@@ -162,7 +162,7 @@ def reason_of(one: Deployment, name: str, facts: Facts) -> str:
     if rank == _FAILED:
         return f"last: its engine is not ready; {said}"
     if rank > _FULL:
-        return f"last: it cools for {max(0, rank - facts.now_us) / 1e6:.1f} s; {said}"
+        return f"last: it cools for {(rank - _FULL - facts.now_us) / 1e6:.1f} s; {said}"
     return f"late: no room for one more; {said}" if rank else said
 
 
@@ -177,8 +177,8 @@ def _rank(one: Deployment, facts: Facts) -> int:
     if health is None:
         return 0
     reopens_us = health.reopens_us(one)
-    if reopens_us:
-        return max(reopens_us, _FULL + 1)
+    if reopens_us > facts.now_us:
+        return reopens_us + _FULL
     return 0 if health.has_room(one) else _FULL
 
 

@@ -25,10 +25,12 @@ from wicket.gateway.admit import admit, check_live
 from wicket.gateway.call import Arrival
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
+from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.heads import HeadMemo, KnownHead, Parts
 from wicket.server.reply import HttpReply, StatusLines
+from wicket.wire import json
 
 _KEPT = frozenset(
     b"authorization x-api-key api-key traceparent content-length expect "
@@ -321,7 +323,11 @@ class InferenceProtocol(HttpToolsProtocol):
             routes = gate.check_room()
             check_live(caller, unix_ms)
             arrival = Arrival(api, self.kept, body, number, self.started_us, unix_ms)
-            drive = Drive(gate, admit(arrival, caller, routes), reply)
+            call = admit(arrival, caller, routes)
+            if call.preferences is not None and call.preferences.is_explained:
+                reply.whole(200, b"x-request-id: req_%016x\r\n" % number, json.encode(explain(gate, call)))
+                return
+            drive = Drive(gate, call, reply)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
             return

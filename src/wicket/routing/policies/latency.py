@@ -36,7 +36,7 @@ def _waits(candidates: Sequence[Deployment], facts: Facts) -> list[int]:
         return [0] * len(candidates)
     firsts = [health.first_token_us(one, facts.now_us) for one in candidates]
     running = [health.num_running(one) for one in candidates]
-    slowest = max(firsts)
+    slowest = max(firsts, default=0) or 1
     return [
         (first or slowest) * (busy + 1) if first or busy else 0
         for first, busy in zip(firsts, running, strict=True)
