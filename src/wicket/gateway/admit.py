@@ -11,8 +11,9 @@ from wicket.dialects.openai_chat import CHAT, CLASSIFY, COMPLETIONS, EMBEDDINGS,
 from wicket.errors import CallerFault, KeyFault
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
-from wicket.gateway.resolve import Routes, asked
+from wicket.gateway.resolve import Routes, check_allowed, chosen, model_name
 from wicket.routing.deployment import Route
+from wicket.routing.preferences import OURS
 from wicket.wire import fields as top
 
 _COUNTS = ("max_tokens", "max_completion_tokens")
@@ -28,7 +29,14 @@ _NEEDS = {
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
     fields = top.peek(arrival.body)
-    request = asked(fields, caller, routes)
+    preferences = None
+    if OURS.isdisjoint(fields):
+        model = model_name(bytes(fields.get("model", b"null")))
+        if caller.models:
+            check_allowed(caller, model, "model")
+        route = routes.resolve(model)
+    else:
+        model, route, preferences = chosen(fields, caller, routes)
     _require(fields, _NEEDS.get(arrival.api.name))
     for name in _COUNTS:
         if name in fields:
@@ -36,7 +44,6 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     is_streamed = top.flag(fields, "stream")
     if is_streamed and not arrival.api.can_stream:
         raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
-    route = request.route
     if arrival.api is CLASSIFY:
         route = _local(route)
     return Call(
@@ -45,7 +52,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         caller=caller,
         fields=fields,
         body_bytes=len(arrival.body),
-        model=request.model,
+        model=model,
         route=route,
         is_streamed=is_streamed,
         wants_usage=is_streamed and wants_usage(fields),
@@ -57,7 +64,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
             if route.collect or COLLECT_HEADER in arrival.headers
             else None
         ),
-        preferences=request.preferences,
+        preferences=preferences,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from wicket.dialects.contract import Api
 from wicket.dialects.openai_chat import CHAT
@@ -29,10 +30,11 @@ def read_needs(
     fields: Fields, api: Api, num_bytes: int, route: Route, preferences: Preferences | None
 ) -> Needs:
     """The needs that matter on this route; messages are searched, never decoded."""
+    is_chat = api is CHAT
     has_all = preferences is not None and preferences.require_parameters
     return Needs(
-        features=tuple([name for name in route.questions if _needs(name, fields)]) if api is CHAT else (),
-        least_input_tokens=_least_input(fields, num_bytes) if api is CHAT else 0,
+        features=_features(route.questions, fields) if is_chat and route.questions else (),
+        least_input_tokens=_least_input(fields, num_bytes) if is_chat else 0,
         output_tokens=output_limit(fields),
         parameters=tuple([name for name in fields if name not in _ALWAYS_KNOWN]) if has_all else (),
     )
@@ -46,12 +48,17 @@ def output_limit(fields: Fields) -> int:
     return 0
 
 
-def _needs(feature: str, fields: Fields) -> bool:
+def _features(asked: Sequence[str], fields: Fields) -> tuple[str, ...]:
+    messages = bytes(fields.get("messages", b""))
+    if b'"type"' not in messages:  # no parts: texts only
+        messages = b""
+    return tuple([name for name in asked if _needs(name, fields, messages)])
+
+
+def _needs(feature: str, fields: Fields, messages: bytes) -> bool:
     if feature in _PARTS:
         mark, pattern = _PARTS[feature]
-        messages = fields.get("messages")
-        data = bytes(messages) if messages is not None else b""
-        return mark in data and pattern.search(data) is not None
+        return mark in messages and pattern.search(messages) is not None
     if feature == "tools":
         raw = fields.get("tools")
         return raw is not None and bytes(memoryview(raw)[:8]) not in _EMPTY

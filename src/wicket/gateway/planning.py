@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from wicket.dialects.openai_chat import CHAT
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
@@ -40,10 +42,9 @@ class Situation(Protocol):
 def planned(now: Situation, call: Call) -> Sequence[Deployment]:
     """Who is asked, in order. Raises `CallerFault` when nobody is left, with the reasons."""
     route = call.route
-    facts = facts_of(now, call)
     if call.preferences is None and route.limits is None and not _tells_apart(call):
-        return plan(route, facts)
-    found = chosen(call, facts)
+        return plan(route, _facts(now, call) if route.policy != "price" else facts_of(now, call))
+    found = chosen(call, facts_of(now, call))
     if not found.order:
         raise nobody_left(call, found.removed)
     # a tuple of its own where the route is: what is remembered of a route is so for its own deployments
@@ -51,18 +52,19 @@ def planned(now: Situation, call: Call) -> Sequence[Deployment]:
 
 
 def facts_of(now: Situation, call: Call) -> Facts:
-    """The facts for one request."""
-    route = call.route
-    return Facts(
-        call.started_us,
-        call.id,
-        now.unready,
-        floor_now(now.cascades, call) if route.task else 0.0,
-        not route.floor or call.api is CHAT,
-        now.health,
-        input_tokens(call.body_bytes),
-        output_limit(call.fields),
+    """The facts for one request, its size included."""
+    return msgspec.structs.replace(
+        _facts(now, call),
+        input_tokens=input_tokens(call.body_bytes),
+        output_tokens=output_limit(call.fields),
     )
+
+
+def _facts(now: Situation, call: Call) -> Facts:
+    route = call.route
+    floor = floor_now(now.cascades, call) if route.task else 0.0
+    is_chat = not route.floor or call.api is CHAT
+    return Facts(call.started_us, call.id, now.unready, floor, is_chat, now.health)
 
 
 def chosen(call: Call, facts: Facts) -> Plan:

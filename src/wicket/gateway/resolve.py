@@ -15,7 +15,7 @@ from wicket.errors import CallerFault, PermissionFault, UnknownModelFault
 from wicket.routing.deployment import Route, Timeouts
 from wicket.routing.filters import with_questions
 from wicket.routing.plan import POLICIES, SUFFIXES
-from wicket.routing.preferences import OURS, Preferences, read_preferences
+from wicket.routing.preferences import Preferences, read_preferences
 from wicket.wire import fields as top
 
 MAX_MODEL_JSON = 2_048  # bytes, escapes included
@@ -42,22 +42,12 @@ class Routes(Protocol):
         ...
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """What was asked for, and the route that answers it."""
+def chosen(fields: top.Fields, caller: Caller, routes: Routes) -> tuple[str, Route, Preferences]:
+    """The first model that a request with routing of its own asks for, its route, and what it says of it.
 
-    model: str
-    route: Route
-    preferences: Preferences | None = None
-
-
-def asked(fields: top.Fields, caller: Caller, routes: Routes) -> Asked:
-    """Read the model and the routing. Raises `CallerFault` naming the field."""
+    Raises `CallerFault` naming the field.
+    """
     raw = bytes(fields.get("model", b"null"))
-    if OURS.isdisjoint(fields):
-        model = _model(raw)
-        if caller.models:
-            _check_allowed(caller, model, "model")
-        return Asked(model, routes.resolve(model))
     wanted = read_preferences(fields, routes.providers_called, POLICIES)
     names = list(wanted.models)
     for index, name in enumerate(names):
@@ -65,12 +55,12 @@ def asked(fields: top.Fields, caller: Caller, routes: Routes) -> Asked:
             raise _bad_name(f"models[{index}]")
     params = [f"models[{index}]" for index in range(len(names))]
     if raw != b"null" or not names:
-        model = _model(raw)
+        model = model_name(raw)
         params = ["model", *(param for name, param in zip(names, params, strict=True) if name != model)]
         names = [model, *(name for name in names if name != model)]
     found = [_find(name, param, caller, routes, wanted) for name, param in zip(names, params, strict=True)]
     _check_choosers(found, params, wanted)
-    return Asked(names[0], _timed(_merged(found), wanted), wanted)
+    return names[0], _timed(_merged(found), wanted), wanted
 
 
 def stem_of(name: str) -> str:
@@ -81,7 +71,7 @@ def stem_of(name: str) -> str:
 
 def _find(name: str, param: str, caller: Caller, routes: Routes, wanted: Preferences) -> Route:
     if caller.models:
-        _check_allowed(caller, name, param)
+        check_allowed(caller, name, param)
     try:
         return (routes.resolve_all if wanted.chooses else routes.resolve)(name)
     except UnknownModelFault as fault:
@@ -89,7 +79,8 @@ def _find(name: str, param: str, caller: Caller, routes: Routes, wanted: Prefere
         raise
 
 
-def _check_allowed(caller: Caller, name: str, param: str) -> None:
+def check_allowed(caller: Caller, name: str, param: str) -> None:
+    """Raise `PermissionFault` if the key may not use the model; a suffix of ours changes nothing."""
     stem = stem_of(name)
     if not allows_model(caller, name) and not (stem and allows_model(caller, stem)):
         raise PermissionFault("model_not_allowed", f"This key may not use '{name}'.", param=param)
@@ -140,7 +131,8 @@ def _timed(route: Route, wanted: Preferences) -> Route:
 
 
 @lru_cache(maxsize=4096)
-def _model(raw: bytes) -> str:
+def model_name(raw: bytes) -> str:
+    """The name in a JSON text. Raises `CallerFault` for anything else."""
     model = top.text({"model": msgspec.Raw(raw)}, "model") if len(raw) < MAX_MODEL_JSON else "\0"
     if not model:
         raise CallerFault(

@@ -100,9 +100,9 @@ def _why_not(
     what = _lacking(one, needs)
     if what:
         return Removed(one, what)
-    dropped = [name for name in needs.parameters if name in one.remove]
-    if dropped:
-        return Removed(one, f"takes no '{dropped[0]}'", "provider.require_parameters")
+    for name in needs.parameters:
+        if name in one.remove:
+            return Removed(one, f"takes no '{name}'", "provider.require_parameters")
     return None
 
 
