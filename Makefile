@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 PYTHON ?=
 ARGS ?=
+TESTERS ?= 4
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 export PYTHON
@@ -23,7 +24,7 @@ install-test:
 	@sh scripts/install.sh test
 
 test: install-test ## all tests that need neither torch nor Node (under five minutes)
-	@$(PYTEST) -m "not lab and not services and not faults" $(ARGS)
+	@$(PYTEST) -m "not lab and not services and not faults" -n $(TESTERS) --dist loadfile $(ARGS)
 
 test-services: install-test ## real clients: Node SDKs and others
 	@$(PYTEST) -m services $(ARGS)

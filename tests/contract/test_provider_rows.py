@@ -77,7 +77,7 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
     else:
         assert row.auth_optional and headers == {}
     chat = next(api for api in module(row.dialect).APIS if api.name == "chat.completions")
-    target = module(row.dialect).target(deployment, chat)
+    target = module(row.dialect).target(deployment, chat, streamed=False)
     assert target == urlsplit(row.base_url.replace("{account}", "acc")).path + "/chat/completions"
 
 
@@ -86,5 +86,5 @@ def test_a_dated_azure_api_has_its_deployment_in_the_path() -> None:
     config = parse(text, {}, source="wicket.toml", base=Path("/"))
     (deployment,) = compile_snapshot(config, version=1, engine_sockets={}).resolve("azure/my-gpt").deployments
     chat = next(api for api in module("openai_chat").APIS if api.name == "chat.completions")
-    target = module("openai_chat").target(deployment, chat)
+    target = module("openai_chat").target(deployment, chat, streamed=False)
     assert target == "/openai/deployments/my-gpt/chat/completions?api-version=2024-10-21"

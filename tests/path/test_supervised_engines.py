@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,10 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def place() -> Iterator[Place]:
+    """In a folder with a short name: sockets in its `run` must fit into an address (108 bytes)."""
+    with tempfile.TemporaryDirectory(prefix="engines") as folder:
+        yield Place(Path(folder))
 
 
 @pytest.fixture

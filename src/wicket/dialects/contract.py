@@ -24,6 +24,9 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_1h_tokens: int = 0  # of the cache-write tokens, those kept for an hour
+    input_audio_tokens: int = 0  # of the input
+    output_audio_tokens: int = 0  # of the output
 
 
 class Api(msgspec.Struct, frozen=True):
@@ -69,7 +72,7 @@ class Dialect(Protocol):
 
     APIS: Sequence[Api]
 
-    def target(self, deployment: Deployment, api: Api) -> str:
+    def target(self, deployment: Deployment, api: Api, *, streamed: bool) -> str:
         """The request target (path and query) at this deployment."""
         ...
 

@@ -108,7 +108,7 @@ _SILENT = Frame()
 _DONE = Frame(is_done=True)
 
 
-def target(deployment: Deployment, api: Api) -> str:
+def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
     """`base_path` + template + the API's path + query."""
     middle = deployment.path_template.replace("{model}", deployment.model)
     query = f"?{deployment.query}" if deployment.query else ""

@@ -84,4 +84,4 @@ def _head(deployment: Deployment, api: Api, dialect: Dialect, streamed: bool) ->
         ("content-type", "application/json"),
         ("user-agent", "wicket"),
     ]
-    return head("POST", dialect.target(deployment, api), deployment.origin, headers)
+    return head("POST", dialect.target(deployment, api, streamed=streamed), deployment.origin, headers)

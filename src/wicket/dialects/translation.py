@@ -1,0 +1,115 @@
+"""What a dialect offers so that a caller of one dialect reaches a provider of another: readers and writers.
+
+A dialect is a file or, where it needs more room, a package of the same name; either way these names stand at
+its top level. `Spoken` is the provider's side, `Heard` the caller's; a dialect may have one of them only.
+All of it is pure: no clock, no I/O, equal inputs give equal bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from wicket.dialects.contract import Api, Body
+from wicket.dialects.hub import Completion, Conversation, Delta
+from wicket.errors import Fault
+from wicket.routing.deployment import Deployment
+from wicket.wire.fields import Fields
+
+
+class Splitter(Protocol):
+    """Cuts a stream's bytes into whole frames, wherever they were split. `wire.sse` has the one for SSE."""
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The frames that `data` completes. Raises `wire.sse.FrameTooLong`."""
+        ...
+
+    def finish(self) -> bytes:
+        """What is left of an unfinished frame."""
+        ...
+
+
+class StreamReader(Protocol):
+    """Reads one provider stream, payload by payload (an SSE frame's data, an event's JSON)."""
+
+    def feed(self, payload: bytes) -> Sequence[Delta]:
+        """What a payload says. Raises `UpstreamBroken` if it is not one of this dialect."""
+        ...
+
+    def finish(self) -> Sequence[Delta]:
+        """What can be said once the bytes are at their end: e.g. the parts that were still open."""
+        ...
+
+
+class StreamWriter(Protocol):
+    """Writes one stream to a caller, as whole frames with their blank lines."""
+
+    def write(self, delta: Delta) -> bytes:
+        """The frames for a delta, b"" where the dialect has nothing to say."""
+        ...
+
+    def finish(self, cost_usd: float | None) -> bytes:
+        """The last frames: finish reason, usage if the dialect or the caller wants it, end mark."""
+        ...
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a writer must know of the request: its id in our spelling, when it came, the caller's fields."""
+
+    id: str
+    created_s: int
+    model: str
+    fields: Fields
+    wants_usage: bool = True
+
+
+class Spoken(Protocol):
+    """A dialect as a provider speaks it."""
+
+    CONVERSATION: Api  # the API that conversations go to
+    STREAM_TYPE: bytes  # the content type of its streams, up to the semicolon
+
+    def write_request(self, conversation: Conversation, deployment: Deployment, *, streamed: bool) -> Body:
+        """The body and what was left out, in the caller's names. Raises `CallerFault` likewise."""
+        ...
+
+    def read_completion(self, data: bytes) -> Completion:
+        """A whole answer. Raises `UpstreamBroken`, or the fault that it tells of."""
+        ...
+
+    def stream_reader(self) -> StreamReader:
+        """A reader for one stream."""
+        ...
+
+    def splitter(self) -> Splitter:
+        """A splitter for one stream."""
+        ...
+
+
+class Heard(Protocol):
+    """A dialect as a caller speaks it."""
+
+    CONVERSATION: Api
+    KEEP_ALIVE: bytes  # a frame without meaning
+
+    def read_request(self, fields: Fields) -> Conversation:
+        """The request's meaning. Raises `CallerFault` naming the field."""
+        ...
+
+    def write_completion(self, completion: Completion, asked: Asked, cost_usd: float | None) -> bytes:
+        """A whole answer as JSON bytes."""
+        ...
+
+    def stream_writer(self, asked: Asked) -> StreamWriter:
+        """A writer for one stream."""
+        ...
+
+    def fault_body(self, fault: Fault, request_id: str) -> bytes:
+        """An error answer as JSON bytes."""
+        ...
+
+    def fault_frame(self, fault: Fault, request_id: str) -> bytes:
+        """An error inside a stream, as whole frames; no client takes it for a normal stop."""
+        ...
