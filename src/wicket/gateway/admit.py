@@ -78,7 +78,7 @@ def _local(route: Route) -> Route:
         message = f"'{route.name}' has no model of its own here, and only such a one says labels: "
         message += "name a label mini, as in 'mini/TASK'."
         raise CallerFault("not_local", message, param="model", status=404)
-    return msgspec.structs.replace(route, deployments=found, task="", collect="")
+    return msgspec.structs.replace(route, deployments=found, parts=(), task="", collect="")
 
 
 def check_live(caller: Caller | None, now_ms: int) -> Caller:
