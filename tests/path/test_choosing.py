@@ -185,7 +185,8 @@ def test_explain_shows_the_plan_and_asks_nobody(house: Gateway, provider: Provid
     shown = [(one["deployment"], one["credential"]) for one in plan["candidates"]]
     assert shown == [("two/second", 0), ("two/second", 1), ("two/shared", 0), ("two/shared", 1)]
     first = plan["candidates"][0]
-    assert (first["features"], first["context_tokens"], first["region"]) == (["tools", "vision"], 8000, None)
+    assert (first["context_tokens"], first["region"]) == (8000, None)
+    assert first["features"]["vision"] is True and first["features"]["audio"] is False
     assert first["reason"].startswith("provider.order[0]; as configured")
     assert plan["candidates"][2]["estimate_usd"] > 0
     assert [(one["deployment"], one["reason"]) for one in plan["filtered"]] == [

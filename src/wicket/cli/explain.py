@@ -137,6 +137,12 @@ def _row(one: Mapping[str, Any]) -> list[str]:
         str(one["credential"]),
         "unknown" if cost is None else dollars(round(cost * 1e12)),
         f"{context:,}" if context else "unknown",
-        "unknown" if features is None else ", ".join(features) or "none",
+        _features(features),
         one["reason"],
     ]
+
+
+def _features(known: Mapping[str, bool | None]) -> str:
+    """What it can, and what it can't with a dash before it."""
+    said = [name if has else f"-{name}" for name, has in known.items() if has is not None]
+    return " ".join(said) or "unknown"

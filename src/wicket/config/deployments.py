@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -18,7 +18,7 @@ from wicket.config.schema import (
     Provider,
 )
 from wicket.providers import catalogue
-from wicket.routing.deployment import Deployment, Limits
+from wicket.routing.deployment import FEATURES, Deployment, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
@@ -109,13 +109,14 @@ def with_facts(deployment: Deployment, table: DeploymentTable) -> Deployment:
     """The same deployment with what the operator says of it."""
     told = {
         "weight": table.weight,
-        "features": table.features,
         "region": table.region,
         "data_collection": table.data_collection,
         "context_tokens": table.context_tokens,
         "max_output_tokens": table.max_output_tokens,
     }
     said = {name: value for name, value in told.items() if value not in (None, "", 0) or name == "weight"}
+    if table.features is not None:
+        said |= _features({name: name in table.features for name in FEATURES})
     return msgspec.structs.replace(deployment, **said)
 
 
@@ -165,6 +166,14 @@ def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
 
+def _features(known: Mapping[str, bool]) -> dict[str, object]:
+    """What is known of features as a deployment carries it."""
+    return {
+        "features": tuple([name for name in FEATURES if known.get(name) is True]),
+        "lacks": tuple([name for name in FEATURES if known.get(name) is False]),
+    }
+
+
 def _facts(provider: Provider, model: str) -> dict[str, object]:
     fact = catalogue.fact_of(provider.row, model) if provider.row else None
     facts: dict[str, object] = {}
@@ -172,7 +181,7 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
         facts = {
             "context_tokens": fact.context_tokens,
             "max_output_tokens": fact.max_output_tokens,
-            "features": fact.features,
+            **_features(fact.features),
         }
     own = provider.prices.get(model)
     if own is not None:

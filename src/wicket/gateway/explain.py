@@ -8,7 +8,7 @@ from typing import Any
 from wicket.gateway.call import Call
 from wicket.gateway.needs import read_needs
 from wicket.gateway.planning import Situation, chosen, facts_of
-from wicket.routing.deployment import Deployment, Limits, Route
+from wicket.routing.deployment import FEATURES, Deployment, Limits, Route
 from wicket.routing.estimate import cost_pico
 from wicket.routing.filters import Removed
 from wicket.routing.plan import Facts, reason_of
@@ -58,7 +58,9 @@ def _candidate(one: Deployment, call: Call, facts: Facts) -> dict[str, Any]:
         "prices": _prices(one),
         "context_tokens": one.context_tokens or None,
         "max_output_tokens": one.max_output_tokens or None,
-        "features": None if one.features is None else list(one.features),
+        "features": {
+            name: True if name in one.features else False if name in one.lacks else None for name in FEATURES
+        },
         "region": one.region or None,
         "data_collection": one.data_collection or None,
         "health": _health(one, facts),

@@ -74,8 +74,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of one model at one provider. Prices are pico-USD (1e-12 USD) per token.
 
     `date` is when the price was read or last changed at its source; `also` are other exact names of it.
-    Sizes are in tokens, 0 for unknown. `features` are those of `routing.deployment.FEATURES` it has, all of
-    them, or None where nobody said.
+    Sizes are in tokens, 0 for unknown. `features` maps what is known to true or false.
     """
 
     provider: str
@@ -90,7 +89,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context_tokens: int = 0
     max_output_tokens: int = 0
     kind: Literal["chat", "embedding"] = "chat"
-    features: tuple[str, ...] | None = None
+    features: dict[str, bool] = {}
     also: tuple[str, ...] = ()
     tiers: tuple[Tier, ...] = ()
     is_deprecated: bool = False

@@ -36,7 +36,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
-    features: tuple[str, ...] | None = None  # of FEATURES; None: unknown
+    features: tuple[str, ...] = ()  # of FEATURES, what it is known to be able to do
+    lacks: tuple[str, ...] = ()  # what it is known to be unable to do; the rest is unknown
     region: str = ""  # where it runs, such as "eu" or "us-east-1"; "": unknown
     data_collection: str = ""  # "deny": it keeps nothing to train on; "allow": it may; "": unknown
     weight: float = 1.0  # its share under the policy "weighted"

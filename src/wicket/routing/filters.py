@@ -50,8 +50,8 @@ class Removed(msgspec.Struct, frozen=True):
 
 def questions(deployments: Iterable[Deployment]) -> tuple[str, ...]:
     """The features that some of them are known to lack: nothing else can tell them apart."""
-    known = [one.features for one in deployments if one.features is not None]
-    return tuple(name for name in FEATURES if any(name not in features for features in known))
+    lacking = {name for one in deployments for name in one.lacks}
+    return tuple(name for name in FEATURES if name in lacking)
 
 
 def with_questions(route: Route) -> Route:
@@ -120,7 +120,7 @@ def _broken(one: Deployment, limit: Limits) -> tuple[str, str]:
         known = "may collect data" if one.data_collection else "data collection unknown"
         return known, "data_collection"
     for name in limit.require:
-        if one.features is not None and name not in one.features:
+        if name in one.lacks:
             return _WITHOUT[name], "require"
     return "", ""
 
@@ -148,10 +148,9 @@ def _is_in(region: str, wanted: Sequence[str]) -> bool:
 
 def _lacking(one: Deployment, needs: Needs) -> str:
     """What it is known to be unable to do that the request needs; "" for nothing."""
-    features = one.features
-    if features is not None:
+    if one.lacks:
         for name in needs.features:
-            if name not in features:
+            if name in one.lacks:
                 return _WITHOUT[name]
     if one.context_tokens and needs.least_input_tokens > one.context_tokens:
         return f"has a context of {one.context_tokens:,} tokens, which the request surely exceeds"

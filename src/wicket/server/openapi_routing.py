@@ -78,7 +78,7 @@ def _plan() -> Schema:
         "prices": {"type": ["object", "null"]},
         "context_tokens": count,
         "max_output_tokens": count,
-        "features": {"type": ["array", "null"], "items": _TEXT},
+        "features": {"type": "object", "additionalProperties": _FLAG},
         "region": {"type": ["string", "null"]},
         "data_collection": {"type": ["string", "null"]},
         "health": {"type": ["object", "null"]},

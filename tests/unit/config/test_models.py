@@ -50,6 +50,7 @@ def test_a_deployment_may_be_a_table() -> None:
     )  # fmt: skip
     assert (second.id, second.credential, third.credential) == ("groq/x", 0, 1)
     assert (third.weight, third.features, third.region, third.context_tokens) == (3.0, ("tools",), "eu", 99)
+    assert "vision" in third.lacks and (first.features, first.lacks) == ((), ())
     assert "vision" in route.questions and "tools" not in route.questions
     assert route.limits is None
 

@@ -7,13 +7,13 @@ import pytest
 from tests.unit.routing.sample import deployment
 from wicket.dialects.openai_chat import CHAT, EMBEDDINGS
 from wicket.gateway.needs import read_needs
-from wicket.routing.deployment import Route
+from wicket.routing.deployment import FEATURES, Route
 from wicket.routing.filters import Needs, with_questions
 from wicket.routing.preferences import Preferences
 from wicket.wire import fields as top
 from wicket.wire import json
 
-PLAIN = with_questions(Route(name="r", deployments=(deployment("a/m", features=()), deployment("b/m"))))
+PLAIN = with_questions(Route(name="r", deployments=(deployment("a/m", lacks=FEATURES), deployment("b/m"))))
 TEXT = {"role": "user", "content": "Say it."}
 
 

@@ -14,7 +14,7 @@ from wicket.routing.preferences import Preferences
 
 FACTS = st.fixed_dictionaries(
     {
-        "features": st.none() | st.lists(st.sampled_from(FEATURES), unique=True).map(tuple),
+        "lacks": st.lists(st.sampled_from(FEATURES), unique=True).map(tuple),
         "region": st.sampled_from(["", "eu", "eu-west-1", "us"]),
         "data_collection": st.sampled_from(["", "allow", "deny"]),
         "prices": st.none()
@@ -91,7 +91,7 @@ def test_who_is_left_keeps_to_every_limit(found: Any, needs: Needs, limits: list
                 assert one.prices is not None and one.prices[0] <= limit.max_input_pico
             assert not limit.regions or one.region.split("-")[0] in limit.regions
             assert not limit.no_collection or one.data_collection == "deny"
-        assert one.features is None or set(needs.features) <= set(one.features)
+        assert not set(needs.features) & set(one.lacks)
         assert not one.context_tokens or one.context_tokens >= needs.least_input_tokens
 
 
@@ -117,7 +117,7 @@ PRICED = deployment("a/m", prices=(2_500_000, 10_000_000, None, None, 5_000_000)
         (deployment("a/m"), {"regions": ("us", "eu")}, "region unknown, not us or eu"),
         (deployment("a/m", data_collection="allow"), {"no_collection": True}, "may collect data"),
         (deployment("a/m"), {"no_collection": True}, "data collection unknown"),
-        (deployment("a/m", features=("tools",)), {"require": ("vision",)}, "sees no images"),
+        (deployment("a/m", lacks=("vision",)), {"require": ("vision",)}, "sees no images"),
         (deployment("a/m"), {"require": ("vision",)}, ""),
         (deployment("e/m", engine="e"), {"regions": ("eu",), "no_collection": True}, ""),
     ],
@@ -130,7 +130,7 @@ def test_limits_are_kept_to_the_letter(one: Deployment, limits: dict[str, Any], 
     ("facts", "needs", "reason"),
     [
         ({}, Needs(("vision", "tools"), 10**9, 10**9), ""),
-        ({"features": ("vision",)}, Needs(("vision", "tools")), "calls no tools"),
+        ({"lacks": ("tools",)}, Needs(("vision", "tools")), "calls no tools"),
         (
             {"context_tokens": 4_096},
             Needs(least_input_tokens=5_000),
@@ -145,9 +145,12 @@ def test_what_is_unknown_keeps_nobody_out(facts: dict[str, Any], needs: Needs, r
 
 
 def test_only_what_somebody_is_known_to_lack_is_a_question() -> None:
-    unknown, some = deployment("a/m"), deployment("b/m", features=("tools",), context_tokens=9)
+    unknown, some = (
+        deployment("a/m"),
+        deployment("b/m", features=("tools",), lacks=("vision",), context_tokens=9),
+    )
     assert questions([unknown]) == ()
-    assert "tools" not in questions([unknown, some]) and "vision" in questions([unknown, some])
+    assert questions([unknown, some]) == ("vision",)
     route = with_questions(Route(name="r", deployments=(unknown, some)))
     assert (route.least_context_tokens, route.least_output_tokens) == (9, 0)
     alone = Route(name="r", deployments=(some,))
