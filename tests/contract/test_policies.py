@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.routing.sample import Told
 
@@ -64,7 +64,7 @@ def test_there_are_policies() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     count=st.integers(0, 9),
     seed=SEEDS,
@@ -85,7 +85,7 @@ def test_without_a_mini_it_is_a_permutation_and_deterministic(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(count=st.integers(2, 9), seed=SEEDS, health=HEALTH, unready=st.sets(st.sampled_from(["e2", "e5"])))
 def test_in_a_plan_the_cooled_are_last_in_the_order_of_their_return(
     name: str, count: int, seed: int, health: Told, unready: set[str]
@@ -103,7 +103,7 @@ def test_in_a_plan_the_cooled_are_last_in_the_order_of_their_return(
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "cascade"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=SEEDS, cooled=st.integers(0, 3), health=HEALTH)
 def test_credentials_of_a_deployment_stay_together_unless_one_cools(
     name: str, seed: int, cooled: int, health: Told

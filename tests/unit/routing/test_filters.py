@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.routing.sample import Told, deployment
@@ -25,6 +25,8 @@ FACTS = st.fixed_dictionaries(
     }
 )
 PROVIDERS = ("a", "b", "c", "d")
+# A machine that is busy with other work draws slowly.
+BUSY = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DEPLOYMENTS = st.lists(st.tuples(st.sampled_from(PROVIDERS), FACTS), min_size=1, max_size=7)
 LIMITS = st.builds(
     Limits,
@@ -52,7 +54,7 @@ NEEDS = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@BUSY
 @given(DEPLOYMENTS, DEPLOYMENTS, NEEDS, st.none() | PREFERENCES, st.none() | LIMITS, st.integers(0, 99))
 def test_a_plan_and_what_was_filtered_are_the_candidates(
     first: Any, second: Any, needs: Needs, wanted: Preferences | None, limits: Limits | None, seed: int
@@ -80,6 +82,7 @@ def test_a_plan_and_what_was_filtered_are_the_candidates(
         assert cools == sorted(cools)
 
 
+@BUSY
 @given(DEPLOYMENTS, NEEDS, st.lists(LIMITS, max_size=2))
 def test_who_is_left_keeps_to_every_limit(found: Any, needs: Needs, limits: list[Limits]) -> None:
     candidates = [deployment(f"{name}/m", **facts) for name, facts in found]

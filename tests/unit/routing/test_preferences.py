@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.errors import CallerFault
@@ -121,6 +121,7 @@ def test_a_wrong_value_is_refused_by_its_name(fields: dict[str, Any], param: str
     assert f"'{param}" in caught.value.message
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # the machine may be busy
 @given(st.dictionaries(st.sampled_from(sorted(OURS)), TREES | st.dictionaries(st.sampled_from(WORDS), TREES)))
 def test_any_value_is_read_or_refused_by_name(fields: dict[str, Any]) -> None:
     found = caught(fields)

@@ -10,7 +10,7 @@ from wicket.routing.plan import Facts
 
 
 def order(candidates: Sequence[Deployment], facts: Facts) -> Sequence[Deployment]:
-    """By requests under way at each from this worker."""
+    """By requests under way at each."""
     health = facts.health
     keys = [
         (health.num_running(one) if health is not None else 0, draw(facts.seed, place))
