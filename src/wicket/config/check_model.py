@@ -11,7 +11,7 @@ from wicket.config.lines import Path
 from wicket.config.local_models import resolve_engine
 from wicket.config.mistakes import Mistakes, did_you_mean, printable
 from wicket.config.schema import DeploymentTable, File, Model
-from wicket.routing.plan import POLICIES
+from wicket.routing.plan import POLICIES, SUFFIXES
 
 DEFAULT_NAME = "mini"
 _FACTS = ("features", "region", "data_collection", "context_tokens", "max_output_tokens")
@@ -22,6 +22,9 @@ def check_model(path: Path, name: str, model: Model, file: File, mistakes: Mista
     """Note everything that is wrong with one model's rule."""
     if not name or len(name) > 200 or not name.isprintable() or name != name.strip():
         mistakes.add(path, "a model's name is printable text of at most 200 characters")
+    if name.endswith(tuple(SUFFIXES)):
+        end = name[name.rindex(":") :]
+        mistakes.add(path, f'callers choose a policy by the end "{end}": choose another name')
     if not model.deployments and name != AUTO_NAME:
         mistakes.add((*path, "deployments"), 'is needed: a list of "provider/model"')
     _check_policy(path, model, mistakes)

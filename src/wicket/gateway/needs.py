@@ -29,13 +29,13 @@ _ALWAYS_KNOWN = OURS | {"model", "messages", "prompt", "input", "stream"}
 def read_needs(
     fields: Fields, api: Api, num_bytes: int, route: Route, preferences: Preferences | None
 ) -> Needs:
-    """The needs that matter on this route; messages are searched, never decoded."""
+    """The needs that may keep somebody out on this route; messages are searched, never decoded."""
     is_chat = api is CHAT
     has_all = preferences is not None and preferences.require_parameters
     return Needs(
         features=_features(route.questions, fields) if is_chat and route.questions else (),
-        least_input_tokens=_least_input(fields, num_bytes) if is_chat else 0,
-        output_tokens=output_limit(fields),
+        least_input_tokens=_least_input(fields, num_bytes, route.least_context_tokens) if is_chat else 0,
+        output_tokens=output_limit(fields) if route.least_output_tokens else 0,
         parameters=tuple([name for name in fields if name not in _ALWAYS_KNOWN]) if has_all else (),
     )
 
@@ -71,9 +71,12 @@ def _needs(feature: str, fields: Fields, messages: bytes) -> bool:
     return False  # whoever refuses a prefill says so, and the walk goes on
 
 
-def _least_input(fields: Fields, num_bytes: int) -> int:
-    """Tokens that the request surely has; images and files in it are no text, so nothing is sure then."""
-    messages = fields.get("messages")
-    if messages is None or b";base64," in bytes(messages):
+def _least_input(fields: Fields, num_bytes: int, least_context_tokens: int) -> int:
+    """Tokens that the request surely has, 0 if they fit everywhere or nobody's context tells.
+
+    Images and files in it are no text, so nothing is sure then.
+    """
+    tokens = num_bytes // BYTES_PER_TOKEN_AT_MOST
+    if not least_context_tokens or tokens <= least_context_tokens:
         return 0
-    return num_bytes // BYTES_PER_TOKEN_AT_MOST
+    return 0 if b";base64," in bytes(fields["messages"]) else tokens

@@ -140,15 +140,12 @@ def test_suffixes_choose_a_policy_of_the_same_route() -> None:
         [models.big]
         deployments = ["groq/x", "cerebras/y"]
         commit = "whole"
-        [models."odd:floor"]
-        deployments = ["groq/x"]
         """
     )
     floor, nitro = snapshot.resolve("big:floor"), snapshot.resolve("big:nitro")
     assert (floor.policy, nitro.policy, floor.commit) == ("price", "throughput", "whole")
     assert floor.deployments is snapshot.resolve("big").deployments
     assert snapshot.resolve("big:floor") is floor
-    assert snapshot.resolve("odd:floor").policy == "ordered", "a name that is written wins"
     assert snapshot.resolve("groq/z:floor").deployments[0].model == "z"
     assert snapshot.resolve("openrouter/m:floor").deployments[0].model == "m:floor", "it is OpenRouter's own"
     assert snapshot.resolve("groq/z:free").deployments[0].model == "z:free"
@@ -156,6 +153,11 @@ def test_suffixes_choose_a_policy_of_the_same_route() -> None:
     for name in ("nobody:floor", ":floor", "big:floor:floor"):
         with pytest.raises(UnknownModelFault):
             snapshot.resolve(name + "x")
+
+
+def test_no_model_has_a_name_that_ends_so() -> None:
+    with pytest.raises(ConfigFault, match='callers choose a policy by the end ":floor"'):
+        compiled('[models."big:floor"]\ndeployments = ["groq/x"]')
 
 
 def test_a_route_that_chooses_itself_takes_no_suffix() -> None:

@@ -54,11 +54,15 @@ def test_where_nobody_is_known_to_lack_anything_nothing_is_looked_for() -> None:
 
 
 def test_lengths() -> None:
-    long = needs({"role": "user", "content": "word " * 10_000}, max_tokens=70, max_completion_tokens=80)
+    sized = deployment("a/m", context_tokens=4_096, max_output_tokens=50)
+    route = with_questions(Route(name="r", deployments=(sized, deployment("b/m"))))
+    words = {"role": "user", "content": "word " * 10_000}
+    long = needs(words, route=route, max_tokens=70, max_completion_tokens=80)
     assert 6_000 < long.least_input_tokens < 7_000
     assert long.output_tokens == 80
     image = {"role": "user", "content": "data:image/png;base64," + "A" * 100_000}
-    assert needs(image).least_input_tokens == 0, "an image's bytes are no text"
+    assert needs(image, route=route).least_input_tokens == 0, "an image's bytes are no text"
+    assert needs(words, max_tokens=70) == Needs(), "where no length is known, none is asked for"
 
 
 def test_of_other_apis_only_the_parameters_count() -> None:
