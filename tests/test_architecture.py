@@ -36,6 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire", "errors", "providers", "minis", "guardrails", "routing", "accounts", "upstream", "store",
         "config", "state", "dialects",
     },
+    "recordings": {"wire", "errors", "dialects", "upstream"},
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
     "engines": {"wire", "errors", "minis"},
     "lab": {"engines", "minis", "suites", "pages", "wire", "errors"},
@@ -76,6 +77,7 @@ ONE_DOOR = {
     "uvicorn": {"server", "engines"},
     "openvino": {"engines"},
     "tokenizers": {"engines", "lab"},
+    "yaml": {"recordings"},
 }
 
 MAX_MODULE_LINES = 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -166,7 +167,7 @@ def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
 
-def _features(known: Mapping[str, bool]) -> dict[str, object]:
+def _features(known: Mapping[Any, bool]) -> dict[str, object]:
     """What is known of features as a deployment carries it."""
     return {
         "features": tuple([name for name in FEATURES if known.get(name) is True]),
@@ -182,16 +183,17 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
             "context_tokens": fact.context_tokens,
             "max_output_tokens": fact.max_output_tokens,
             **_features(fact.features),
+            "warning": fact.warning(catalogue.today()),
         }
     own = provider.prices.get(model)
     if own is not None:
         facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}
-    elif fact is not None:
+    elif fact is not None and fact.input_pico is not None:
         facts |= {
             "price_id": fact.id,
             "prices": (
                 fact.input_pico,
-                fact.output_pico,
+                fact.output_pico or 0,
                 fact.cached_pico,
                 fact.cache_write_pico,
                 fact.request_nanos,

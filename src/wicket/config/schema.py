@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from wicket.providers.catalogue import NewerFile
+
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
 
@@ -285,6 +287,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, TaskTable] = {}
     engines: dict[str, Engine] = {}
     warnings: tuple[str, ...] = ()
+    catalogue: NewerFile | None = None  # models fetched since, in place of the shipped ones
     unusable: dict[str, str] = {}  # provider name → why its variable was not taken
 
     def __repr__(self) -> str:

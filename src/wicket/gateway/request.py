@@ -59,7 +59,7 @@ class RequestHeads:
                 dialect=dialect,
                 price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
                 rates=self._rates,
-                name_header=b"x-wicket-deployment: %b\r\n" % deployment.id.encode(),
+                name_header=_name_header(deployment),
             )
         return found
 
@@ -75,6 +75,14 @@ def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b""
     if call.trace:
         lines += call.trace
     return complete(lines, body.data)
+
+
+def _name_header(deployment: Deployment) -> bytes:
+    """Lines of the answer's head: who answered, and that its model is at its end, if it is."""
+    lines = b"x-wicket-deployment: %b\r\n" % deployment.id.encode()
+    if deployment.warning:
+        lines += b"x-wicket-warning: %b\r\n" % deployment.warning.encode("ascii", "replace")
+    return lines
 
 
 def _head(deployment: Deployment, api: Api, dialect: Dialect, streamed: bool) -> bytes:

@@ -40,6 +40,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     lacks: tuple[str, ...] = ()  # what it is known to be unable to do; the rest is unknown
     region: str = ""  # where it runs, such as "eu" or "us-east-1"; "": unknown
     data_collection: str = ""  # "deny": it keeps nothing to train on; "allow": it may; "": unknown
+    warning: str = ""  # what callers are told of its model's end, in ASCII on one line
     weight: float = 1.0  # its share under the policy "weighted"
 
 

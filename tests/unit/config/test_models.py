@@ -7,7 +7,8 @@ import pytest
 from wicket.config.load import parse
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.errors import CallerFault, ConfigFault, UnknownModelFault
-from wicket.routing.deployment import Limits
+from wicket.providers import facts
+from wicket.routing.deployment import FEATURES, Limits
 
 PROVIDERS = """
 [providers.groq]
@@ -50,9 +51,17 @@ def test_a_deployment_may_be_a_table() -> None:
     )  # fmt: skip
     assert (second.id, second.credential, third.credential) == ("groq/x", 0, 1)
     assert (third.weight, third.features, third.region, third.context_tokens) == (3.0, ("tools",), "eu", 99)
-    assert "vision" in third.lacks and (first.features, first.lacks) == ((), ())
+    assert "vision" in third.lacks and "tools" not in third.lacks
     assert "vision" in route.questions and "tools" not in route.questions
     assert route.limits is None
+
+
+def test_what_the_catalogue_knows_of_features_is_the_deployments() -> None:
+    assert facts.FEATURES == FEATURES
+    found = compiled("[providers.openai]\napi_key = 'k'").resolve("openai/gpt-4o").deployments[0]
+    assert {"tools", "vision"} <= set(found.features) and "reasoning" in found.lacks
+    unheard_of = compiled("").resolve("cerebras/no-such-model").deployments[0]
+    assert (unheard_of.features, unheard_of.lacks) == ((), ())
 
 
 def test_limits_and_policies() -> None:
