@@ -13,6 +13,7 @@ PARTS = {
     "examples": "examples.py",
     "engine": "engines/embedded.py",
     "router": "router.py",
+    "routing": "routing.py",
 }
 
 

@@ -57,6 +57,8 @@ SECTIONS = [
     schema.Records,
     schema.ProviderTable,
     schema.Model,
+    schema.MaxPriceTable,
+    schema.DeploymentTable,
     schema.TimeoutTable,
     schema.PriceTable,
     schema.EngineTable,
@@ -89,7 +91,14 @@ def test_the_guide_s_defaults_are_the_program_s() -> None:
     table = re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", GUIDE, re.MULTILINE)
     defaults = {
         name: msgspec.json.encode(getattr(section(), name)).decode()
-        for section in (schema.Server, schema.Records, schema.Model, schema.TaskTable, schema.EngineTable)
+        for section in (
+            schema.Server,
+            schema.Records,
+            schema.DeploymentTable,
+            schema.Model,
+            schema.TaskTable,
+            schema.EngineTable,
+        )
         for name in section.__struct_fields__
     }
     assert len(table) >= 15

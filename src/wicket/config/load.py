@@ -109,8 +109,8 @@ def _without_absent(file: File, providers: Mapping[str, Provider], warnings: lis
     absent = file.providers.keys() - providers.keys()
     models = {}
     for name, model in file.models.items():
-        gone = [deployment for deployment in model.deployments if deployment.split("/")[0] in absent]
-        left = tuple(deployment for deployment in model.deployments if deployment not in gone)
+        gone = [deployment for deployment in model.ids if deployment.split("/")[0] in absent]
+        left = tuple(one for one, id in zip(model.deployments, model.ids, strict=True) if id not in gone)
         if left or not model.deployments:
             models[name] = msgspec.structs.replace(model, deployments=left)
             warnings += [f"model {name} does without {each}, whose provider is left out" for each in gone]

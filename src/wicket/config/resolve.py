@@ -65,6 +65,8 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         max_concurrent=table.max_concurrent,
         queue=table.queue,
         probe_s=table.probe_s,
+        region=table.region or (row.region if row else ""),
+        data_collection=table.data_collection or (row.data_collection if row else ""),
         reason="declared in the configuration",
     )
 

@@ -26,6 +26,8 @@ Pause = Annotated[float, Meta(ge=0, le=86_400)]  # 0: never
 Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]  # USD per million tokens
 Ratio = Annotated[float, Meta(ge=0, le=1_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Feature = Literal["tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill"]
+DataCollection = Literal["allow", "deny"]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 
 
@@ -95,15 +97,37 @@ class TimeoutTable(_Section, frozen=True):
     mini_s: Seconds = 3.0  # its answers are short: one that takes longer costs more than it saves
 
 
+class MaxPriceTable(_Section, frozen=True):
+    """The most that a deployment may cost, in USD per million tokens; `request` is USD per request."""
+
+    input: Dollars | None = None
+    output: Dollars | None = None
+    request: Dollars | None = None
+
+
+class DeploymentTable(_Section, frozen=True):
+    """A deployment with facts of its own, which stand above the catalogue's. None, 0 and "" leave them."""
+
+    id: str = ""
+    weight: Ratio = 1.0  # its share under policy = "weighted"
+    features: tuple[Feature, ...] | None = None
+    region: str = ""
+    data_collection: DataCollection | None = None
+    context_tokens: Size = 0
+    max_output_tokens: Size = 0
+
+
 class Model(_Section, frozen=True):
     """The rule for one model name. The caller pays cost * (1 + `markup`).
+
+    `max_price`, `region`, `data_collection` and `require` keep deployments out (see `routing.filters`).
 
     `collect` names the task that requests and answers are kept for. With the policy "cascade" the first
     deployment is a mini: `quality` is the precision its answers must have, or `budget_usd_per_day` what the
     others may cost; `check_share` of its answers are checked, for at most `check_usd_per_day`.
     """
 
-    deployments: tuple[str, ...] = ()
+    deployments: tuple[str | DeploymentTable, ...] = ()
     policy: str = "ordered"
     commit: Literal["first-token", "whole"] = "first-token"
     timeouts: TimeoutTable = TimeoutTable()
@@ -114,6 +138,15 @@ class Model(_Section, frozen=True):
     budget_usd_per_day: Dollars | None = None
     check_share: Share = 0.02
     check_usd_per_day: Dollars = 1.0
+    max_price: MaxPriceTable | None = None
+    region: str | tuple[str, ...] = ()
+    data_collection: DataCollection = "allow"
+    require: tuple[Feature, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What its deployments are called, in order."""
+        return tuple([one if isinstance(one, str) else one.id for one in self.deployments])
 
 
 class TaskTable(_Section, frozen=True):
@@ -158,7 +191,8 @@ class ProviderTable(_Section, frozen=True):
     project: str = ""  # OpenAI-Project
     api_version: str = ""  # Azure: dated API versions
     account: str = ""  # fills {account} in base_url (Cloudflare)
-    region: str = ""
+    region: str = ""  # fills {region}, and is where it runs
+    data_collection: DataCollection | None = None  # "deny": it keeps nothing to train on
     resource: str = ""  # fills {resource} (Azure)
     ca_file: str = ""
     proxy: str | None = None  # "" for none whatever the environment says
@@ -208,6 +242,8 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent: int = 0
     queue: int = 64
     probe_s: float = 0.0
+    region: str = ""
+    data_collection: str = ""  # "" if nobody said
     reason: str = ""  # why it is enabled, for the start message
 
     def __repr__(self) -> str:

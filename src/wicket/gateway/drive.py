@@ -28,11 +28,10 @@ from wicket.gateway.cascade import (
     confidence_header,
     floor_header,
     floor_line,
-    floor_now,
     note_cascade,
 )
 from wicket.gateway.collect import example_of
-from wicket.gateway.crossing import asked_of, hearing, is_conversation
+from wicket.gateway.crossing import asked_of, hearing
 from wicket.gateway.dropped import dropped_line
 from wicket.gateway.events import (
     Begin,
@@ -50,11 +49,11 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
+from wicket.gateway.planning import planned
 from wicket.gateway.request import Prepared, request_bytes
 from wicket.gateway.settle import charge_of, settle
 from wicket.gateway.walk import NEVER, State, Walk, step
 from wicket.routing.deployment import Deployment
-from wicket.routing.plan import Facts, plan
 
 _log = logging.getLogger("wicket.gateway")
 
@@ -105,16 +104,14 @@ class Drive:
     )
 
     def __init__(self, gate: Gate, call: Call, reply: Reply) -> None:
+        """Plan it. Raises `CallerFault` when the request's limits leave nobody to ask."""
         self.gate = gate
         self.call = call
         self.reply = reply
         route = call.route
         self.plan: Sequence[Deployment] = route.deployments
-        if len(self.plan) > 1:
-            floor = floor_now(gate.cascades, call) if route.task else 0.0
-            is_chat = not route.floor or is_conversation(call.api)
-            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat, gate.health)
-            self.plan = plan(route, facts)
+        if len(self.plan) > 1 or call.preferences is not None or route.limits is not None:
+            self.plan = planned(gate, call)
         self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
         self.attempts: list[Attempt] = []
         self.conversation: Conversation | None = None  # what the caller said, once somebody must be told
@@ -205,7 +202,8 @@ class Drive:
     ) -> None:
         call, gate, deployment = self.call, self.gate, attempt.deployment
         observe.sent(attempt, gate.health)
-        attempt.dropped = body.dropped
+        wished = call.preferences
+        attempt.dropped = body.dropped if wished is None else wished.dropped + body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
             request_bytes(prepared, call, body, extra),

@@ -12,10 +12,10 @@ from wicket.accounts.example import Example
 from wicket.accounts.record import Record
 from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
-from wicket.gateway.admit import Routes
 from wicket.gateway.cascade import Cascade
 from wicket.gateway.lanes import Lanes
 from wicket.gateway.request import Rates, RequestHeads
+from wicket.gateway.resolve import Routes
 from wicket.gateway.rules import RuleBook
 from wicket.routing.health import HealthTable
 from wicket.routing.vitals import Turn

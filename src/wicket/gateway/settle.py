@@ -22,7 +22,7 @@ def charge_of(call: Call, answer: Attempt | None) -> int:
     if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
-    markup = call.route.markup_ppm
+    markup = call.route.markup_of(answer.deployment)
     return charge_nanos(cost, markup) if markup else cost
 
 

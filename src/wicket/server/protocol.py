@@ -24,11 +24,13 @@ from wicket.gateway.admit import admit, check_live
 from wicket.gateway.call import Arrival, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
+from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.heads import HeadMemo, KnownHead, Parts
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
+from wicket.wire import json
 from wicket.wire.json_array import JsonArray
 
 _KEPT = frozenset(
@@ -368,7 +370,11 @@ class InferenceProtocol(HttpToolsProtocol):
                 entered.door.way.is_streamed,
                 forwarded,
             )
-            drive = Drive(gate, admit(arrival, caller, routes), reply)
+            call = admit(arrival, caller, routes)
+            if call.preferences is not None and call.preferences.is_explained:
+                reply.whole(200, b"x-request-id: req_%016x\r\n" % number, json.encode(explain(gate, call)))
+                return
+            drive = Drive(gate, call, reply)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
             return

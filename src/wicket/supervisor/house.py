@@ -231,7 +231,7 @@ class RunningHouse:
         if self.books is not None:
             config = self.settings.config
             engines = [engine.deployment_id for engine in config.engines.values()]
-            written = [id for model in config.models.values() for id in model.deployments]
+            written = [id for model in config.models.values() for id in model.ids]
             self.books.metrics.declare(["mini", "auto", *config.models, *engines], [*engines, *written])
 
     def _configure(self) -> Configure:

@@ -9,7 +9,7 @@ from wicket.routing.blame import Blame
 from wicket.routing.breaker import MAX_FAILURES
 from wicket.routing.deployment import Deployment
 from wicket.routing.health import HealthTable
-from wicket.routing.plan import Facts, cooled_last
+from wicket.routing.plan import Facts, last_resorts_last
 from wicket.routing.vitals import Digest, Turn
 from wicket.wire.origin import Origin
 
@@ -53,10 +53,10 @@ def test_failures_open_the_deployment_and_nobody_is_lost_from_the_plan() -> None
     assert table.reopens_us(ONE) > NOW and not table.reopens_us(OTHER)
     assert [turn.state for turn in told] == ["open"] and told[0].code == "reset"
     facts = Facts(NOW, health=table)
-    assert cooled_last([ONE, OTHER], facts) == [OTHER, ONE]
-    assert cooled_last([ONE], facts) == [ONE]
+    assert last_resorts_last([ONE, OTHER], facts) == [OTHER, ONE]
+    assert last_resorts_last([ONE], facts) == [ONE]
     untouched = [OTHER, deployment("r/m")]
-    assert cooled_last(untouched, facts) is untouched
+    assert last_resorts_last(untouched, facts) is untouched
 
 
 def test_a_probe_is_one_and_what_it_says_is_told() -> None:
