@@ -37,6 +37,7 @@ class Attempt(msgspec.Struct, array_like=True):
     ended_us: int = -1
     cost_nanos: int = 0
     usage: Usage = NO_USAGE
+    kind: str = ""  # "hedge": raced against a late one; "continuation": it got the answer so far
 
 
 class Record(msgspec.Struct, array_like=True):

@@ -40,7 +40,7 @@ def show_request(args: argparse.Namespace) -> None:
         [
             attempt["deployment"],
             attempt["status"] or "-",
-            attempt["reason"],
+            " ".join(filter(None, (attempt["reason"], attempt.get("kind") and f"({attempt['kind']})"))),
             milliseconds(attempt["first_token_ms"]),
             milliseconds(attempt["ended_ms"]),
             dollars(attempt["cost_usd"]),

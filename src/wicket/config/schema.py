@@ -91,8 +91,22 @@ class TimeoutTable(_Section, frozen=True):
     mini_s: Seconds = 3.0  # its answers are short: one that takes longer costs more than it saves
 
 
+class HedgeTable(_Section, frozen=True):
+    """When another deployment is raced: `after` is a learned share of first tokens, `after_s` a fixed time.
+
+    At most `max_share` of the route's requests cause an extra call.
+    """
+
+    after: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
+    after_s: Seconds | None = None
+    max_share: Annotated[float, Meta(gt=0, le=1)] = 0.05
+
+
 class Model(_Section, frozen=True):
     """The rule for one model name. The caller pays cost * (1 + `markup`).
+
+    `retries` are second tries of one deployment, `max_attempts` bounds all of a request. `continue`: another
+    deployment may go on with an answer that broke after its commit point.
 
     `collect` names the task that requests and answers are kept for. With the policy "cascade" the first
     deployment is a mini: `quality` is the precision its answers must have, or `budget_usd_per_day` what the
@@ -105,6 +119,10 @@ class Model(_Section, frozen=True):
     timeouts: TimeoutTable = TimeoutTable()
     price: PriceTable | None = None  # instead of the catalogue's
     markup: Ratio = 0.0
+    retries: Annotated[int, Meta(ge=0, le=3)] = 1
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] = 6
+    hedge: HedgeTable | None = None
+    continues: bool = msgspec.field(name="continue", default=False)
     collect: str = ""
     quality: Share | None = None
     budget_usd_per_day: Dollars | None = None
@@ -161,6 +179,7 @@ class ProviderTable(_Section, frozen=True):
     rename: dict[str, str] | None = None
     remove: tuple[str, ...] | None = None
     usage_in_stream: UsageInStream | None = None
+    prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
     optional: bool = False  # a missing credential disables the provider instead of refusing the file
@@ -196,6 +215,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
     reason: str = ""  # why it is enabled, for the start message

@@ -27,6 +27,7 @@ from wicket.gateway.cascade import (
     note_cascade,
 )
 from wicket.gateway.collect import example_of
+from wicket.gateway.continuation import ContinuedAttempt
 from wicket.gateway.events import (
     Begin,
     Cancel,
@@ -36,6 +37,7 @@ from wicket.gateway.events import (
     Fail,
     Finish,
     Forward,
+    Join,
     KeepAlive,
     Planned,
     Send,
@@ -45,7 +47,8 @@ from wicket.gateway.events import (
 from wicket.gateway.gate import Gate
 from wicket.gateway.request import request_bytes
 from wicket.gateway.settle import charge_of, settle
-from wicket.gateway.walk import NEVER, State, Walk, step
+from wicket.gateway.walk import step
+from wicket.gateway.walk_state import NEVER, State, Walk
 from wicket.routing.deployment import Deployment
 from wicket.routing.plan import Facts, plan
 from wicket.wire import json
@@ -110,7 +113,9 @@ class Drive:
             is_chat = not route.floor or call.api is CHAT
             facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat)
             self.plan = plan(route, facts)
-        self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
+        if route.hedge is not None:
+            gate.hedges.earn(route)
+        self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed, gate.health))
         self.attempts: list[Attempt] = []
         self.answer: Attempt | None = None
         self.begun = False  # the caller has seen a status line
@@ -132,7 +137,14 @@ class Drive:
 
     def tick(self, now_us: int) -> None:
         """A limit may have passed."""
-        self.feed(Ticked(now_us))
+        rules = self.walk.rules
+        if not (rules.hedge_us or rules.continues):
+            self.feed(Ticked(now_us))
+            return
+        may_hedge = rules.hedge_us > 0 and self.gate.hedges.may(self.call.route)
+        answer = self.answer
+        may_continue = bool(rules.continues) and answer is not None and answer.said() is not None
+        self.feed(Ticked(now_us, may_hedge, may_continue))
 
     def client_gone(self) -> None:
         """The caller left: nobody is asked any further, what was produced is accounted."""
@@ -170,17 +182,26 @@ class Drive:
     def _send(self, action: Send) -> None:
         call, gate, deployment = self.call, self.gate, self.plan[action.candidate]
         prepared = gate.heads.find(deployment, call.api, call.is_streamed)
-        extra = b""
-        if deployment.task:
-            attempt: Attempt = MiniAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+        fields, extra = call.fields, b""
+        if action.kind == "continuation":
+            assert self.answer is not None
+            follower = ContinuedAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+            fields = follower.go_on_from(self.answer)
+            attempt: Attempt = follower
+        elif deployment.task:
+            attempt = MiniAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
             extra = floor_header(gate.cascades, call)
         elif call.route.floor and deployment.engine and action.candidate + 1 < len(self.plan):
             attempt = SoftAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
             extra = floor_line(call.route.floor)
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
+        if action.kind:
+            attempt.kind = action.kind
+            if action.kind == "hedge":
+                gate.hedges.spend(call.route)
         self.attempts.append(attempt)
-        body = prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
+        body = prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
@@ -216,6 +237,12 @@ class Drive:
         data = attempt.take()
         if data:
             self.reply.write(data)
+
+    def _join(self, action: Join) -> None:
+        self.answer = attempt = self.attempts[action.attempt]
+        if self.is_paused and attempt.exchange is not None:
+            attempt.exchange.pause()
+        self.reply.write(b": continued by %b\n\n" % attempt.deployment.id.encode() + attempt.take())
 
     def _forward(self, action: Forward) -> None:
         data = self.attempts[action.attempt].take()
@@ -306,6 +333,8 @@ class Drive:
         }
         if usage.is_estimated:
             reported["is_estimated"] = True
+        if attempt.continued is not None:  # counts and cost are those of the last part, which is what is paid
+            reported["continued"] = {"completion_tokens_before": attempt.num_before}
         if attempt.price is not None:
             reported["cost"] = charge_of(self.call, attempt) / 1e9
         frame["usage"] = reported
@@ -318,6 +347,7 @@ PERFORM: dict[type, Callable[[Drive, Any], None]] = {
     Begin: Drive._begin,
     KeepAlive: Drive._keep_alive,
     Commit: Drive._commit,
+    Join: Drive._join,
     Forward: Drive._forward,
     Finish: Drive._finish,
     Fail: Drive._fail,

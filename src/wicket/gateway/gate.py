@@ -14,8 +14,10 @@ from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
 from wicket.gateway.admit import Routes
 from wicket.gateway.cascade import Cascade
+from wicket.gateway.hedges import HedgeBudget
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.rules import RuleBook
+from wicket.routing.plan import Health
 from wicket.upstream.contract import Exchange, Pool
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ class Gate:
         self.unready: frozenset[str] = frozenset()
         self.cascades: Mapping[str, Cascade] = {}
         self.checks: Checks | None = None
+        self.health: Health | None = None
+        self.hedges = HedgeBudget()
         self.active: set[Drive] = set()
         self.max_active = 1_000
         self.ledger_is_open = True

@@ -54,7 +54,10 @@ def settle(
         record.deployment = answer.deployment.id
         record.served_model = answer.model
         record.usage = answer.bill()[0]
-        record.first_token_us = answer.first_token_us - started if answer.first_token_us >= 0 else -1
+        first = answer
+        while first.continued is not None:
+            first = first.continued
+        record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
         record.price_row = answer.deployment.price_id
         record.dropped = list(answer.dropped)
     return record
@@ -71,4 +74,5 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         ended_us=attempt.ended_us - started_us if attempt.ended_us >= 0 else -1,
         cost_nanos=cost,
         usage=usage,
+        kind=attempt.kind,
     )

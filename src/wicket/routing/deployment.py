@@ -33,6 +33,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
+    features: tuple[str, ...] = ()  # what it is known to be able to do, e.g. "prefill"
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -45,10 +46,24 @@ class Timeouts(msgspec.Struct, frozen=True):
     mini_ms: int = 3_000
 
 
+class Hedge(msgspec.Struct, frozen=True):
+    """When a second deployment is raced against a late first one, and how often at most.
+
+    `after`: the share of its first tokens that came sooner, as learned; `after_us`: a fixed time instead.
+    `max_share_ppm`: extra calls per million of the route's requests.
+    """
+
+    after: float = 0.95
+    after_us: int = 0
+    max_share_ppm: int = 50_000
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The rule for one model name. `deployments` are candidates in the configured order.
 
     `task` is that of a cascade, whether or not its mini is there yet; "" for every other route.
+    `retries`: second tries of one deployment; `max_attempts`: of all together. `continues`: whether another
+    deployment may go on with an answer that broke after its commit point.
     """
 
     name: str
@@ -61,3 +76,7 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     collect: str = ""  # the task whose examples its requests are, "" for none
     sample_ppm: int = 1_000_000  # which share of them is kept
     task: str = ""
+    retries: int = 1
+    max_attempts: int = 6
+    hedge: Hedge | None = None
+    continues: bool = False
