@@ -174,6 +174,8 @@ def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mist
     if model.policy != "ordered" and model.policy not in (policies := known_policies()):
         near = did_you_mean(model.policy, policies)
         mistakes.add((*path, "policy"), f"unknown policy{near}; known: {', '.join(policies)}")
+    if model.continues and model.commit == "whole":
+        mistakes.add((*path, "continue"), 'has a meaning with commit = "first-token" only')
     for index, deployment in enumerate(model.deployments):
         place = (*path, "deployments", index)
         if deployment in model.deployments[:index]:
