@@ -61,7 +61,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         rename=provider.rename,
         remove=provider.remove,
         usage_in_stream=provider.usage_in_stream,
-        features=("prefill",) if provider.prefill else (),
+        prefill=provider.prefill,
     )
     credentials = provider.credentials or ("",)
     per_credential = [

@@ -115,7 +115,7 @@ class Drive:
             self.plan = plan(route, facts)
         if route.hedge is not None:
             gate.hedges.earn(route)
-        self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed, gate.health))
+        self.walk = Walk(gate.rules.find(call, self.plan, gate.health))
         self.attempts: list[Attempt] = []
         self.answer: Attempt | None = None
         self.begun = False  # the caller has seen a status line

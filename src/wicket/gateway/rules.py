@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import msgspec
 
+from wicket.gateway.call import Call
 from wicket.routing.deployment import Deployment, Route
 from wicket.routing.plan import Health
 
 MIN_WHOLE_LIMIT_US = 120_000_000  # a whole answer's first byte is its last: give it time to be written
 PREFILL = "prefill"  # the feature of a model that goes on from a trailing message of its own
-_MAX_CACHED = 4_096
+_MAX_CACHED = 1_024
 
 
 class Rules(msgspec.Struct, frozen=True):
@@ -68,19 +69,21 @@ def _groups(candidates: Sequence[Deployment]) -> tuple[int, ...]:
 
 
 def _continues(candidates: Sequence[Deployment]) -> tuple[bool, ...]:
-    found = tuple([PREFILL in one.features for one in candidates])
+    found = tuple([one.prefill or PREFILL in (one.features or ()) for one in candidates])
     return found if any(found) else ()
 
 
-def with_health(rules: Rules, route: Route, candidates: Sequence[Deployment], health: Health | None) -> Rules:
-    """The same limits with what is true at this moment: who is in cooldown, and when late is late."""
-    cooling = () if health is None else tuple([health.reopens_us(one) > 0 for one in candidates])
-    if not any(cooling):
+def at_this_moment(
+    rules: Rules, route: Route, candidates: Sequence[Deployment], health: Health | None, now_us: int
+) -> Rules:
+    """The same limits with what is true now: who is in cooldown, and when late is late."""
+    cooling = () if health is None else tuple([health.reopens_us(one) > now_us for one in candidates])
+    if True not in cooling:
         cooling = ()
     hedge_us = 0
     hedge = route.hedge
     is_asked_softly = bool(candidates[0].task) or (route.floor > 0 and bool(candidates[0].engine))
-    if hedge is not None and len(candidates) > 1 and not is_asked_softly:
+    if hedge is not None and not is_asked_softly:
         hedge_us = hedge.after_us
         if not hedge_us and health is not None:
             hedge_us = health.late_us(candidates[0], hedge.after, rules.is_streamed)
@@ -95,10 +98,9 @@ class RuleBook:
     def __init__(self) -> None:
         self._rules: dict[tuple[int, ...], tuple[Route, Sequence[Deployment], Rules]] = {}
 
-    def find(
-        self, route: Route, candidates: Sequence[Deployment], streamed: bool, health: Health | None = None
-    ) -> Rules:
-        """The limits for this order of candidates."""
+    def find(self, call: Call, candidates: Sequence[Deployment], health: Health | None = None) -> Rules:
+        """The limits for this order of candidates; alone, one is asked again whatever its health."""
+        route, streamed = call.route, call.is_streamed
         if candidates is route.deployments:
             key: tuple[int, ...] = (id(route), streamed)
         else:
@@ -109,6 +111,6 @@ class RuleBook:
                 self._rules.clear()
             rules = rules_of(route, candidates, streamed)
             found = self._rules[key] = (route, candidates, rules)
-        if health is None and route.hedge is None:
+        if len(candidates) == 1 or (health is None and route.hedge is None):
             return found[2]
-        return with_health(found[2], route, candidates, health)
+        return at_this_moment(found[2], route, candidates, health, call.started_us)

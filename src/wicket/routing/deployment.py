@@ -33,7 +33,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
-    features: tuple[str, ...] = ()  # what it is known to be able to do, e.g. "prefill"
+    features: tuple[str, ...] | None = (
+        None  # what it is known to be able to do, e.g. "prefill"; None: unknown
+    )
+    prefill: bool = False  # whether the configuration says that it goes on from a message of its own
 
 
 class Timeouts(msgspec.Struct, frozen=True):
