@@ -61,6 +61,7 @@ class Attempt:
     kind = ""  # "hedge" or "continuation", see `events.Send`
     continued: Attempt | None = None  # whose broken answer it goes on with
     num_before = 0  # tokens of that, estimated
+    answer_id = ""  # the id that it gave the answer
     _bill: tuple[Usage, int] | None = None
 
     def __init__(

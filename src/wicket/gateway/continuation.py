@@ -18,7 +18,6 @@ class ContinuedAttempt(Attempt):
     """
 
     seam: Seam
-    answer_id = ""
 
     def go_on_from(self, broken: Attempt) -> Fields:
         """Take over; the fields to ask with. `broken.said()` is not None."""

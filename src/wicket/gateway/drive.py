@@ -335,6 +335,7 @@ class Drive:
             reported["is_estimated"] = True
         if attempt.continued is not None:  # counts and cost are those of the last part, which is what is paid
             reported["continued"] = {"completion_tokens_before": attempt.num_before}
+            frame["id"] = attempt.answer_id or frame.get("id")
         if attempt.price is not None:
             reported["cost"] = charge_of(self.call, attempt) / 1e9
         frame["usage"] = reported
