@@ -38,7 +38,7 @@ ADMIN_KEY = "soak-admin-key-0123456789"
 TEXT = " ".join(f"word{number}" for number in range(1, 31))
 HANG_S = 45.0  # the route's total limit is 15 s
 DRAW_EVERY_S = 4.0
-KILL_EVERY_S = 9.0
+KILL_EVERY_S = 12.0  # so that each lives for 20 s, and comes back at once
 LEAVING = 0.03  # the share of callers who hang up in the middle
 ROUTES = ("plain", "held", "hedged", "continued")
 CONFIG = """
@@ -287,7 +287,7 @@ class Soak:
             await asyncio.sleep(KILL_EVERY_S)
             others = [one for one in await self._workers() if one != self.kept and one[0] not in self.kills]
             if others and time.monotonic() < end:
-                index, pid = self.rng.choice(others)
+                index, pid = min(others)
                 self.kills[index] = time.monotonic()
                 os.kill(pid, signal.SIGKILL)
 

@@ -25,8 +25,7 @@ def tick(walk: Walk, event: Ticked) -> Sequence[Action]:
     """A limit may have passed."""
     now = event.now_us
     if now >= walk.started_us + walk.rules.total_us:
-        late = UpstreamTimeout("total_timeout", "The answer took longer than the route's total limit.")
-        return give_up(walk, late)
+        return _out_of_time(walk)
     actions: list[Action] = []
     if walk.wait is not None and now >= walk.wait[0]:
         candidate = walk.wait[1]
@@ -41,6 +40,14 @@ def tick(walk: Walk, event: Ticked) -> Sequence[Action]:
     if walk.state != State.OVER:
         set_due(walk, now)
     return actions
+
+
+def _out_of_time(walk: Walk) -> Sequence[Action]:
+    for attempt in walk.tries:
+        if attempt.live and attempt.finished:  # the answer is all there: only its usage will never be known
+            return _conclude(walk, attempt)
+    late = UpstreamTimeout("total_timeout", "The answer took longer than the route's total limit.")
+    return give_up(walk, late)
 
 
 def _check(walk: Walk, attempt: Try, event: Ticked) -> Sequence[Action]:

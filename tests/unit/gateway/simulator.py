@@ -218,6 +218,7 @@ def random_event(rng: random.Random, simulation: Simulation) -> None:
         return
     attempt, now = rng.choice(sorted(simulation.live)), simulation.now
     spoke = simulation.walk.tries[attempt].spoke
+    is_finished = simulation.walk.tries[attempt].finished
     if rng.random() < 0.05 and simulation.committed:
         simulation.is_plain = False  # a tool call has begun
     kind = rng.random()
@@ -229,7 +230,7 @@ def random_event(rng: random.Random, simulation: Simulation) -> None:
         simulation.feed(Finished(attempt, now))
     elif kind < 0.6 and not spoke:
         simulation.feed(Refused(attempt, now, rng.choice(FAULTS)()))
-    elif kind < 0.7:
+    elif kind < 0.7 or is_finished:  # whatever breaks after the finish reason, `Attempt` calls it an end
         simulation.feed(Ended(attempt, now))
     else:
         stale = rng.random() < 0.1 and not simulation.sends[attempt].is_fresh and not spoke
@@ -240,7 +241,10 @@ def check(simulation: Simulation) -> None:
     """What holds of every history."""
     assert len(simulation.settled) == 1, f"settled {len(simulation.settled)} times"
     assert simulation.walk.state is State.OVER and simulation.walk.due_us == NEVER
+    assert not simulation.live, "everybody was let go"
     outcome = simulation.settled[0]
+    if any(attempt.finished for attempt in simulation.walk.tries):
+        assert outcome in ("ok", "client_gone"), "a finish reason is an end"
     if outcome == "ok":
         assert simulation.finished == 1 and len(simulation.committed) == 1 and not simulation.failed
     elif outcome == "client_gone":

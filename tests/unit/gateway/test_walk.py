@@ -144,6 +144,20 @@ def test_a_finish_reason_without_an_end_is_an_end_after_a_second() -> None:
     check(run)
 
 
+@pytest.mark.parametrize("holds", [False, True])
+def test_a_finish_reason_just_before_the_total_limit_is_an_end_too(holds: bool) -> None:
+    run = started(changed(holds_whole=holds))
+    run.feed(Spoke(0, run.now))
+    for _ in range(39):
+        run.pass_time(14 * SECOND)
+        run.feed(Heard(0, run.now))
+    run.pass_time(600 * SECOND - run.now - SECOND // 2)
+    run.feed(Finished(0, run.now))
+    run.pass_time(SECOND)
+    assert run.settled == ["ok"] and run.finished == 1
+    check(run)
+
+
 def test_silence_in_the_middle_is_bounded_and_in_band() -> None:
     run = started()
     run.feed(Spoke(0, run.now))
