@@ -148,7 +148,7 @@ def test_a_finish_reason_without_an_end_is_an_end_after_a_second() -> None:
 def test_a_finish_reason_just_before_the_total_limit_is_an_end_too(holds: bool) -> None:
     run = started(changed(holds_whole=holds))
     run.feed(Spoke(0, run.now))
-    for _ in range(39):
+    for _ in range(42):
         run.pass_time(14 * SECOND)
         run.feed(Heard(0, run.now))
     run.pass_time(600 * SECOND - run.now - SECOND // 2)
