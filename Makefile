@@ -8,8 +8,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 export PYTHON
 
-.PHONY: help install install-test serve test test-services test-faults test-lab lab demo check format bench soak lock \
-	clean
+.PHONY: help install install-test install-services serve test test-services test-faults test-lab lab demo check \
+	format bench soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -26,7 +26,10 @@ install-test:
 test: install-test ## all tests that need neither torch nor Node (under five minutes)
 	@$(PYTEST) -m "not lab and not services and not faults" -n $(TESTERS) --dist loadfile $(ARGS)
 
-test-services: install-test ## real clients: Node SDKs and others
+install-services:
+	@sh scripts/install.sh services
+
+test-services: install-services ## real clients: Node SDKs and others
 	@$(PYTEST) -m services $(ARGS)
 
 test-faults: install-test ## what happens when things break

@@ -2,6 +2,7 @@
 # Makes .venv and installs Wicket into it: locked wheels only, nothing compiles. `make install` runs this.
 #   scripts/install.sh          what `make serve` needs
 #   scripts/install.sh test     the development tools as well
+#   scripts/install.sh services other people's clients as well
 # PYTHON=/path/to/python3 chooses the Python. A second run that has nothing to do takes no time.
 set -eu
 cd "$(dirname "$0")/.."
@@ -19,11 +20,17 @@ fail() {
 
 fingerprint() {
     pwd
-    cksum requirements/serve.txt requirements/test.txt pyproject.toml scripts/install.sh
+    cksum requirements/*.txt pyproject.toml scripts/install.sh
 }
 
-is_done() { # everything of serve.txt is in test.txt, so that one does for both
-    for done in "$stamp" "$venv/.installed-test"; do
+is_done() { # each list holds all of the one before it, so that a later one does for the earlier ones
+    case $what in
+        serve) lists="serve test services" ;;
+        test) lists="test services" ;;
+        *) lists=$what ;;
+    esac
+    for list in $lists; do
+        done=$venv/.installed-$list
         [ -f "$done" ] && [ "$(fingerprint)" = "$(cat "$done")" ] && "$python" -c '' 2>/dev/null && return 0
     done
     return 1

@@ -14,6 +14,10 @@ lock() {
         --quiet --output-file "$target" "$@"
 }
 
-lock requirements/serve.txt --extra compact pyproject.toml requirements/serve.in "$@"
-lock requirements/test.txt --extra compact --extra dev pyproject.toml requirements/serve.in \
+lock requirements/serve.txt --extra compact --extra recordings pyproject.toml requirements/serve.in "$@"
+lock requirements/test.txt --extra compact --extra recordings --extra dev pyproject.toml requirements/serve.in \
     --constraints requirements/serve.txt "$@"
+lock requirements/services.txt --extra compact --extra recordings --extra dev pyproject.toml \
+    requirements/serve.in requirements/services.in --constraints requirements/test.txt "$@"
+# Needs an older openai than the rest of us have: it lives in an environment of its own.
+lock tests/services/llama_index/requirements.txt tests/services/llama_index/requirements.in "$@"

@@ -36,13 +36,19 @@ MAY_IMPORT: dict[str, set[str]] = {
         "wire", "errors", "providers", "minis", "guardrails", "routing", "accounts", "upstream", "store",
         "config", "state", "dialects",
     },
+    "recordings": {"wire", "errors", "dialects", "upstream"},
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
     "engines": {"wire", "errors", "minis"},
     "lab": {"engines", "minis", "suites", "pages", "wire", "errors"},
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:
 BUILDERS_NEVER = {"lab"}
-DIALECT_DOORS = {"dialects.contract", "dialects.openai_chat", "dialects.openai_errors"}
+DIALECT_DOORS = {
+    "dialects.contract",
+    "dialects.translation",
+    "dialects.openai_chat",
+    "dialects.openai_errors",
+}
 
 # Modules of other people that a folder never touches: decisions do no I/O.
 PURE = {
@@ -76,6 +82,7 @@ ONE_DOOR = {
     "uvicorn": {"server", "engines"},
     "openvino": {"engines"},
     "tokenizers": {"engines", "lab"},
+    "yaml": {"recordings"},
 }
 
 MAX_MODULE_LINES = 500

@@ -17,7 +17,8 @@ from wicket.providers import catalogue
 ROWS = catalogue.rows()
 WANTED = """openai azure groq mistral deepseek together fireworks xai cerebras openrouter perplexity nvidia
 deepinfra sambanova huggingface github qwen moonshot zai minimax cloudflare ollama vllm sglang llamacpp
-lmstudio anthropic gemini cohere nebius novita hyperbolic siliconflow baseten vercel"""
+lmstudio anthropic gemini cohere nebius novita hyperbolic siliconflow baseten vercel bedrock vertex snowflake
+heroku crusoe voyageai zhipu ollama-cloud"""
 FILLERS = 'account = "acc"\nregion = "eu"\nresource = "res"\n'
 SHARED_VARIABLES = re.compile(r"^(GITHUB_|HF_|HUGGING|AWS_|GOOGLE_|CLOUDFLARE_|AZURE_CLIENT)")
 
@@ -41,6 +42,10 @@ def test_a_row_is_well_formed_and_sourced(name: str) -> None:
     assert all(value not in row.rename for value in row.rename.values())
     assert bool(row.versioned_url) == bool(row.versioned_path)
     assert not row.facts_from or row.facts_from in ROWS
+    assert row.probe in ("", "/models") or row.probe.startswith("/")
+    assert bool(row.data_collection) == bool(row.data_terms)  # a promise is told with its page, or not at all
+    assert row.region in ("", "us", "eu", "cn")
+    assert all(re.fullmatch(r"[a-z]+", word) for word in re.findall(r"\{(\w+)\}", row.base_url))
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -53,7 +58,10 @@ def test_a_variable_enables_a_provider_only_where_it_exists_for_nothing_else(nam
     if row.base_url_env:
         environ[row.base_url_env] = "https://me.example"
     config = load(None, environ)
-    assert list(config.providers) == ([name] if row.is_enabled_by_env else [])
+    enabled = [
+        other.name for other in ROWS.values() if other.is_enabled_by_env and set(other.env) & set(row.env)
+    ]
+    assert list(config.providers) == enabled and (name in enabled) is row.is_enabled_by_env
 
 
 @pytest.mark.parametrize("name", ROWS)
@@ -70,6 +78,7 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         "bearer": ("authorization", "Bearer a-credential"),
         "api-key": ("api-key", "a-credential"),
         "x-api-key": ("x-api-key", "a-credential"),
+        "x-goog-api-key": ("x-goog-api-key", "a-credential"),
     }
     if row.env:
         header, value = expected[row.auth]
@@ -78,7 +87,22 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         assert row.auth_optional and headers == {}
     chat = next(api for api in module(row.dialect).APIS if api.name == "chat.completions")
     target = module(row.dialect).target(deployment, chat, streamed=False)
-    assert target == urlsplit(row.base_url.replace("{account}", "acc")).path + "/chat/completions"
+    path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
+    assert target == path + "/chat/completions"
+
+
+def test_no_two_rows_read_the_same_list_of_a_source() -> None:
+    shared = {("google", "genai-prices")}  # Gemini and Vertex AI are one there
+    seen: dict[tuple[str, str], str] = {}
+    for row in ROWS.values():
+        for source, names in row.known_as.items():
+            for name in names:
+                assert seen.setdefault((name, source), row.name) == row.name or (name, source) in shared
+
+
+def test_a_variable_enables_one_provider_only() -> None:
+    variables = [variable for row in ROWS.values() if row.is_enabled_by_env for variable in row.env]
+    assert len(variables) == len(set(variables))
 
 
 def test_a_dated_azure_api_has_its_deployment_in_the_path() -> None:

@@ -1,5 +1,54 @@
-"""The same server and provider as the tests of the path have."""
+"""The same server and provider as the tests of the path have, and one in front of recorded providers.
+
+SDKs other than `openai` are installed for `make test-services` only, so they are imported inside fixtures and
+tests: `make test` collects these files too.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from openai import OpenAI
 
 from tests.path.conftest import gateway, one_gateway, one_provider, open_gateway, provider
+from tests.path.house import Gateway
+from tests.services.recorded import recorded_gateway
 
 __all__ = ["gateway", "one_gateway", "one_provider", "open_gateway", "provider"]
+
+
+@pytest.fixture(scope="session")
+def recorded_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """One server in front of recorded providers, for all tests that leave it as it is."""
+    with recorded_gateway(tmp_path_factory.mktemp("recorded")) as running:
+        yield running
+
+
+@pytest.fixture
+def openai_client(recorded_house: Gateway) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{recorded_house.url}/v1", api_key=recorded_house.key, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def anthropic_client(recorded_house: Gateway) -> Iterator[Any]:
+    from anthropic import Anthropic
+
+    with Anthropic(base_url=recorded_house.url, api_key=recorded_house.key, max_retries=0) as made:
+        yield made
+
+
+@pytest.fixture
+def google_client(recorded_house: Gateway) -> Iterator[Any]:
+    from google import genai
+
+    made = genai.Client(api_key=recorded_house.key, http_options={"base_url": recorded_house.url})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cohere_client(recorded_house: Gateway) -> Any:
+    import cohere
+
+    return cohere.ClientV2(api_key=recorded_house.key, base_url=recorded_house.url)

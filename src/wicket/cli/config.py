@@ -53,9 +53,11 @@ def show_config(args: argparse.Namespace) -> None:
 def load_config(path: Path | None = None) -> Config:
     """What `wicket serve` would take. Raises `ConfigFault`."""
     from wicket.config.load import find, load
+    from wicket.config.newer import with_newer_catalogue
     from wicket.config.snapshot import compile_snapshot
     from wicket.supervisor.home import default_home
 
-    config = load(find(path, default_home(os.environ)), os.environ)
+    home = default_home(os.environ)
+    config = with_newer_catalogue(load(find(path, home), os.environ), home)
     compile_snapshot(config, version=0, engine_sockets={})
     return config

@@ -21,9 +21,10 @@ COMMANDS = {
     "chat": "talk with a model",
     "ask": "ask one question; reads standard input too",
     "mini": "make a small model of a task, put it in place",
-    "auto": "learn from feedback which requests the local model should answer",
+    "auto": "learn from feedback which requests a local model should answer",
     "compare": "ask several models the same cases: quality, cost, speed",
     "models": "what can be called; show one; pull one from the hub",
+    "providers": "whom Wicket knows, who is enabled and works",
     "keys": "make, list and revoke keys",
     "logs": "show the requests that were answered",
     "usage": "tokens and money, summed",
@@ -40,6 +41,14 @@ COMMANDS = {
 TRACE = "WICKET_TRACE"
 INTERRUPTED = 130
 BROKEN_PIPE = 141
+
+
+class WiderHelp(argparse.HelpFormatter):
+    """Room for the longest command beside its help; argparse reckons without the indentation of commands."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog)
+        self._action_max_length = 2 + 2 + max(map(len, COMMANDS))
 
 
 class Parser(argparse.ArgumentParser):
@@ -60,6 +69,7 @@ def build_parser(chosen: str = "") -> argparse.ArgumentParser:
         prog="wicket",
         description="A small gate to every model, with a compact model of its own inside.",
         epilog="`wicket COMMAND --help` says more about each.",
+        formatter_class=WiderHelp,
     )
     parser.add_argument("--version", action="version", version=f"wicket {wicket.__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser)

@@ -1,4 +1,4 @@
-"""`wicket models`: what can be called now; `--all` the whole catalogue; `show ID`; `pull REPO`."""
+"""`wicket models`: what can be called now; `--all` the whole catalogue; `show ID`; `pull REPO`; `update`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from wicket.cli.catalogue_view import (
+    add_filters,
+    card_lines,
+    catalogue,
+    chosen,
+    entry,
+    prefer_newer,
+    with_known,
+)
 from wicket.cli.discovery import add_server_options, find_server
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import plain, progress, table
+from wicket.errors import Fault
 
 if TYPE_CHECKING:
     from wicket.config.snapshot import Snapshot
-
-_PICO_PER_MILLION = 1_000_000  # pico-USD per token to USD per million tokens
 
 
 def add_parser(subparsers: Any) -> None:
@@ -25,8 +33,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--all", action="store_true", help="every model that the catalogue knows, with its prices"
     )
+    add_filters(parser)
     verbs = parser.add_subparsers(metavar="VERB")
-    show = verbs.add_parser("show", help="one model")
+    show = verbs.add_parser("show", help="one model: everything that is known of it")
     show.add_argument("id", help="its id")
     show.set_defaults(run=show_model)
     pull = verbs.add_parser("pull", help="get a model from the public hub")
@@ -34,37 +43,46 @@ def add_parser(subparsers: Any) -> None:
     pull.add_argument("--file", default="", help="one GGUF file of several")
     pull.add_argument("--revision", default="main", help="a branch, tag or commit")
     pull.set_defaults(run=pull_model)
+    update = verbs.add_parser("update", help="fetch the catalogue's prices and facts anew")
+    update.add_argument(
+        "--from", dest="origin", default="", metavar="FILE|URL", help="a catalogue made elsewhere"
+    )
+    update.add_argument("--dry-run", action="store_true", help="say what would change, write nothing")
+    update.add_argument(
+        "--force", action="store_true", help="take it though prices or models change absurdly"
+    )
+    update.set_defaults(run=update_models)
     parser.set_defaults(run=list_models)
-    for each in (parser, show):
+    for each in (parser, show, update):
         add_server_options(each)
-    for each in (parser, show, pull):
+    for each in (parser, show, pull, update):
         add_json_option(each)
 
 
 def list_models(args: argparse.Namespace) -> None:
     """Print what can be called now, or the catalogue."""
     if args.all:
-        models = catalogue()
-        if args.json:
-            show_json(models)
-        else:
-            print(table(["ID", "INPUT", "OUTPUT", "CONTEXT"], [_catalogue_row(model) for model in models]))
-        return
-    models = callable_now(args)
+        prefer_newer()
+        models = chosen(catalogue(), args)
+        rows = [_catalogue_row(model) for model in models]
+        headers = ["ID", "INPUT", "OUTPUT", "CONTEXT", "ENDS"]
+    else:
+        models = chosen((with_known(card) for card in callable_now(args)), args)
+        rows = [[m["id"], m["owned_by"], m.get("context_tokens") or "-", _price(m)] for m in models]
+        headers = ["ID", "OWNER", "CONTEXT", "USD PER MILLION TOKENS"]
     if args.json:
         show_json(models)
-        return
-    rows = [
-        [model["id"], model["owned_by"], model.get("context_tokens") or "-", _price(model)]
-        for model in models
-    ]
-    print(table(["ID", "OWNER", "CONTEXT", "USD PER MILLION TOKENS"], rows))
+    elif rows:
+        print(table(headers, rows))
+    else:
+        print("No model fits: take an option away, or look at all of the catalogue with --all.")
 
 
 def callable_now(args: argparse.Namespace) -> list[dict[str, Any]]:
     """The running server's models, else those that a start would serve."""
     client = find_server(args)
     if client is not None:
+        prefer_newer()
         return list(client.call("GET", "/v1/models")["data"])
     from wicket.server.app_models import model_card
 
@@ -73,20 +91,46 @@ def callable_now(args: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def show_model(args: argparse.Namespace) -> None:
-    """Print one model's card."""
-    client = find_server(args)
-    if client is not None:
-        card = client.call("GET", f"/v1/models/{quote(args.id)}")
-    else:
-        from wicket.server.app_models import named_card
-
-        card = named_card(_snapshot(), args.id, {})
+    """Print one model's card: whether it can be called, and everything that is known."""
+    try:
+        card = {**with_known(_card(args)), "is_callable": True}
+    except Fault as fault:
+        known = _known(args.id)
+        if known is None:
+            raise
+        card = {**known, "is_callable": False, "why_not": fault.message}
     if args.json:
         show_json(card)
         return
     from wicket.cli.status import outline
 
-    print("\n".join(outline(card, "")))
+    print("\n".join(plain(line) for line in card_lines(card)))
+    for name in ("engine", "card"):
+        if name in card:
+            print("\n".join(outline({name: card[name]})))
+
+
+def _card(args: argparse.Namespace) -> dict[str, Any]:
+    client = find_server(args)
+    if client is not None:
+        prefer_newer()
+        card: dict[str, Any] = client.call("GET", f"/v1/models/{quote(args.id)}")
+        return card
+    from wicket.server.app_models import named_card
+
+    return named_card(_snapshot(), args.id, {})
+
+
+def _known(id: str) -> dict[str, Any] | None:
+    """What the catalogue knows of `provider/model`, or of a bare name at the first that has it."""
+    from wicket.providers.catalogue import fact_of, has_row, providers_of
+
+    provider, _, model = id.partition("/")
+    if not has_row(provider):
+        rows = providers_of(id)
+        provider, model = (rows[0], id) if rows else ("", "")
+    fact = fact_of(provider, model) if provider and model else None
+    return None if fact is None else entry(fact)
 
 
 def pull_model(args: argparse.Namespace) -> None:
@@ -112,39 +156,26 @@ def transferred(name: str, done: int, total: int) -> str:
     return f"Getting {plain(name)}: {100 * done // total}% of {total / 1e6:.0f} MB"
 
 
-def catalogue() -> list[dict[str, Any]]:
-    """Every known model: id, provider, prices in USD per million tokens, sizes in tokens (0: unknown)."""
-    from wicket.providers.catalogue import facts
+def update_models(args: argparse.Namespace) -> None:
+    """Fetch, check and put in place."""
+    from wicket.cli.models_update import update
 
-    return [_entry(fact) for fact in sorted(facts().models, key=lambda fact: (fact.provider, fact.model))]
-
-
-def _entry(fact: Any) -> dict[str, Any]:
-    kinds = ("input", "output", "cached", "cache_write")
-    pico = {kind: getattr(fact, f"{kind}_pico") for kind in kinds}
-    return {
-        "id": f"{fact.provider}/{fact.model}",
-        "provider": fact.provider,
-        "prices": {kind: value / _PICO_PER_MILLION for kind, value in pico.items() if value is not None},
-        "context_tokens": fact.context_tokens,
-        "max_output_tokens": fact.max_output_tokens,
-        "kind": fact.kind,
-        "is_deprecated": fact.is_deprecated,
-        "date": fact.date,
-        "source": fact.source,
-    }
+    update(args)
 
 
 def _catalogue_row(model: dict[str, Any]) -> list[Any]:
     prices = model["prices"]
-    return [model["id"], f"${prices['input']:g}", f"${prices['output']:g}", model["context_tokens"] or "-"]
+    shown = [f"${prices[kind]:g}" if kind in prices else "-" for kind in ("input", "output")]
+    return [model["id"], *shown, model["context_tokens"] or "-", model["deprecation_date"] or "-"]
 
 
 def _price(model: dict[str, Any]) -> str:
     prices = model.get("prices")
-    if prices is None:
+    if not prices or "input" not in prices:
         return "-"
-    return "free" if not any(prices.values()) else f"${prices['input']:g} in, ${prices['output']:g} out"
+    return (
+        "free" if not any(prices.values()) else f"${prices['input']:g} in, ${prices.get('output', 0):g} out"
+    )
 
 
 def _snapshot() -> Snapshot:

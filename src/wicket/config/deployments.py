@@ -131,16 +131,20 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
     fact = catalogue.fact_of(provider.row, model) if provider.row else None
     facts: dict[str, object] = {}
     if fact is not None:
-        facts = {"context_tokens": fact.context_tokens, "max_output_tokens": fact.max_output_tokens}
+        facts = {
+            "context_tokens": fact.context_tokens,
+            "max_output_tokens": fact.max_output_tokens,
+            "warning": fact.warning(catalogue.today()),
+        }
     own = provider.prices.get(model)
     if own is not None:
         facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}
-    elif fact is not None:
+    elif fact is not None and fact.input_pico is not None:
         facts |= {
             "price_id": fact.id,
             "prices": (
                 fact.input_pico,
-                fact.output_pico,
+                fact.output_pico or 0,
                 fact.cached_pico,
                 fact.cache_write_pico,
                 fact.request_nanos,

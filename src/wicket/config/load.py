@@ -84,6 +84,11 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     server = with_environment(file.server, environ, mistakes)
     if mistakes:
         raise mistakes.fault()
+    warnings += [
+        f"provider {name} has fewer places (max_concurrent) than there are workers: they take turns"
+        for name, p in providers.items()
+        if 0 < p.max_concurrent < file.server.workers
+    ]
     models = _without_absent(file, providers, warnings)
     warnings += [*cascade_warnings(models), *auto_warnings(models)]
     engines = {n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()}

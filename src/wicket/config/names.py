@@ -60,7 +60,7 @@ def _row_of(name: str) -> str | None:
     if len(name) > MAX_NAME:
         return None
     provider, slash, model = name.partition("/")
-    if slash and model and provider in catalogue.rows():
+    if slash and model and catalogue.has_row(provider):
         return provider
     serving = catalogue.providers_of(name)
     return serving[0] if serving else None

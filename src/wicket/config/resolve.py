@@ -63,6 +63,9 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         prefill=table.prefill,
         models=table.models,
         prices=table.prices,
+        max_concurrent=table.max_concurrent,
+        queue=table.queue,
+        probe_s=table.probe_s,
         reason="declared in the configuration",
     )
 

@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from wicket.providers.catalogue import NewerFile
+
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
 
@@ -20,6 +22,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Size = Annotated[int, Meta(ge=0, le=1 << 32)]  # 0 where it means "as the checkpoint says"
 Bytes = Annotated[int, Meta(ge=1024, le=1 << 32)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Pause = Annotated[float, Meta(ge=0, le=86_400)]  # 0: never
 Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]  # USD per million tokens
 Ratio = Annotated[float, Meta(ge=0, le=1_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -59,6 +62,7 @@ class Server(_Section, frozen=True):
     keep_alive_s: Seconds = 75.0  # how long an idle connection is kept
     drain_s: Seconds = 30.0  # what requests under way get at a stop or restart
     max_in_flight: Count = 1_000  # requests per worker; more is answered 503
+    max_in_flight_bytes: Bytes = 256 * MIB  # of bodies and gathered answers per worker; then 503 as well
     stream_buffer_bytes: Bytes = 256 * 1024  # held for one slow client before its upstream is paused
     metrics_public: bool = False  # whether /metrics needs no key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -155,7 +159,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -182,6 +186,9 @@ class ProviderTable(_Section, frozen=True):
     prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
+    max_concurrent: Size = 0  # requests that run there at once, over all workers; 0: no limit
+    queue: Size = 64  # requests that may wait for that, per worker
+    probe_s: Pause = 0.0  # how often its models are asked for while it is spared; 0: never
     optional: bool = False  # a missing credential disables the provider instead of refusing the file
 
 
@@ -218,6 +225,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
+    max_concurrent: int = 0
+    queue: int = 64
+    probe_s: float = 0.0
     reason: str = ""  # why it is enabled, for the start message
 
     def __repr__(self) -> str:
@@ -269,6 +279,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, TaskTable] = {}
     engines: dict[str, Engine] = {}
     warnings: tuple[str, ...] = ()
+    catalogue: NewerFile | None = None  # models fetched since, in place of the shipped ones
     unusable: dict[str, str] = {}  # provider name → why its variable was not taken
 
     def __repr__(self) -> str:

@@ -36,6 +36,7 @@ class Snapshot:
         self.config = config
         self.version = version
         self.created = int(time.time())
+        catalogue.use(config.catalogue)
         self._providers = {
             name: build.provider_template(p, proxy_for) for name, p in config.providers.items()
         }
@@ -115,7 +116,7 @@ class Snapshot:
     def _full_name(self, name: str) -> str:
         """`provider/model` for a name: itself, or a model that one enabled provider only has; else ""."""
         prefix, slash, _ = name.partition("/")
-        if slash and (prefix in self._providers or prefix in catalogue.rows()):
+        if slash and (prefix in self._providers or catalogue.has_row(prefix)):
             return name
         found = self._bare.get(name)
         if found is not None:

@@ -29,12 +29,34 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     output_audio_tokens: int = 0  # of the output
 
 
+class Way(msgspec.Struct, frozen=True):
+    """A path by which callers come to an API; `{model}` in it stands for a model's name, slashes included.
+
+    `is_streamed` is what the path says of it; None leaves that to the body's `stream`. `sse_if` is the query
+    parameter without which a stream goes out as one JSON array (Gemini's `alt=sse`); "": always as events.
+    """
+
+    path: str
+    is_streamed: bool | None = None
+    sse_if: str = ""
+
+
 class Api(msgspec.Struct, frozen=True):
-    """An inference API: its name in records, the path under the base URL, whether it can stream."""
+    """An inference API: its name in records, the path under the base URL, whether it can stream, its dialect.
+
+    The rest is what admission looks at: fields that must be there (`needs`), those of them that are arrays
+    with something in them, fields that are counts from 1, and the paths by which callers come (none: `/v1`
+    and `path`).
+    """
 
     name: str
     path: str
     can_stream: bool
+    dialect: str = ""
+    needs: tuple[str, ...] = ()
+    arrays: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    ways: tuple[Way, ...] = ()
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -55,13 +77,16 @@ class Frame(msgspec.Struct, frozen=True):
     """What one stream frame says.
 
     `spoke`: it carries output. `finished`: a finish reason. `is_usage`: it carries nothing but usage.
-    `is_done`: the dialect's own end mark. `fault`: an in-band error.
+    `is_done`: the dialect's own end mark. `goes_out`: that mark reaches the caller as it came; without it the
+    caller's dialect writes the last frames (`translation.Heard.last_frames`). `fault`: an in-band error.
+    `counts` may come in pieces: of each kind the largest counts.
     """
 
     spoke: bool = False
     finished: bool = False
     is_usage: bool = False
     is_done: bool = False
+    goes_out: bool = False
     model: str = ""
     counts: Counts | None = None
     fault: Fault | None = None

@@ -8,11 +8,11 @@ All of it is pure: no clock, no I/O, equal inputs give equal bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
-from wicket.dialects.contract import Api, Body
+from wicket.dialects.contract import Api, Body, Counts, module
 from wicket.dialects.hub import Completion, Conversation, Delta
 from wicket.errors import Fault
 from wicket.routing.deployment import Deployment
@@ -65,6 +65,21 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     wants_usage: bool = True
 
 
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a stream ended that passed as it came: what the last frames can tell.
+
+    `usage_frame` is the payload that was held back, b"" for none. `counts` are reported, or `is_estimated`.
+    `is_marked`: the provider's own end mark has gone out.
+    """
+
+    model: str
+    usage_frame: bytes
+    counts: Counts
+    is_estimated: bool
+    cost_usd: float | None
+    is_marked: bool
+
+
 class Spoken(Protocol):
     """A dialect as a provider speaks it."""
 
@@ -89,7 +104,12 @@ class Spoken(Protocol):
 
 
 class Heard(Protocol):
-    """A dialect as a caller speaks it."""
+    """A dialect as a caller speaks it.
+
+    Three more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
+    on to a provider of the same dialect; `wants_usage(fields) -> bool`, where usage in a stream must be asked
+    for; `last_frames(asked, ending) -> bytes`, what stands behind a stream that passed as it came.
+    """
 
     CONVERSATION: Api
     KEEP_ALIVE: bytes  # a frame without meaning
@@ -113,3 +133,15 @@ class Heard(Protocol):
     def fault_frame(self, fault: Fault, request_id: str) -> bytes:
         """An error inside a stream, as whole frames; no client takes it for a normal stop."""
         ...
+
+
+def spoken(name: str) -> Spoken | None:
+    """The dialect called `name` from its provider's side; None if it has none."""
+    found = module(name)
+    return cast(Spoken, found) if hasattr(found, "write_request") else None
+
+
+def heard(name: str) -> Heard | None:
+    """The dialect called `name` from its caller's side; None if it has none."""
+    found = module(name)
+    return cast(Heard, found) if hasattr(found, "read_request") else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Protocol
 
@@ -10,23 +11,19 @@ import msgspec
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import allows_model
-from wicket.dialects.openai_chat import CHAT, CLASSIFY, COMPLETIONS, EMBEDDINGS, wants_usage
+from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, KeyFault, PermissionFault
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
+from wicket.gateway.crossing import hearing
 from wicket.routing.deployment import Route
 from wicket.wire import fields as top
+from wicket.wire.json import encode
 
 MAX_MODEL_JSON = 2_048  # bytes, escapes included
-_COUNTS = ("max_tokens", "max_completion_tokens")
 MODEL_NAME = re.compile(r"[\x21-\x7e]{1,256}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
-_NEEDS = {
-    CHAT.name: "messages",
-    COMPLETIONS.name: "prompt",
-    EMBEDDINGS.name: "input",
-    CLASSIFY.name: "input",
-}
+_LOCAL = "classify"  # the API that only models of our own answer
 
 
 class Routes(Protocol):
@@ -44,29 +41,33 @@ class Routes(Protocol):
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
     fields = top.peek(arrival.body)
-    model = _model(bytes(fields.get("model", b"null")))
-    _require(fields, _NEEDS.get(arrival.api.name))
-    for name in _COUNTS:
+    api = arrival.api
+    model = _model(bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model))
+    for name in api.needs:
+        _require(fields, name, is_array=name in api.arrays)
+    for name in api.counts:
         if name in fields:
             top.at_least_one(fields, name)
-    is_streamed = top.flag(fields, "stream")
-    if is_streamed and not arrival.api.can_stream:
-        raise CallerFault("unsupported", f"{arrival.api.path} does not stream.", param="stream")
+    is_streamed = arrival.is_streamed
+    if is_streamed is None:
+        is_streamed = top.flag(fields, "stream")
+    if is_streamed and not api.can_stream:
+        raise CallerFault("unsupported", f"{api.path} does not stream.", param="stream")
     if not allows_model(caller, model):
         raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
     route = routes.resolve(model)
-    if arrival.api is CLASSIFY:
+    if api.name == _LOCAL:
         route = _local(route)
     return Call(
         id=arrival.id,
-        api=arrival.api,
+        api=api,
         caller=caller,
         fields=fields,
         body_bytes=len(arrival.body),
         model=model,
         route=route,
         is_streamed=is_streamed,
-        wants_usage=is_streamed and wants_usage(fields),
+        wants_usage=is_streamed and _wants_usage(api, fields),
         started_us=arrival.started_us,
         unix_ms=arrival.unix_ms,
         trace=_trace(arrival),
@@ -75,7 +76,14 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
             if route.collect or COLLECT_HEADER in arrival.headers
             else None
         ),
+        forwarded=arrival.forwarded,
     )
+
+
+def _wants_usage(api: Api, fields: top.Fields) -> bool:
+    """Most dialects always tell usage at a stream's end; OpenAI's callers ask for it."""
+    asks: Callable[[top.Fields], bool] | None = getattr(hearing(api.dialect), "wants_usage", None)
+    return asks is None or asks(fields)
 
 
 def _local(route: Route) -> Route:
@@ -115,19 +123,17 @@ def check_live(caller: Caller | None, now_ms: int) -> Caller:
     return caller
 
 
-def _require(fields: top.Fields, name: str | None) -> None:
-    if name is None:
-        return
+def _require(fields: top.Fields, name: str, *, is_array: bool) -> None:
     raw = fields.get(name)
     if raw is None:
         raise CallerFault("missing_field", f"'{name}' is required.", param=name)
-    if name != "messages":
+    if not is_array:
         return
     start = bytes(memoryview(raw)[:16])
     if start[:1] != b"[":
-        raise CallerFault("invalid_type", "'messages' must be an array of messages.", param=name)
+        raise CallerFault("invalid_type", f"'{name}' must be an array of {name}.", param=name)
     if start[1:].lstrip()[:1] == b"]":
-        raise CallerFault("invalid_value", "'messages' must not be empty.", param=name)
+        raise CallerFault("invalid_value", f"'{name}' must not be empty.", param=name)
 
 
 def _trace(arrival: Arrival) -> bytes:

@@ -1,7 +1,8 @@
 """One try of one deployment: reads the upstream's answer and tells the walk what it means.
 
 It is the upstream's `Sink`. Bytes become whole frames here, each looked at only as far as needed for
-output, finish reason, usage and errors; nothing is re-encoded.
+output, finish reason, usage and errors; nothing is re-encoded, unless the caller speaks another dialect
+(`crossing`): then frames become deltas and these the caller's frames.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from msgspec.structs import astuple
+
 from wicket.accounts.cost import cost_nanos
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, Frame
 from wicket.dialects.openai_chat import CHAT
+from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
+from wicket.gateway import observe
+from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of
 from wicket.wire import json
@@ -23,7 +29,9 @@ from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
 if TYPE_CHECKING:
     from wicket.gateway.call import Call
+    from wicket.gateway.lanes import Place
     from wicket.gateway.request import Prepared
+    from wicket.routing.vitals import Vitals
     from wicket.upstream.contract import Exchange
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -42,7 +50,9 @@ class Attempt:
     ended_us = -1
     status = 0
     headers: Mapping[bytes, bytes] = MappingProxyType({})
-    splitter: FrameSplitter | None = None
+    splitter: Splitter | None = None
+    translated: Translated | None = None
+    is_kept = False  # whether a translated stream is put together for a look at it afterwards
     size = 0
     held_bytes = 0
     usage_frame = b""
@@ -51,6 +61,7 @@ class Attempt:
     num_finished = 0
     finished = False  # every choice is
     done = False
+    is_marked = False  # the provider's own end mark goes to the caller
     counts: Counts | None = None
     model = ""
     fault: Fault | None = None
@@ -62,6 +73,11 @@ class Attempt:
     continued: Attempt | None = None  # whose broken answer it goes on with
     num_before = 0  # tokens of that, estimated
     answer_id = ""  # the id that it gave the answer
+    place: Place | None = None  # in its provider's lane, where there is one
+    vitals: Vitals | None = None  # of its deployment, while it runs there
+    is_probe = False  # sent while its deployment was spared, to see whether it is well again
+    has_rivals = False  # the plan has others
+    has_others = False  # behind it in the plan
     _bill: tuple[Usage, int] | None = None
 
     def __init__(
@@ -79,6 +95,9 @@ class Attempt:
         self.price = prepared.price
         self.rates = prepared.rates
         self.name_header = prepared.name_header
+        self.stream_type = prepared.stream_type
+        if prepared.crossing is not None:
+            self.translated = Translated(prepared.crossing, call, is_kept=self.is_kept)
         self.report = report
         self.clock = clock
         self.started_us = clock()
@@ -95,8 +114,8 @@ class Attempt:
             fault = self.dialect.judge(status, found, b"")
             self.report(Refused(self.number, self.clock(), fault))
             return
-        if self.call.is_streamed and found.get(b"content-type", b"").startswith(b"text/event-stream"):
-            self.splitter = FrameSplitter()
+        if self.call.is_streamed and found.get(b"content-type", b"").startswith(self.stream_type):
+            self.splitter = FrameSplitter() if self.translated is None else self.translated.splitter()
             self.report(Opened(self.number, self.clock()))
 
     def on_data(self, data: bytes) -> None:
@@ -111,7 +130,7 @@ class Attempt:
         if self.size <= (MAX_ERROR_BYTES if is_error else MAX_ANSWER_BYTES):
             self.parts.append(data)
         elif not is_error:
-            self._fail(UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds."))
+            self._fail(_too_large())
 
     def on_end(self) -> None:
         """The body is complete by HTTP's rules; the dialect has the last word."""
@@ -125,12 +144,18 @@ class Attempt:
             self._fail(self.dialect.judge(self.status, self.headers, data))
             return
         try:
-            whole = self.dialect.whole(data, self.call.api)
+            if self.translated is None:
+                whole = self.dialect.whole(data, self.call.api)
+            elif self.call.is_streamed:
+                raise _not_streamed()
+            else:
+                whole = self.translated.whole(data)
+                self.dropped += tuple([f"response.{path}" for path in self.translated.unread])
         except Fault as fault:
             self._fail(fault)
             return
         if self.call.is_streamed:
-            self._fail(UpstreamBroken("malformed", "The provider answered whole although asked to stream."))
+            self._fail(_not_streamed())
             return
         self.counts = whole.counts
         self.model = whole.model
@@ -156,13 +181,26 @@ class Attempt:
 
     # what the drive asks
 
+    def not_sent(self, fault: Fault) -> Failed:
+        """It can't be asked at all: what the walk is told."""
+        self.fault = fault
+        self.cancel(fault.code)
+        return Failed(self.number, self.ended_us, fault)
+
     def cancel(self, reason: str) -> None:
         """Abandon it; the counts so far stay."""
         if not self.done:
             self.reason = reason
             self._over()
+        if self.vitals is not None or self.place is not None:
+            observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
+
+    def refuse(self, fault: Fault) -> None:
+        """It can't go out."""
+        if not self.done:
+            self._fail(fault)
 
     def take(self) -> bytes:
         """The frames that wait to be forwarded, as one block of bytes."""
@@ -204,6 +242,8 @@ class Attempt:
     def forget(self) -> None:
         """Settled: whatever still comes concerns nobody."""
         self.done = True
+        if self.vitals is not None or self.place is not None:
+            observe.over(self)
         self.report = _ignore
 
     def _usage(self) -> Usage:
@@ -237,7 +277,8 @@ class Attempt:
     def _read_frames(self, data: bytes) -> None:
         assert self.splitter is not None
         try:
-            spoke, finished = self._look(self.splitter.feed(data))
+            frames = self.splitter.feed(data)
+            spoke, finished = self._look(frames) if self.translated is None else self._cross(frames)
         except FrameTooLong:
             self._fail(UpstreamBroken("too_large", "The provider sent a stream frame larger than the bound."))
             return
@@ -258,11 +299,14 @@ class Attempt:
                 raise facts.fault
             if facts.is_done:
                 self.done = True
+                if facts.goes_out:
+                    self.is_marked = True
+                    self.out.append(frame)
                 break
             if facts.model:
                 self.model = facts.model
             if facts.counts is not None:
-                self.counts = facts.counts
+                self._note_counts(facts.counts)
                 if facts.is_usage:
                     self.usage_frame = data
                     continue
@@ -274,8 +318,45 @@ class Attempt:
             self.out.append(frame)
             self.held_bytes += len(frame)
         if self.held_bytes > MAX_HELD_BYTES:
-            raise UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds.")
+            raise _too_large()
         return spoke, finished
+
+    def _cross(self, frames: list[bytes]) -> tuple[bool, bool]:
+        """`_look` for a caller of another dialect."""
+        assert self.translated is not None
+        is_events, spoke = isinstance(self.splitter, FrameSplitter), False
+        for frame in frames:
+            data = payload(frame) if is_events else frame
+            if data:
+                spoke = self._take_over(*self.translated.read(data)) or spoke
+            if self.done:
+                break
+        if self.held_bytes > MAX_HELD_BYTES:
+            raise _too_large()
+        return spoke, self.num_finished > 0
+
+    def _take_over(self, facts: Frame, written: bytes) -> bool:
+        """Note what was said, keep the caller's frames for it; whether it was output. Raises its fault."""
+        if written:
+            self.out += written.removesuffix(b"\n\n").split(b"\n\n")
+            self.held_bytes += len(written)
+        if facts.model:
+            self.model = facts.model
+        if facts.counts is not None:
+            self._note_counts(facts.counts)
+        self.num_frames += facts.spoke
+        self.num_finished += facts.finished
+        if facts.fault is not None:
+            raise facts.fault
+        if facts.is_done and not self.num_finished:
+            raise UpstreamBroken("cut", "The provider ended its stream without a finish reason.")
+        self.done = self.done or facts.is_done
+        return facts.spoke
+
+    def _note_counts(self, counts: Counts) -> None:
+        """The largest of each kind: some dialects tell the input first and the output at the end."""
+        known = self.counts
+        self.counts = counts if known is None else Counts(*map(max, astuple(known), astuple(counts)))
 
     def _count_finish(self) -> bool:
         """Whether every choice has its finish reason now: of several, some may still be speaking."""
@@ -292,6 +373,8 @@ class Attempt:
         if not self.spoke and (spoke or finished or self.done):
             self.spoke = True
             self.first_token_us = now
+            if self.has_rivals or self.is_probe:
+                observe.spoke(self, now)
             self.report(Spoke(self.number, now))
             if newly_finished and not self.done:
                 self.report(Finished(self.number, now))
@@ -306,7 +389,9 @@ class Attempt:
     def _end_stream(self) -> None:
         assert self.splitter is not None
         rest = self.splitter.finish()
-        if rest:
+        if self.translated is not None:
+            self._end_crossing(rest)
+        elif rest:
             self._read_frames(rest + b"\n\n")
         if self.done:
             return
@@ -316,10 +401,24 @@ class Attempt:
         else:
             self._fail(UpstreamBroken("cut", "The provider's stream ended before its answer did."))
 
+    def _end_crossing(self, rest: bytes) -> None:
+        assert self.translated is not None
+        try:
+            spoke, finished = self._cross([rest]) if rest else (False, self.finished)
+            if not self.done:
+                spoke = self._take_over(*self.translated.rest()) or spoke
+        except Fault as fault:
+            self._tell(False, self.finished)
+            self._fail(fault)
+            return
+        self._tell(spoke, finished or self.num_finished > 0)
+
     def _fail(self, fault: Fault, *, is_stale: bool = False) -> None:
         self.fault = fault
         self.reason = "stale_connection" if is_stale else fault.code
         self._over()
+        if self.vitals is not None or self.place is not None:
+            observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
         may_continue = self.call.route.continues and self.said() is not None
@@ -329,6 +428,14 @@ class Attempt:
         self.done = True
         if self.ended_us < 0:
             self.ended_us = self.clock()
+
+
+def _not_streamed() -> UpstreamBroken:
+    return UpstreamBroken("malformed", "The provider answered whole although asked to stream.")
+
+
+def _too_large() -> UpstreamBroken:
+    return UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds.")
 
 
 def cost_of(price: Price | None, usage: Usage) -> int:

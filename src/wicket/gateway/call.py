@@ -11,6 +11,8 @@ from wicket.dialects.contract import Api
 from wicket.routing.deployment import Route
 from wicket.wire.fields import Fields
 
+Headers = tuple[tuple[bytes, bytes], ...]
+
 
 class Collected(msgspec.Struct, frozen=True):
     """A request that is to be kept as an example of `task`; an empty `task`: its caller refused."""
@@ -35,10 +37,14 @@ class Call(msgspec.Struct, frozen=True):
     unix_ms: int
     trace: bytes = b""  # a `traceparent` header line for the upstream, b"" for none
     collected: Collected | None = None  # what it is an example of, None for nothing
+    forwarded: Headers = ()  # of the caller's headers, those that its dialect passes on
 
 
 class Arrival(msgspec.Struct, frozen=True):
-    """A request as it came in: the few headers that matter (names lower-cased) and its whole body."""
+    """A request as it came in: the few headers that matter (names lower-cased) and its whole body.
+
+    `model` and `is_streamed` are what its path says; "" and None leave that to the body.
+    """
 
     api: Api
     headers: Mapping[bytes, bytes]
@@ -46,3 +52,6 @@ class Arrival(msgspec.Struct, frozen=True):
     id: int
     started_us: int
     unix_ms: int
+    model: str = ""
+    is_streamed: bool | None = None
+    forwarded: Headers = ()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
@@ -20,14 +19,14 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.errors import Fault
 from wicket.gateway.attempt import Attempt, cost_of
 from wicket.gateway.call import Call
+from wicket.gateway.crossing import is_conversation
 from wicket.gateway.events import Event, Failed, Refused
+from wicket.gateway.openai_form import said_in_frames, said_whole, text_of
 from wicket.gateway.request import Prepared, Rates
 from wicket.minis.confidence import NEVER
 from wicket.minis.terms import CascadeTerms
-from wicket.wire import json
-from wicket.wire.sse import payload
 
-CHECK = Api("chat.check", CHAT.path, can_stream=False)
+CHECK = Api("chat.check", CHAT.path, can_stream=False, dialect=CHAT.dialect)
 _CONFIDENCE = re.compile(rb"[01](\.[0-9]{1,18})?")
 _ROUNDING = 5e-10  # a floor is written with nine digits, and never above what it is
 
@@ -53,7 +52,11 @@ def floor_line(floor: float) -> bytes:
 def floor_now(cascades: Mapping[str, Cascade], call: Call) -> float:
     """The floor of a call's route; above 1 while nothing is known, and for what no mini can do."""
     found = cascades.get(call.route.name)
-    return found.terms.floor if found is not None and call.api is CHAT else NEVER
+    return found.terms.floor if found is not None and _may_be_a_minis(call.api) else NEVER
+
+
+def _may_be_a_minis(api: Api) -> bool:
+    return is_conversation(api) and api is not CHECK
 
 
 def floor_header(cascades: Mapping[str, Cascade], call: Call) -> bytes:
@@ -108,6 +111,8 @@ class SoftAttempt(Attempt):
 class MiniAttempt(SoftAttempt):
     """An attempt at a mini; what it said is kept until the request is settled, to be checked and counted."""
 
+    is_kept = True
+
     def _rename(self, fault: Fault) -> None:
         if self.call.route.task and fault.code == "context_length_exceeded":
             fault.code = "not_confident"  # to the walk: the large model has a context of its own
@@ -127,49 +132,10 @@ class MiniAttempt(SoftAttempt):
     @property
     def text(self) -> str:
         """What it answered, as far as it came."""
+        if self.translated is not None and self.translated.gathered is not None and self.call.is_streamed:
+            return self.translated.gathered.text
         data = b"".join(self.parts)
         return (said_in_frames(data) if self.splitter is not None else said_whole(data)) or ""
-
-
-class _Message(msgspec.Struct):
-    content: Any = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    delta: _Message | None = None
-
-
-class _Answer(msgspec.Struct):
-    choices: list[_Choice] = []
-
-
-_decode = msgspec.json.Decoder(_Answer).decode
-
-
-def said_whole(body: bytes) -> str | None:
-    """The text of a whole chat answer's first choice; None if it is no text."""
-    message = _first(body).message
-    return message.content if message is not None and isinstance(message.content, str) else None
-
-
-def said_in_frames(frames: bytes) -> str | None:
-    """The text of a chat stream's first choices; None if it has none."""
-    pieces = []
-    for frame in frames.split(b"\n\n"):
-        data = payload(frame)
-        delta = _first(data).delta if data and data != b"[DONE]" else None
-        if delta is not None and isinstance(delta.content, str):
-            pieces.append(delta.content)
-    return "".join(pieces) if pieces else None
-
-
-def _first(data: bytes) -> _Choice:
-    try:
-        choices = _decode(data).choices
-    except (json.DecodeError, RecursionError):
-        return _Choice()
-    return choices[0] if choices else _Choice()
 
 
 def note_cascade(record: Record, call: Call, answer: Attempt | None, rates: Rates) -> None:
@@ -206,7 +172,7 @@ def _learn(answer: Attempt, rates: Rates) -> None:
     if counts is None:
         return
     rates.inputs.learn(name, answer.call.body_bytes, counts.input_tokens)
-    text = said_whole(answer.parts[0]) if answer.splitter is None and answer.parts else None
+    text = text_of(answer) if answer.splitter is None else None
     if text:
         rates.texts.learn(name, len(text.encode(errors="replace")), counts.output_tokens)
 

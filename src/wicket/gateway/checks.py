@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, cast
 import msgspec
 
 from wicket.accounts.record import Record
-from wicket.errors import Fault
-from wicket.gateway.call import Call
-from wicket.gateway.cascade import CHECK, Cascade, MiniAttempt, said_whole
+from wicket.errors import CallerFault, Fault
+from wicket.gateway.call import Call, Collected
+from wicket.gateway.cascade import CHECK, Cascade, MiniAttempt
 from wicket.gateway.drive import Drive
+from wicket.gateway.openai_form import FORM, request_body, text_of
 from wicket.minis.answers import agree
 from wicket.minis.watch import next_check
 from wicket.routing.deployment import Route
+from wicket.wire.fields import peek
 
 if TYPE_CHECKING:
     from wicket.gateway.gate import Gate
@@ -108,6 +110,11 @@ class Checks:
             self.num_dropped += 1
             return
         unix_ms = time.time_ns() // 1_000_000
+        try:
+            call = _in_openai_form(call)
+        except CallerFault:  # the mini was told it, so this is rare: a part that only some models are told
+            self.num_dropped += 1
+            return
         fields = {name: value for name, value in call.fields.items() if name not in _STREAMING}
         asked = msgspec.structs.replace(
             call,
@@ -142,7 +149,16 @@ class Checks:
         answer, terms = drive.answer, reply.cascade.terms
         said = None
         if record.outcome == "ok" and answer is not None:
-            said = said_whole(answer.parts[0])
+            said = text_of(answer)
         agreed = None if record.outcome != "ok" else said is not None and agree(terms.shape, reply.said, said)
         name, number = reply.checked.route.name, reply.checked.id
         self._report(Verdict(name, terms.run, number, agreed, reply.confidence, record.cost_nanos))
+
+
+def _in_openai_form(call: Call) -> Call:
+    """The call as the API `CHECK` has it. Raises `CallerFault` for what can't be said so."""
+    if call.api.dialect == FORM:
+        return call
+    body, kept = request_body(call), call.collected
+    collected = None if kept is None else Collected(kept.task, body if kept.task else b"")
+    return msgspec.structs.replace(call, fields=peek(body), collected=collected)

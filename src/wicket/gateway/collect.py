@@ -1,7 +1,8 @@
 """Which requests are kept as examples, and what is kept of them. Pure.
 
 A request is an example when its route collects (and the sample takes it) or its caller asked for it, and when
-its answer is one that can be learned from: complete, one choice, of the size of a task.
+its answer is one that can be learned from: complete, one choice, of the size of a task. Whatever dialect it
+was asked in, it is kept in OpenAI's form.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ import math
 from collections.abc import Callable
 
 from wicket.accounts.example import Example
-from wicket.dialects.openai_chat import CHAT
-from wicket.dialects.openai_message import streamed_message, whole_message
 from wicket.errors import CallerFault
 from wicket.gateway.attempt import MAX_TAKEN_BYTES, Attempt
 from wicket.gateway.call import Arrival, Call, Collected
+from wicket.gateway.crossing import is_conversation
+from wicket.gateway.openai_form import FORM, message_of, request_body
 from wicket.routing.deployment import Route
-from wicket.wire.sse import payload
 
 COLLECT_HEADER = b"x-wicket-collect"
 MAX_EXAMPLE_BYTES = 256 * 1024  # request and answer together; a task's requests are far smaller
@@ -32,7 +32,7 @@ _NOT_SAID = -1.0
 def collected(arrival: Arrival, route: Route, header_task: Callable[[bytes], str]) -> Collected | None:
     """What a request is an example of. Raises `CallerFault` for a header that names no open task."""
     value = arrival.headers.get(COLLECT_HEADER)
-    is_chat = arrival.api is CHAT
+    is_chat = is_conversation(arrival.api)
     if value is None:
         is_taken = is_chat and is_sampled(arrival.id, route.sample_ppm)
         return Collected(route.collect, arrival.body) if is_taken else None
@@ -40,7 +40,7 @@ def collected(arrival: Arrival, route: Route, header_task: Callable[[bytes], str
         return Collected("") if route.collect and is_chat else None
     task = header_task(value.strip())
     if not is_chat:
-        message = "Only chat completions are collected: leave 'x-wicket-collect' out, or send \"off\"."
+        message = "Only conversations are collected: leave 'x-wicket-collect' out, or send \"off\"."
         raise CallerFault("unsupported", message, param=COLLECT_HEADER.decode())
     return Collected(task, arrival.body)
 
@@ -61,13 +61,14 @@ def example_of(call: Call, answer: Attempt | None) -> Example | str:
     size = answer.num_taken if call.is_streamed else len(answer.parts[0])
     if len(kept.body) > MAX_EXAMPLE_BYTES or size > MAX_TAKEN_BYTES:
         return TOO_LARGE
-    if call.is_streamed:
-        message = streamed_message([payload(frame) for frame in answer.taken or ()])
-    else:
-        message = whole_message(answer.parts[0])
+    message = message_of(call, answer)
+    try:
+        request = kept.body if call.api.dialect == FORM else request_body(call)
+    except CallerFault:
+        return UNFIT
     if message is None:
         return UNFIT
-    if len(kept.body) + len(message) > MAX_EXAMPLE_BYTES:
+    if len(request) + len(message) > MAX_EXAMPLE_BYTES:
         return TOO_LARGE
     return Example(
         id=call.id,
@@ -76,7 +77,7 @@ def example_of(call: Call, answer: Attempt | None) -> Example | str:
         key_id=call.caller.key_id,
         model=call.model,
         deployment=answer.deployment.id,
-        request=kept.body,
+        request=request,
         answer=message,
         confidence=_confidence(answer),
     )

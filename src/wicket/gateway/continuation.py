@@ -68,3 +68,18 @@ class ContinuedAttempt(Attempt):
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
         head = {"id": self.answer_id, "object": "chat.completion.chunk", "created": self.call.unix_ms // 1000}
         return b"data: " + json.encode({**head, "model": self.model, "choices": [choice]})
+
+
+def mark_continued(frames: bytes, attempt: Attempt) -> bytes:
+    """A stream's last frames, the usage among them saying that counts and cost are those of the last part."""
+    marked = []
+    for frame in frames.split(b"\n\n"):
+        data = payload(frame)
+        if data and data != b"[DONE]":
+            chunk: dict[str, Any] = json.decode(data)
+            chunk["id"] = attempt.answer_id or chunk.get("id")
+            if isinstance(chunk.get("usage"), dict):
+                chunk["usage"]["continued"] = {"completion_tokens_before": attempt.num_before}
+            frame = b"data: " + json.encode(chunk)
+        marked.append(frame)
+    return b"\n\n".join(marked)

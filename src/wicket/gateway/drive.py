@@ -7,14 +7,19 @@ One `Drive` per request; everything happens in callbacks, so that a request cost
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
 from wicket.accounts.request_ids import format_id
-from wicket.dialects.openai_chat import CHAT
-from wicket.errors import Fault
+from wicket.dialects.contract import Body, Counts
+from wicket.dialects.hub import Conversation
+from wicket.dialects.translation import Ending
+from wicket.errors import CallerFault, Fault
+from wicket.gateway import observe
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 from wicket.gateway.cascade import (
@@ -27,7 +32,9 @@ from wicket.gateway.cascade import (
     note_cascade,
 )
 from wicket.gateway.collect import example_of
-from wicket.gateway.continuation import ContinuedAttempt
+from wicket.gateway.continuation import ContinuedAttempt, mark_continued
+from wicket.gateway.crossing import asked_of, hearing, is_conversation
+from wicket.gateway.dropped import dropped_line
 from wicket.gateway.events import (
     Begin,
     Cancel,
@@ -45,17 +52,15 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
-from wicket.gateway.request import request_bytes
+from wicket.gateway.request import Prepared, request_bytes
 from wicket.gateway.settle import charge_of, settle
 from wicket.gateway.walk import step
 from wicket.gateway.walk_state import NEVER, State, Walk
 from wicket.routing.deployment import Deployment
 from wicket.routing.plan import Facts, plan
-from wicket.wire import json
+from wicket.wire.fields import Fields
 
 _log = logging.getLogger("wicket.gateway")
-
-KEEP_ALIVE = b": wicket is waiting for the provider\n\n"
 
 
 class Reply(Protocol):
@@ -94,6 +99,7 @@ class Drive:
         "attempts",
         "begun",
         "call",
+        "conversation",
         "gate",
         "is_paused",
         "plan",
@@ -110,13 +116,14 @@ class Drive:
         self.plan: Sequence[Deployment] = route.deployments
         if len(self.plan) > 1:
             floor = floor_now(gate.cascades, call) if route.task else 0.0
-            is_chat = not route.floor or call.api is CHAT
-            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat)
+            is_chat = not route.floor or is_conversation(call.api)
+            facts = Facts(call.started_us, call.id, gate.unready, floor, is_chat, gate.health)
             self.plan = plan(route, facts)
         if route.hedge is not None:
             gate.hedges.earn(route)
         self.walk = Walk(gate.rules.find(call, self.plan, gate.health))
         self.attempts: list[Attempt] = []
+        self.conversation: Conversation | None = None  # what the caller said, once somebody must be told
         self.answer: Attempt | None = None
         self.begun = False  # the caller has seen a status line
         self.is_paused = False
@@ -201,7 +208,25 @@ class Drive:
             if action.kind == "hedge":
                 gate.hedges.spend(call.route)
         self.attempts.append(attempt)
-        body = prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
+        try:
+            body = self._body(prepared, fields)
+        except CallerFault as fault:
+            fault.elsewhere = True  # another deployment may well be able to say it
+            asyncio.get_running_loop().call_soon(self.feed, attempt.not_sent(fault))  # not inside this step
+            return
+        if len(self.plan) > 1:
+            attempt.has_rivals = True
+            attempt.has_others = action.candidate + 1 < len(self.plan)
+        if gate.lanes.by_provider and deployment.provider in gate.lanes.by_provider:
+            gate.lanes.enter(attempt, partial(self._ask_late, attempt, prepared, action, body))
+        else:
+            self._ask(attempt, prepared, action, body, extra)
+
+    def _ask(
+        self, attempt: Attempt, prepared: Prepared, action: Send, body: Body, extra: bytes = b""
+    ) -> None:
+        call, gate, deployment = self.call, self.gate, attempt.deployment
+        observe.sent(attempt, gate.health)
         attempt.dropped = body.dropped
         attempt.exchange = gate.pool.send(
             deployment.origin,
@@ -210,6 +235,28 @@ class Drive:
             connect_ms=call.route.timeouts.connect_ms,
             fresh=action.is_fresh,
         )
+
+    def _ask_late(self, attempt: Attempt, prepared: Prepared, action: Send, body: Body) -> None:
+        """A provider's lane has room now; this may be in the middle of another request's turn."""
+        try:
+            self._ask(attempt, prepared, action, body)
+        except Exception:
+            self._collapse()
+
+    def _body(self, prepared: Prepared, fields: Fields) -> Body:
+        """What this deployment gets. Raises `CallerFault` for what it can't be told."""
+        call, deployment = self.call, prepared.deployment
+        if prepared.gap:
+            raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
+        crossing = prepared.crossing
+        if crossing is None:
+            return prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
+        conversation = self.conversation
+        if conversation is None or fields is not call.fields:
+            conversation = crossing.heard.read_request(fields)
+        if fields is call.fields:
+            self.conversation = conversation
+        return crossing.spoken.write_request(conversation, deployment, streamed=call.is_streamed)
 
     def _cancel(self, action: Cancel) -> None:
         self.attempts[action.attempt].cancel(action.reason)
@@ -220,13 +267,18 @@ class Drive:
         self.reply.begin(self._id_header())
 
     def _keep_alive(self, _: KeepAlive) -> None:
-        self.reply.write(KEEP_ALIVE)
+        voice = hearing(self.call.api.dialect)
+        if voice is not None:
+            self.reply.write(voice.KEEP_ALIVE)
 
     def _commit(self, action: Commit) -> None:
         self.answer = attempt = self.attempts[action.attempt]
         if not self.call.is_streamed:
             self.status = attempt.status
-            self.reply.whole(attempt.status, self._headers(attempt, with_cost=True), attempt.parts[0])
+            headers, body = self._headers(attempt, with_cost=True), attempt.parts[0]
+            if attempt.translated is not None:
+                body = attempt.translated.body(self._cost_usd(attempt))
+            self.reply.whole(attempt.status, headers, body)
             return
         if not self.begun:
             self.begun = True
@@ -253,8 +305,9 @@ class Drive:
         attempt = self.attempts[action.attempt]
         if not self.call.is_streamed:
             return
-        last = self._usage_frame(attempt) if self.call.wants_usage else b""
-        self.reply.write(last + b"data: [DONE]\n\n")
+        last = self._last_frames(attempt)
+        if last:
+            self.reply.write(last)
         self.reply.finish()
         if attempt.exchange is not None:
             self.gate.linger(attempt.exchange)
@@ -302,7 +355,7 @@ class Drive:
         if b"x-request-id" in headers:
             lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[b"x-request-id"]
         if attempt.dropped:
-            lines += b"x-wicket-dropped: %b\r\n" % ",".join(attempt.dropped).encode()
+            lines += dropped_line(attempt.dropped)
         elif b"x-wicket-dropped" in headers:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
         if attempt.deployment.engine:
@@ -311,35 +364,35 @@ class Drive:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
         return lines
 
-    def _usage_frame(self, attempt: Attempt) -> bytes:
-        """The provider's usage frame with our cost in it, or an estimate where it reported none."""
-        if attempt.usage_frame:
-            try:
-                return self._with_cost(attempt, json.decode(attempt.usage_frame))
-            except (json.DecodeError, OverflowError):  # it holds a number that we can't write
-                pass
-        frame: dict[str, Any] = {"id": format_id(self.call.id), "object": "chat.completion.chunk"}
-        frame["choices"] = []
-        frame["created"] = self.call.unix_ms // 1_000
-        frame["model"] = attempt.model or attempt.deployment.model
-        return self._with_cost(attempt, frame)
+    def _cost_usd(self, attempt: Attempt) -> float | None:
+        return None if attempt.price is None else charge_of(self.call, attempt) / 1e9
 
-    def _with_cost(self, attempt: Attempt, frame: dict[str, Any]) -> bytes:
-        usage, _ = attempt.bill()
-        reported = frame.get("usage") or {
-            "prompt_tokens": usage.input_tokens,
-            "completion_tokens": usage.output_tokens,
-            "total_tokens": usage.input_tokens + usage.output_tokens,
-        }
-        if usage.is_estimated:
-            reported["is_estimated"] = True
-        if attempt.continued is not None:  # counts and cost are those of the last part, which is what is paid
-            reported["continued"] = {"completion_tokens_before": attempt.num_before}
-            frame["id"] = attempt.answer_id or frame.get("id")
-        if attempt.price is not None:
-            reported["cost"] = charge_of(self.call, attempt) / 1e9
-        frame["usage"] = reported
-        return b"data: %b\n\n" % json.encode(frame)
+    def _last_frames(self, attempt: Attempt) -> bytes:
+        """What the caller's dialect has behind an answer: usage with our cost in it, an end mark."""
+        usage, cost_usd = attempt.bill()[0], self._cost_usd(attempt)
+        counts = Counts(
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.cached_tokens,
+            usage.cache_write_tokens,
+            usage.reasoning_tokens,
+        )
+        if attempt.translated is not None:
+            frames: bytes = attempt.translated.last_frames(counts if usage.is_estimated else None, cost_usd)
+            return mark_continued(frames, attempt) if attempt.continued is not None else frames
+        write = getattr(hearing(self.call.api.dialect), "last_frames", None)
+        if write is None:
+            return b""
+        ending = Ending(
+            model=attempt.model or attempt.deployment.model,
+            usage_frame=attempt.usage_frame,
+            counts=counts,
+            is_estimated=usage.is_estimated,
+            cost_usd=cost_usd,
+            is_marked=attempt.is_marked,
+        )
+        frames = write(asked_of(self.call), ending)
+        return mark_continued(frames, attempt) if attempt.continued is not None else frames
 
 
 PERFORM: dict[type, Callable[[Drive, Any], None]] = {

@@ -7,10 +7,13 @@ import msgspec
 from wicket.accounts.price import Price
 from wicket.accounts.token_rates import TokenRates
 from wicket.dialects.contract import Api, Body, Dialect, module
+from wicket.errors import CallerFault
 from wicket.gateway.call import Call
+from wicket.gateway.crossing import Crossing, crossing_of
 from wicket.routing.deployment import Deployment
 from wicket.upstream.request_head import complete, head
 
+EVENTS = b"text/event-stream"
 _MAX_CACHED = 4_096  # callers can name any model of a provider: what is remembered of them is bounded
 
 
@@ -28,7 +31,12 @@ class Rates:
 
 
 class Prepared(msgspec.Struct, frozen=True):
-    """A deployment made ready for one API: `head` ends where `content-length` goes."""
+    """A deployment made ready for one API: `head` ends where `content-length` goes.
+
+    `crossing` is None where the caller's bytes pass as they are. `gap`: why this deployment can't be asked by
+    that API's callers, "" if it can. `names` are its own headers, lower-case; `stream_type` is what its
+    streams call themselves.
+    """
 
     deployment: Deployment
     head: bytes
@@ -36,6 +44,10 @@ class Prepared(msgspec.Struct, frozen=True):
     price: Price | None
     name_header: bytes
     rates: Rates
+    crossing: Crossing | None = None
+    gap: str = ""
+    names: frozenset[bytes] = frozenset()
+    stream_type: bytes = EVENTS
 
 
 class RequestHeads:
@@ -43,45 +55,74 @@ class RequestHeads:
 
     def __init__(self, rates: Rates) -> None:
         self._rates = rates
-        self._heads: dict[tuple[int, str, bool], Prepared] = {}
+        self._heads: dict[tuple[int, str, str, bool], Prepared] = {}
 
     def find(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
         """What can be known of a deployment before a request."""
-        key = (id(deployment), api.name, streamed)
+        key = (id(deployment), api.dialect, api.name, streamed)
         found = self._heads.get(key)
         if found is None:  # the entry keeps the deployment alive, so its id stays its own
             if len(self._heads) >= _MAX_CACHED:
                 self._heads.clear()
-            dialect = module(deployment.dialect)
-            found = self._heads[key] = Prepared(
-                deployment=deployment,
-                head=_head(deployment, api, dialect, streamed),
-                dialect=dialect,
-                price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
-                rates=self._rates,
-                name_header=b"x-wicket-deployment: %b\r\n" % deployment.id.encode(),
-            )
+            found = self._heads[key] = self._prepare(deployment, api, streamed)
         return found
+
+    def _prepare(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
+        dialect, crossing, gap = module(deployment.dialect), None, ""
+        if api.dialect != deployment.dialect:
+            try:
+                crossing = crossing_of(api, deployment)
+                api = crossing.spoken.CONVERSATION
+            except CallerFault as fault:
+                gap = fault.message
+        stream_type: bytes = getattr(dialect, "STREAM_TYPE", EVENTS)
+        return Prepared(
+            deployment=deployment,
+            head=_head(deployment, api, dialect, stream_type if streamed else b"") if not gap else b"",
+            dialect=dialect,
+            price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
+            rates=self._rates,
+            name_header=_name_header(deployment),
+            crossing=crossing,
+            gap=gap,
+            names=frozenset([name.lower().encode() for name, _ in deployment.headers]),
+            stream_type=stream_type,
+        )
 
 
 def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b"") -> bytes:
-    """The whole request. Nothing of the caller's headers goes out but its trace.
+    """The whole request. Of the caller's headers only its trace goes out, and what its dialect lists.
 
-    `extra` are header lines for an engine of ours.
+    The deployment's own headers come before the caller's of the same name. `extra` are header lines for an
+    engine of ours.
     """
     lines = prepared.head
     if prepared.deployment.engine:
         lines += b"x-wicket-salt: %b\r\n%b" % (call.caller.salt.encode(), extra)
     if call.trace:
         lines += call.trace
+    if call.forwarded and prepared.crossing is None:
+        for name, value in call.forwarded:
+            if name not in prepared.names:
+                lines += b"%b: %b\r\n" % (name, value)
     return complete(lines, body.data)
 
 
-def _head(deployment: Deployment, api: Api, dialect: Dialect, streamed: bool) -> bytes:
+def _name_header(deployment: Deployment) -> bytes:
+    """Lines of the answer's head: who answered, and that its model is at its end, if it is."""
+    lines = b"x-wicket-deployment: %b\r\n" % deployment.id.encode()
+    if deployment.warning:
+        lines += b"x-wicket-warning: %b\r\n" % deployment.warning.encode("ascii", "replace")
+    return lines
+
+
+def _head(deployment: Deployment, api: Api, dialect: Dialect, stream_type: bytes) -> bytes:
     headers = [
         *deployment.headers,
-        ("accept", "text/event-stream" if streamed else "application/json"),
+        ("accept", stream_type.decode() or "application/json"),
         ("content-type", "application/json"),
         ("user-agent", "wicket"),
     ]
-    return head("POST", dialect.target(deployment, api, streamed=streamed), deployment.origin, headers)
+    return head(
+        "POST", dialect.target(deployment, api, streamed=stream_type != b""), deployment.origin, headers
+    )

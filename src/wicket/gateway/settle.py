@@ -9,6 +9,7 @@ from wicket.accounts.record import NO_USAGE, Record
 from wicket.accounts.record import Attempt as AttemptRecord
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
+from wicket.gateway.dropped import shown
 
 PAID = ("", "client_gone")  # how an attempt may end that the caller pays for
 
@@ -59,7 +60,7 @@ def settle(
             first = first.continued
         record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
         record.price_row = answer.deployment.price_id
-        record.dropped = list(answer.dropped)
+        record.dropped = list(shown(answer.dropped)) if answer.dropped else []
     return record
 
 
@@ -74,5 +75,6 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         ended_us=attempt.ended_us - started_us if attempt.ended_us >= 0 else -1,
         cost_nanos=cost,
         usage=usage,
+        is_probe=attempt.is_probe,
         kind=attempt.kind,
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wicket.errors import Fault
+from wicket.errors import CallerFault, Fault
 from wicket.gateway.events import Action, Send
 from wicket.gateway.walk_due import set_due
 from wicket.gateway.walk_end import give_up
@@ -133,12 +133,15 @@ def _back_off(walk: Walk) -> int:
 def _more_telling(old: Fault | None, new: Fault) -> Fault:
     """What the caller is told when nothing worked: the newest fault.
 
-    But a context error outlives later faults, and a refused prefill does not hide why its model was asked.
+    But a context error outlives later faults, and a refused prefill, or a deployment that can't even be told
+    the request, does not hide why it was its turn.
     """
     if old is None or not new.elsewhere:
         return new
     if old.code == "not_confident":  # a mini's business, of which the caller need not know
         return new
     if old.code == "context_length_exceeded" or new.code == "prefill_unsupported":
+        return old
+    if isinstance(new, CallerFault):
         return old
     return new

@@ -1,24 +1,31 @@
-"""The catalogue: who hosts models (`rows.toml`) and what well-known models cost (`prices.json`).
+"""The catalogue: who hosts models (`rows.toml`) and what their models can and cost (`models.json`).
 
-Read on first use, not at import. Rows are data for the rest of the program: adding an OpenAI-compatible
-provider is adding a row.
+Read on first use, not at import; of the models only those of the providers asked for. A newer file, fetched
+by `wicket models update`, takes the place of the shipped one (`use`). Rows are data for the rest of the
+program: adding an OpenAI-compatible provider is adding a row.
 """
 
 from __future__ import annotations
 
+import datetime
 import functools
+import mmap
 import re
 import tomllib
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
+from wicket.providers.facts import Date, Fact, Facts, Names, Outline
 from wicket.wire import json
 
-_DATE = r"^20\d\d-\d\d-\d\d$"
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+_HEADING = re.compile(r"^\[([a-z0-9-]+)\]$", re.MULTILINE)
 _DATED = re.compile(r"[-@](?:20\d{2}-?\d{2}-?\d{2}|latest)$")
-Date = Annotated[str, msgspec.Meta(pattern=_DATE)]
-Pico = Annotated[int, msgspec.Meta(ge=0)]
+_Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -27,8 +34,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
-    Without `lists_models` the facts do not say what an account can call; `facts_from` names the row whose
-    facts hold where there are none of its own. `sources` say what the row was read from.
+    `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
+    before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
+    `facts_from` names the row whose facts hold where there are none of its own. `probe` is the path that
+    `wicket providers check` gets, "" where none is free of charge. `region` is where requests are processed;
+    `data_collection` is "deny" where the provider's terms for its API say that requests are not used to train
+    (`data_terms` is the page that says so), "" where that is not known. `sources` say what the row was read
+    from.
     """
 
     name: str = ""
@@ -37,7 +49,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     base_url_env: str = ""
     env: tuple[str, ...] = ()
     is_enabled_by_env: bool = True
-    auth: Literal["bearer", "api-key", "x-api-key", "none"] = "bearer"
+    auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = "bearer"
     auth_optional: bool = False
     dialect: str = "openai_chat"
     versioned_url: str = ""
@@ -46,60 +58,19 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
+    known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
+    name_prefix: str = ""
+    is_aggregator: bool = False  # passes on other providers' models
     lists_models: bool = True
     facts_from: str = ""
+    probe: str = "/models"
+    region: str = ""
+    data_collection: Literal["", "deny", "allow"] = ""
+    data_terms: _Url | Literal[""] = ""
     note: str = ""
     docs: str
     sources: tuple[str, ...]
     checked: Date
-
-
-class Tier(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Prices that hold for requests whose input is longer than `above_tokens`."""
-
-    above_tokens: int
-    input_pico: Pico
-    output_pico: Pico
-    cached_pico: Pico | None = None
-    cache_write_pico: Pico | None = None
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of one model at one provider. Prices are pico-USD (1e-12 USD) per token.
-
-    `date` is when the price was read or last changed at its source; `also` are other exact names of it.
-    Sizes are in tokens, 0 for unknown.
-    """
-
-    provider: str
-    model: str
-    date: Date
-    source: str
-    input_pico: Pico = 0
-    output_pico: Pico = 0
-    cached_pico: Pico | None = None
-    cache_write_pico: Pico | None = None
-    request_nanos: Pico = 0
-    context_tokens: int = 0
-    max_output_tokens: int = 0
-    kind: Literal["chat", "embedding"] = "chat"
-    also: tuple[str, ...] = ()
-    tiers: tuple[Tier, ...] = ()
-    is_deprecated: bool = False
-
-    @property
-    def id(self) -> str:
-        """The price row's name for ever: `provider/model@date`."""
-        return f"{self.provider}/{self.model}@{self.date}"
-
-
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """The file of facts: where they come from, under which licence, and one entry per model."""
-
-    source: str
-    licence: str
-    generated: Date
-    models: tuple[Fact, ...]
 
 
 def parse_rows(text: str) -> dict[str, Row]:
@@ -108,10 +79,40 @@ def parse_rows(text: str) -> dict[str, Row]:
     return {name: msgspec.convert({**table, "name": name}, Row) for name, table in tables.items()}
 
 
-def _read(name: str) -> bytes:
+def _place(name: str) -> Traversable:
     import importlib.resources  # 8 ms that a process without the catalogue need not pay
 
-    return importlib.resources.files("wicket.providers").joinpath(name).read_bytes()
+    return importlib.resources.files("wicket.providers").joinpath(name)
+
+
+def _read(name: str) -> bytes:
+    return _place(name).read_bytes()
+
+
+def shipped() -> bytes:
+    """The models as they came with this version."""
+    return _read("models.json")
+
+
+@functools.cache
+def _tables() -> dict[str, str]:
+    """The text of each row by its name: parsing all of them takes 25 ms, which a worker has no need of."""
+    text = _read("rows.toml").decode()
+    starts = list(_HEADING.finditer(text))
+    ends = [match.start() for match in starts[1:]] + [len(text)]
+    return {match[1]: text[match.start() : end] for match, end in zip(starts, ends, strict=True)}
+
+
+@functools.cache
+def row_of(name: str) -> Row | None:
+    """One provider of the catalogue; None for a name that it does not have."""
+    text = _tables().get(name)
+    return parse_rows(text)[name] if text is not None else None
+
+
+def has_row(name: str) -> bool:
+    """Whether the catalogue has a provider of this name."""
+    return name in _tables()
 
 
 @functools.cache
@@ -120,50 +121,144 @@ def rows() -> dict[str, Row]:
     return parse_rows(_read("rows.toml").decode())
 
 
-@functools.cache
+class NewerFile(msgspec.Struct, frozen=True):
+    """A file that takes the place of the shipped one; `changed_ns` tells one state of it from another."""
+
+    path: str
+    changed_ns: int
+
+
+class Models:
+    """The models of one file; of each provider they are read when first asked for."""
+
+    def __init__(self, file: NewerFile | None) -> None:
+        self.file = file
+        self._by_row: dict[str, dict[str, Fact]] = {}
+        self._index = b""
+
+    def data(self) -> mmap.mmap | bytes:
+        """The file. Raises `OSError`.
+
+        The shipped one is mapped, so that what is not looked at takes no memory; another may be changed under
+        a map by whoever it belongs to.
+        """
+        if self.file is not None:
+            return Path(self.file.path).read_bytes()
+        place = _place("models.json")
+        if not isinstance(place, Path):  # inside a zip file
+            return shipped()
+        with place.open("rb") as file:
+            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def outline(self) -> Outline:
+        """The file with nothing of its models decoded; it holds on to all of the bytes."""
+        return json.decode(self.data(), type=Outline)
+
+    def of(self, row: str) -> tuple[Fact, ...]:
+        """The models of one row, in the order of the file."""
+        return tuple({fact.model: fact for fact in self.named(row).values()}.values())
+
+    def named(self, row: str) -> dict[str, Fact]:
+        """The models of one row by each of their names."""
+        found = self._by_row.get(row)
+        if found is None:
+            facts = self._decode(row)
+            found = {fact.model: fact for fact in facts}
+            for fact in facts:
+                for alias in fact.also:
+                    found.setdefault(alias, fact)
+            self._by_row[row] = found
+        return found
+
+    def _decode(self, row: str) -> tuple[Fact, ...]:
+        """The models of one row; of the shipped file where the other one has become unreadable."""
+        try:
+            raw = self.outline().models.get(row)
+            return json.decode(raw, type=tuple[Fact, ...]) if raw is not None else ()
+        except (OSError, json.DecodeError):
+            if self.file is None:
+                raise
+            return Models(None)._decode(row)
+
+    def rows_with(self, model: str) -> tuple[str, ...]:
+        """The rows that have a model of this name.
+
+        All names are kept as one text of lines, `name TAB row row`: a search of it takes microseconds, and it
+        is a tenth of what the decoded models would be.
+        """
+        if not self._index:
+            self._index = self._make_index()
+        if not model.isprintable():
+            return ()
+        start = self._index.find(b"\n%b\t" % model.encode())
+        if start < 0:
+            return ()
+        line = self._index[start + 1 : self._index.index(b"\n", start + 1)]
+        return tuple(line.partition(b"\t")[2].decode().split(" "))
+
+    def _make_index(self) -> bytes:
+        serving: dict[str, list[str]] = {}
+        try:
+            for row, raw in self.outline().models.items():
+                for names in json.decode(raw, type=tuple[Names, ...]):
+                    for name in {names.model, *names.also}:
+                        serving.setdefault(name, []).append(row)
+        except (OSError, json.DecodeError):
+            if self.file is None:
+                raise
+            return Models(None)._make_index()
+        return "".join(f"\n{name}\t{' '.join(rows)}" for name, rows in serving.items()).encode() + b"\n"
+
+
+_in_use = Models(None)
+
+
+def use(file: NewerFile | None) -> None:
+    """Read models from `file` from now on, None for the shipped one, and forget any other."""
+    global _in_use  # noqa: PLW0603
+    if file != _in_use.file:
+        _in_use = Models(file)
+
+
 def facts() -> Facts:
-    """The facts as shipped."""
-    return json.decode(_read("prices.json"), type=Facts)
+    """The whole file that is in use, decoded: for tools, not for a server."""
+    return json.decode(_in_use.data(), type=Facts)
 
 
-@functools.cache
-def _by_provider() -> dict[str, dict[str, Fact]]:
-    index: dict[str, dict[str, Fact]] = {}
-    for fact in facts().models:
-        names = index.setdefault(fact.provider, {})
-        for alias in fact.also:
-            names.setdefault(alias, fact)
-    for fact in facts().models:
-        index[fact.provider][fact.model] = fact
-    return index
+def models_of(row: str) -> tuple[Fact, ...]:
+    """All that is known of one provider's models."""
+    return _in_use.of(row)
 
 
-@functools.cache
+def today() -> datetime.date:
+    """The day by which a model's end is judged; a reload judges anew."""
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 def known_models(row: str) -> tuple[str, ...]:
-    """The catalogue's models of one provider that are not deprecated, in the order of the file."""
-    if row not in _by_provider() or not rows()[row].lists_models:
+    """The catalogue's models of one provider that are worth offering, in the order of the file."""
+    known = row_of(row)
+    if known is None or not known.lists_models:
         return ()
-    return tuple(f.model for f in facts().models if f.provider == row and not f.is_deprecated)
+    return tuple(fact.model for fact in _in_use.of(row) if fact.is_offered(today()))
 
 
-@functools.cache
 def providers_of(model: str) -> tuple[str, ...]:
     """The rows that are known to serve a model of this name."""
-    return tuple(row for row, names in _by_provider().items() if model in names)
+    return _in_use.rows_with(model)
 
 
 def fact_of(row: str, model: str) -> Fact | None:
     """What is known of `model` at `row`: by its name, another name of it, or its undated name."""
     undated = _DATED.sub("", model)
     for place in _places(row):
-        names = _by_provider().get(place, {})
+        names = _in_use.named(place)
         found = names.get(model) or names.get(undated)
         if found is not None:
             return found
     return None
 
 
-@functools.cache
 def _places(row: str) -> tuple[str, ...]:
-    known = rows().get(row)
+    known = row_of(row)
     return (row, known.facts_from) if known is not None and known.facts_from else (row,)

@@ -33,9 +33,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
-    features: tuple[str, ...] | None = (
-        None  # what it is known to be able to do, e.g. "prefill"; None: unknown
-    )
+    warning: str = ""  # what callers are told of its model's end, in ASCII on one line
+    features: tuple[str, ...] | None = None  # such as "prefill"; None: unknown
     prefill: bool = False  # whether the configuration says that it goes on from a message of its own
 
 

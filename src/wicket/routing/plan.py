@@ -81,7 +81,22 @@ def plan(route: Route, facts: Facts) -> Sequence[Deployment]:
         return found
     if route.floor and (facts.unready or not facts.is_chat):
         found = _without_judges(found, facts)
-    return policy(route.policy).order(found, facts)
+    return cooled_last(policy(route.policy).order(found, facts), facts)
+
+
+def cooled_last(order: Sequence[Deployment], facts: Facts) -> Sequence[Deployment]:
+    """The same order, but those that cool down are asked when everybody else was; nobody is left out."""
+    health = facts.health
+    if health is None:
+        return order
+    now_us = facts.now_us
+    cools = [health.reopens_us(one) > now_us for one in order]
+    if True not in cools:
+        return order
+    return [
+        *(one for one, is_cool in zip(order, cools, strict=True) if not is_cool),
+        *(one for one, is_cool in zip(order, cools, strict=True) if is_cool),
+    ]
 
 
 def _without_judges(candidates: tuple[Deployment, ...], facts: Facts) -> tuple[Deployment, ...]:

@@ -11,9 +11,9 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
+from wicket.dialects.openai_chat import fault_body
 from wicket.errors import Fault
 from wicket.server.admin_shapes import now_ms
-from wicket.server.answers import fault_body
 from wicket.server.app_house import Call, Routes
 from wicket.server.example_query import erase_query, examples_query
 from wicket.server.example_shapes import example_json

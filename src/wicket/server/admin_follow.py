@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
+from wicket.dialects.openai_chat import fault_body
 from wicket.errors import Fault
 from wicket.server.admin_query import LogFilter
 from wicket.server.admin_shapes import records_json
-from wicket.server.answers import fault_body
 from wicket.server.app_house import Call
 from wicket.wire.json import encode
 

@@ -80,6 +80,7 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "first_token_ms": _ms(attempt.first_token_us),
         "ended_ms": _ms(attempt.ended_us),
         "cost_usd": usd(attempt.cost_nanos),
+        "is_probe": attempt.is_probe,
         **usage_json(attempt.usage),
     }
 

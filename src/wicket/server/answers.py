@@ -1,29 +1,14 @@
-"""A fault as OpenAI's clients expect to read it: the body's shape and the headers that steer a retry.
+"""The headers of a fault that steer a client's retry; its body is its dialect's.
 
-Shape: https://platform.openai.com/docs/guides/error-codes. The SDKs look at `x-should-retry`, then
+The SDKs of OpenAI and Anthropic (one generator made both) look at `x-should-retry`, then
 `retry-after-ms`, then `retry-after` before they fall back on the status code.
 """
 
 from __future__ import annotations
 
 from wicket.errors import BusyFault, CallerFault, Fault, OperatorFault
-from wicket.wire.json import encode
 
 Headers = list[tuple[bytes, bytes]]
-
-
-def fault_body(fault: Fault) -> bytes:
-    """`{"error": {"message", "type", "param", "code"}}` as JSON bytes."""
-    return encode(
-        {
-            "error": {
-                "message": fault.message,
-                "type": fault.kind,
-                "param": fault.param,
-                "code": fault.code,
-            }
-        }
-    )
 
 
 def fault_headers(fault: Fault) -> Headers:

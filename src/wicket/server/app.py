@@ -1,13 +1,14 @@
 """Every route that is not inference, as a plain ASGI app; the inference routes run on callbacks elsewhere.
 
-`build_app(house)` wires it. All answers carry `x-request-id`; all faults have OpenAI's shape.
+`build_app(house)` wires it. All answers carry `x-request-id`. Faults have OpenAI's shape; on Google's paths
+and with Anthropic's header they have theirs.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
@@ -20,9 +21,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.request_ids import RequestIds, format_id
+from wicket.dialects.openai_chat import fault_body
+from wicket.dialects.translation import Heard, heard
 from wicket.errors import Fault, PermissionFault
 from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
-from wicket.server.answers import fault_body, fault_headers
+from wicket.server.answers import fault_headers
 from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate
 from wicket.server.app_paths import ALIAS, INFERENCE_PATHS, allow, unknown_path, wrong_method
 
@@ -35,19 +38,31 @@ _ID_SPACE = 127  # these ids are never stored, so that all workers may share one
 _log = logging.getLogger("wicket.server")
 
 
-def build_app(house: House) -> Starlette:
-    """The app for one worker. CORS is there only while `house.cors_origins` is not empty."""
+def build_app(house: House, doors: Iterable[str] = ()) -> Starlette:
+    """The app for one worker. CORS is there only while `house.cors_origins` is not empty.
+
+    `doors` are the paths of inference, which other methods than POST do not open.
+    """
     paths: list[Path] = []
     for module in (app_health, app_models, app_feedback, admin, admin_examples):
         for path, access, handlers in module.ROUTES:
             paths += _with_alias(path, Resource(house, handlers, access))
     for path in INFERENCE_PATHS:
-        paths += _with_alias(path, Resource(house, {"POST": _not_here}, "open"))
+        paths += _with_alias(path, closed(house))
+    known = {*INFERENCE_PATHS, *[ALIAS + path for path in INFERENCE_PATHS]}
+    for path in dict.fromkeys(doors):
+        if path not in known:
+            paths.insert(0, Path(path.replace("{model}", "{model:path}"), closed(house)))
     middleware = [Middleware(NamedRequests), Middleware(ConfiguredCors, house=house)]
     app = Starlette(routes=paths, middleware=middleware)
     app.router.redirect_slashes = False
     app.router.default = _not_found
     return app
+
+
+def closed(house: House) -> Resource:
+    """A path of inference as this app has it."""
+    return Resource(house, {"POST": _not_here}, "open")
 
 
 class Resource:
@@ -69,19 +84,20 @@ class Resource:
     async def _answer(self, request: Request) -> Response | None:
         handler = self._handlers.get(request.method)
         if handler is None:
-            response = fault_response(wrong_method(request.method, self._handlers))
+            response = fault_response(wrong_method(request.method, self._handlers), request)
             response.headers["allow"] = allow(self._handlers)
             return response
         try:
             return await handler(Call(self._house, request, self._admit(request)))
         except Fault as fault:
-            return fault_response(fault)
+            return fault_response(fault, request)
         except ClientDisconnect:
             return None
         except Exception:
             request_id = request.scope.get(REQUEST_ID, "")
             _log.exception("%s %s failed (%s)", request.method, request.url.path, request_id)
-            return fault_response(Fault("internal_error", f"Something failed inside ({request_id})."))
+            ours = Fault("internal_error", f"Something failed inside ({request_id}).")
+            return fault_response(ours, request)
 
     def _admit(self, request: Request) -> Caller:
         if self._access == "open":
@@ -140,11 +156,30 @@ class ConfiguredCors:
         )
 
 
-def fault_response(fault: Fault) -> Response:
-    """A fault as an HTTP answer."""
-    response = Response(fault_body(fault), fault.status, media_type="application/json")
+def fault_response(fault: Fault, request: Request | None = None) -> Response:
+    """A fault as an HTTP answer, in the shape that the client who sent `request` reads."""
+    voice = _voice_of(request) if request is not None else None
+    if voice is None or request is None:
+        body = fault_body(fault)
+    else:
+        body = voice.fault_body(fault, request.scope.get(REQUEST_ID, ""))
+    response = Response(body, fault.status, media_type="application/json")
     response.raw_headers.extend(fault_headers(fault))
     return response
+
+
+def _voice_of(request: Request) -> Heard | None:
+    """The dialect of a client that is plainly not OpenAI's, if it is spoken here."""
+    if request.url.path.startswith("/v1beta/"):
+        name = "gemini"
+    elif "anthropic-version" in request.headers:
+        name = "anthropic_messages"
+    else:
+        return None
+    try:
+        return heard(name)
+    except ModuleNotFoundError:
+        return None
 
 
 def _with_alias(path: str, resource: Resource) -> list[Path]:
@@ -156,7 +191,7 @@ async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] != "http":
         await send({"type": "websocket.close", "code": 1000})
         return
-    await fault_response(unknown_path(scope["path"]))(scope, receive, send)
+    await fault_response(unknown_path(scope["path"]), Request(scope))(scope, receive, send)
 
 
 async def _not_here(call: Call) -> Response:

@@ -7,8 +7,9 @@ from functools import cache
 from starlette.responses import Response
 
 from wicket.config.check_cascade import is_mini
+from wicket.dialects.openai_chat import fault_body
 from wicket.errors import OperatorFault, PermissionFault
-from wicket.server.answers import fault_body, fault_headers
+from wicket.server.answers import fault_headers
 from wicket.server.app_house import Call, House, Routes, authenticate
 from wicket.server.openapi import document
 from wicket.wire.json import decode, encode

@@ -91,14 +91,21 @@ class Call(msgspec.Struct, frozen=True):
 
 Handler = Callable[[Call], Awaitable[Response]]
 Routes = list[tuple[str, str, dict[str, Handler]]]  # path, access ("open", "key" or "admin"), by method
+_KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 ANYBODY = Caller(key_id=-1, name="", digest=b"")
 
 
 def authenticate(house: House, request: Request) -> Caller:
-    """Who calls, by `Authorization`, `x-api-key` or `api-key`. Raises `KeyFault`."""
+    """Who calls, by `Authorization` or one of the other headers with a key. Raises `KeyFault`.
+
+    Google's clients may send it as `?key=`, so on their paths it counts.
+    """
     header = request.headers.get("authorization")
     if header is None:
-        key = request.headers.get("x-api-key") or request.headers.get("api-key")
+        named = [request.headers.get(name) for name in _KEY_HEADERS]
+        if request.url.path.startswith("/v1beta/"):
+            named.append(request.query_params.get("key"))
+        key = next((one for one in named if one), None)
         header = None if key is None else f"Bearer {key}"
     now_ms = int(time.time() * 1000)
     return house.authenticate(None if header is None else header.encode("latin-1"), now_ms)

@@ -1,4 +1,4 @@
-"""The models that can be called now, and the record of a caller's own request."""
+"""The models that can be called now, in the form of whoever asks, and the record of a caller's request."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from wicket.errors import CallerFault, PermissionFault
 from wicket.routing.deployment import Deployment, Route
 from wicket.server.admin_shapes import record_json
 from wicket.server.app_house import Call, Routes, Snapshot
+from wicket.server.model_lists import anthropic_list, anthropic_model, gemini_list, gemini_model
 from wicket.supervisor.messages import EngineState
 from wicket.wire.json import encode
 
@@ -67,14 +68,29 @@ def prices_usd(deployment: Deployment) -> dict[str, float]:
 
 
 async def list_models(call: Call) -> Response:
-    """`GET /v1/models`: what this key may call, the local model first."""
+    """`GET /v1/models`: what this key may call, the local model first; Anthropic's clients get their form."""
+    cards = _cards(call)
+    if _is_anthropics(call):
+        return Response(encode(anthropic_list(cards)), media_type=_JSON)
+    return Response(encode({"object": "list", "data": cards}), media_type=_JSON)
+
+
+async def list_gemini_models(call: Call) -> Response:
+    """`GET /v1beta/models`: the same for Google's clients."""
+    return Response(encode(gemini_list(_cards(call))), media_type=_JSON)
+
+
+def _is_anthropics(call: Call) -> bool:
+    return "anthropic-version" in call.request.headers
+
+
+def _cards(call: Call) -> list[dict[str, Any]]:
     snapshot, engines = call.house.snapshot, call.house.engine_states()
-    cards = [
+    return [
         model_card(model, snapshot.resolve(model["id"]), snapshot.default_model, engines)
         for model in snapshot.models()
         if allows_model(call.caller, model["id"])
     ]
-    return Response(encode({"object": "list", "data": cards}), media_type=_JSON)
 
 
 async def show_model(call: Call) -> Response:
@@ -83,11 +99,22 @@ async def show_model(call: Call) -> Response:
     card = named_card(call.house.snapshot, name, call.house.engine_states())
     if not allows_model(call.caller, name):
         raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
+    if _is_anthropics(call):
+        return Response(encode(anthropic_model(card)), media_type=_JSON)
     route = call.house.snapshot.resolve(name)
     first = next(iter(route.deployments), None)
     if first is not None and first.engine and not route.floor:  # else it would be one of several
         card["card"] = await call.house.engine_card(first)
     return Response(encode(card), media_type=_JSON)
+
+
+async def show_gemini_model(call: Call) -> Response:
+    """`GET /v1beta/models/ID`: the same for Google's clients."""
+    name = call.request.path_params["id"]
+    card = named_card(call.house.snapshot, name, call.house.engine_states())
+    if not allows_model(call.caller, name):
+        raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
+    return Response(encode(gemini_model(card)), media_type=_JSON)
 
 
 def named_card(snapshot: Snapshot, name: str, engines: Mapping[str, EngineState]) -> dict[str, Any]:
@@ -119,5 +146,7 @@ async def show_request(call: Call) -> Response:
 ROUTES: Routes = [
     ("/v1/models", "key", {"GET": list_models}),
     ("/v1/models/{id:path}", "key", {"GET": show_model}),
+    ("/v1beta/models", "key", {"GET": list_gemini_models}),
+    ("/v1beta/models/{id:path}", "key", {"GET": show_gemini_model}),
     ("/v1/requests/{id}", "key", {"GET": show_request}),
 ]

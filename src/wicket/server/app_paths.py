@@ -12,6 +12,8 @@ INFERENCE_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", 
 COLD_PATHS = (
     "/v1/models",
     "/v1/models/{id}",
+    "/v1beta/models",
+    "/v1beta/models/{id}",
     "/v1/requests/{id}",
     "/v1/feedback",
     "/healthz",

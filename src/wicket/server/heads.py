@@ -12,7 +12,8 @@ import re
 
 import msgspec
 
-from wicket.dialects.contract import Api
+from wicket.gateway.call import Headers
+from wicket.server.ingress import Entered
 
 MAX_HEADS = 1_024
 _MAX_HEAD_BYTES = 4_096
@@ -22,9 +23,10 @@ _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,10})\r\n")
 class KnownHead(msgspec.Struct, frozen=True):
     """What a checked head of an inference request said. `key_digest` is of the virtual key it carries."""
 
-    api: Api
+    entered: Entered
     key_digest: bytes
     headers: list[tuple[bytes, bytes]]  # `origin` alone, for CORS
+    forwarded: Headers = ()
 
 
 class Parts(msgspec.Struct, frozen=True):

@@ -47,7 +47,7 @@ def document() -> dict[str, Any]:
                 "key": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "A virtual key, or the admin key. `x-api-key` works as well.",
+                    "description": "A virtual key, or the admin key. `x-api-key`, `x-goog-api-key` work too.",
                 }
             },
         },
@@ -85,6 +85,18 @@ def _cold_paths() -> dict[str, Any]:
         "/v1/models": {"get": _operation("listModels", "What this key may call now", "ModelList", ("401",))},
         "/v1/models/{id}": {
             "get": _operation("getModel", "One model", "Model", ("401", "403", "404"), parameters=[model])
+        },
+        "/v1beta/models": {
+            "get": _googles(
+                _operation("listGeminiModels", "The same for Google's clients", "Document", ("401",))
+            )
+        },
+        "/v1beta/models/{id}": {
+            "get": _googles(
+                _operation(
+                    "getGeminiModel", "One model", "Document", ("401", "403", "404"), parameters=[model]
+                )
+            )
         },
         "/v1/requests/{id}": {
             "get": _operation(
@@ -189,6 +201,13 @@ def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
     """The same operation with another status for success."""
     responses = dict(operation["responses"])
     return {**operation, "responses": {status: responses.pop("200"), **responses}}
+
+
+def _googles(operation: dict[str, Any]) -> dict[str, Any]:
+    """Its faults have Google's shape."""
+    for response in operation["responses"].values():
+        response["content"] = _json(ref("Document"))
+    return operation
 
 
 def _text(operation: dict[str, Any]) -> dict[str, Any]:

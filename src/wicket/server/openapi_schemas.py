@@ -272,6 +272,7 @@ SCHEMAS: dict[str, Schema] = {
             "cost_usd": USD,
             **TOKENS,
             "is_estimated": FLAG,
+            "is_probe": FLAG,
         },
         "deployment status reason",
     ),

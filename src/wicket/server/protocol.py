@@ -19,25 +19,27 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wicket.accounts.callers import Caller
-from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.admit import admit, check_live
-from wicket.gateway.call import Arrival
+from wicket.gateway.call import Arrival, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
-from wicket.gateway.gate import Gate
+from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.heads import HeadMemo, KnownHead, Parts
+from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
+from wicket.wire.json_array import JsonArray
 
 _KEPT = frozenset(
-    b"authorization x-api-key api-key traceparent content-length expect "
+    b"authorization x-api-key api-key x-goog-api-key traceparent content-length expect "
     b"host transfer-encoding content-encoding x-wicket-collect".split()
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
+LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -57,7 +59,7 @@ class Serving(msgspec.Struct):
     """What a worker's connections share. `bounds` and `cors` change with the configuration."""
 
     gate: Gate
-    apis: Mapping[bytes, Api]
+    ingress: Ingress
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
@@ -73,7 +75,7 @@ class InferenceProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self.drive: Drive | None = None
         self.reply: HttpReply | None = None
-        self.api: Api | None = None
+        self.entered: Entered | None = None
         self.kept: dict[bytes, bytes] = {}
         self.parts: list[bytes] = []
         self.num_bytes = 0  # of the head or the body being read
@@ -84,6 +86,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.is_cold = False  # the request being read belongs to the ASGI app
         self.started_us = 0
         self.idle_since = 0.0
+        self.num_reserved = 0  # bytes of a large body that are counted at the gate
         self.whole: Parts | None = None  # the bytes being read, if they are one request in one piece
 
     # connection
@@ -97,6 +100,8 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: whoever answers it is cancelled and accounted."""
+        if self.num_reserved:
+            self._release()
         drive, self.drive = self.drive, None
         if drive is not None:
             drive.client_gone()
@@ -213,17 +218,20 @@ class InferenceProtocol(HttpToolsProtocol):
         self.num_bytes = 0
         self.idle_since = 0.0
         self.reading_since = time.monotonic()
-        self.api = api = self.serving.apis.get(self.url.partition(b"?")[0])
-        if api is None or self.parser.get_method() != b"POST":
-            self.api = None
+        self.entered = entered = self.serving.ingress.find(self.url)
+        if entered is None or self.parser.get_method() != b"POST":
+            self.entered = None
             self._to_asgi()
             return
         self.started_us = time.monotonic_ns() // 1_000
         self.parts = []
-        limit = bounds.body.get(api.name, bounds.max_body)
+        limit = bounds.body.get(entered.door.api.name, bounds.max_body)
         length = self.kept.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > limit:
+        num_bytes = int(length) if length.isdigit() else 0
+        if num_bytes > limit:
             self._refuse(_too_large(limit))
+        elif num_bytes > LARGE_BODY and not self._reserve(num_bytes):
+            self._refuse(overloaded())
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -244,15 +252,28 @@ class InferenceProtocol(HttpToolsProtocol):
         """Gather the body within its route's limit."""
         if self.is_refused:
             return
-        if self.api is None:
+        if self.entered is None:
             super().on_body(body)
             return
         self.parts.append(body)
         self.num_bytes += len(body)
         bounds = self.serving.bounds
-        limit = bounds.body.get(self.api.name, bounds.max_body)
+        limit = bounds.body.get(self.entered.door.api.name, bounds.max_body)
         if self.num_bytes > limit:
             self._refuse(_too_large(limit))
+        elif self.num_bytes - self.num_reserved > LARGE_BODY and not self._reserve(LARGE_BODY):
+            self._refuse(overloaded())
+
+    def _reserve(self, num_bytes: int) -> bool:
+        """Count bytes of a body at the gate, until it is answered or given up."""
+        if not self.serving.gate.reserve(num_bytes):
+            return False
+        self.num_reserved += num_bytes
+        return True
+
+    def _release(self) -> None:
+        self.serving.gate.release(self.num_reserved)
+        self.num_reserved = 0
 
     def on_message_complete(self) -> None:
         """The request is here: admit and drive it."""
@@ -261,26 +282,37 @@ class InferenceProtocol(HttpToolsProtocol):
         self.reading_since = 0.0
         self.in_head = True  # the next bytes are a head
         self.num_bytes = 0
-        if self.api is None:
+        entered = self.entered
+        if entered is None:
             super().on_message_complete()
             return
         is_http11 = self.parser.get_http_version() == "1.1"
-        reply = HttpReply(self, is_http11 and self._may_stay(), self._cors_headers(), is_chunked=is_http11)
+        voice, stays = entered.door.voice, is_http11 and self._may_stay()
+        reply = HttpReply(self, voice, stays, self._cors_headers(), is_chunked=is_http11)
         body = self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
         self.parts = []
         kept = self.kept
         try:
-            key = read_bearer(kept.get(b"authorization"), kept.get(b"x-api-key") or kept.get(b"api-key"))
+            key = read_bearer(kept.get(b"authorization"), other_key(kept, self.url))
+            caller = self.serving.gate.callers.find(key)
+            if caller is None:
+                raise unknown_key(key)
         except Fault as fault:
-            reply.refuse(fault, b"")
+            reply.refuse(fault, self._name(reply))
             return
-        caller = self.serving.gate.callers.find(key)
-        if caller is None:
-            reply.refuse(unknown_key(key), b"")
-            return
+        forwarded = self._forwarded(entered)
         if reply.keep_alive:
-            self._remember(self.api, caller.digest)
-        self._begin(self.api, caller, body, reply)
+            self._remember(entered, caller.digest, forwarded)
+        self._begin(entered, caller, body, reply, forwarded)
+
+    def _forwarded(self, entered: Entered) -> Headers:
+        names = entered.door.forwarded
+        return tuple([pair for pair in self.headers if pair[0] in names]) if names else ()
+
+    def _name(self, reply: HttpReply) -> bytes:
+        """Give a request its id, as a header line."""
+        reply.number = self.serving.gate.ids.next(time.time_ns() // 1_000_000)
+        return b"x-request-id: req_%016x\r\n" % reply.number
 
     # heads known from before
 
@@ -292,7 +324,7 @@ class InferenceProtocol(HttpToolsProtocol):
             return False
         caller = serving.gate.callers.find_digest(head.key_digest)
         bounds = serving.bounds
-        if caller is None or len(parts.body) > bounds.body.get(head.api.name, bounds.max_body):
+        if caller is None or len(parts.body) > bounds.body.get(head.entered.door.api.name, bounds.max_body):
             return False
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
@@ -300,27 +332,42 @@ class InferenceProtocol(HttpToolsProtocol):
         self.reading_since = self.idle_since = 0.0
         self.headers = head.headers
         self.kept = {}
-        self._begin(head.api, caller, parts.body, HttpReply(self, True, self._cors_headers()))
+        reply = HttpReply(self, head.entered.door.voice, True, self._cors_headers())
+        self._begin(head.entered, caller, parts.body, reply, head.forwarded)
         return True
 
-    def _remember(self, api: Api, digest: bytes) -> None:
+    def _remember(self, entered: Entered, digest: bytes, forwarded: Headers) -> None:
         whole = self.whole
         if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
             return
         origin = [pair for pair in self.headers if pair[0] == b"origin"]
-        self.serving.heads.remember(whole.name, KnownHead(api, digest, origin))
+        self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))
 
     # answering
 
-    def _begin(self, api: Api, caller: Caller, body: bytes, reply: HttpReply) -> None:
+    def _begin(
+        self, entered: Entered, caller: Caller, body: bytes, reply: HttpReply, forwarded: Headers
+    ) -> None:
         gate = self.serving.gate
         unix_ms = time.time_ns() // 1_000_000
-        number = gate.ids.next(unix_ms)
+        number = reply.number = gate.ids.next(unix_ms)
+        if entered.is_array:
+            reply.array = JsonArray()
         self.reply = reply
         try:
             routes = gate.check_room()
             check_live(caller, unix_ms)
-            arrival = Arrival(api, self.kept, body, number, self.started_us, unix_ms)
+            arrival = Arrival(
+                entered.door.api,
+                self.kept,
+                body,
+                number,
+                self.started_us,
+                unix_ms,
+                entered.model,
+                entered.door.way.is_streamed,
+                forwarded,
+            )
             drive = Drive(gate, admit(arrival, caller, routes), reply)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
@@ -335,6 +382,8 @@ class InferenceProtocol(HttpToolsProtocol):
         """The reply is complete: ready for the next request, or closed."""
         self.drive = None
         self.reply = None
+        if self.num_reserved:
+            self._release()
         if not keep_alive or self.is_refused:
             self._part()
             return
@@ -360,7 +409,7 @@ class InferenceProtocol(HttpToolsProtocol):
                 return (
                     b"access-control-allow-origin: %b\r\nvary: origin\r\n"
                     b"access-control-expose-headers: x-request-id, x-wicket-deployment, x-wicket-cost-usd, "
-                    b"x-wicket-dropped, x-wicket-confidence, retry-after\r\n" % value
+                    b"x-wicket-dropped, x-wicket-warning, x-wicket-confidence, retry-after\r\n" % value
                 )
         return b""
 
@@ -369,6 +418,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.is_refused:
             return
         self.is_refused = True
+        self.parts = []
         if self.drive is not None:  # what comes behind a request under way must not spoil its answer
             if self.reply is not None:
                 self.reply.keep_alive = False
@@ -380,8 +430,18 @@ class InferenceProtocol(HttpToolsProtocol):
             if has_begun:
                 self.transport.close()
                 return
-        number = self.serving.gate.ids.next(time.time_ns() // 1_000_000)
-        HttpReply(self, False, self._cors_headers()).refuse(fault, b"x-request-id: req_%016x\r\n" % number)
+        entered = self.serving.ingress.find(self.url) if self.url else None
+        voice = entered.door.voice if entered is not None else self.serving.ingress.default
+        reply = HttpReply(self, voice, False, self._cors_headers())
+        reply.refuse(fault, self._name(reply))
+
+
+def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
+    """A key that came otherwise than in `Authorization`, as Anthropic's, Azure's and Google's clients do."""
+    for name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
+        if kept.get(name):
+            return kept[name]
+    return query_key(url)
 
 
 def _odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
+from wicket.accounts.request_ids import format_id
+from wicket.dialects.translation import Heard
 from wicket.errors import Fault
-from wicket.server.answers import fault_body, fault_headers
+from wicket.server.answers import fault_headers
 from wicket.wire.chunked import LAST_CHUNK, chunk
+from wicket.wire.json_array import JsonArray
 
 if TYPE_CHECKING:
     from wicket.server.protocol import InferenceProtocol
@@ -17,17 +20,32 @@ _JSON = b"content-type: application/json\r\n"
 _STREAM = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
+_ARRAY = b"content-type: application/json\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
 class HttpReply:
-    """`gateway.drive.Reply` over HTTP/1.1. After it is complete, or the client left, nothing is written."""
+    """`gateway.drive.Reply` over HTTP/1.1. After it is complete, or the client left, nothing is written.
 
-    __slots__ = ("_head", "_is_chunked", "_is_over", "_protocol", "cors", "keep_alive")
+    Faults are told as `voice` tells them; `array` is there where a stream goes out as one JSON array.
+    """
+
+    __slots__ = (
+        "_head", "_is_chunked", "_is_over", "_protocol", "array", "cors", "keep_alive", "number", "voice",
+    )  # fmt: skip
 
     def __init__(
-        self, protocol: InferenceProtocol, keep_alive: bool, cors: bytes, *, is_chunked: bool = True
+        self,
+        protocol: InferenceProtocol,
+        voice: Heard,
+        keep_alive: bool,
+        cors: bytes,
+        *,
+        is_chunked: bool = True,
     ) -> None:
+        self.voice = voice
+        self.array: JsonArray | None = None
+        self.number = 0  # the request's id, once it has one
         self._protocol = protocol
         self._is_chunked = is_chunked  # HTTP/1.0 knows no chunks: there the connection's end is the answer's
         self._head = b""  # a stream's head, waiting for the first bytes
@@ -48,12 +66,14 @@ class HttpReply:
     def begin(self, headers: bytes) -> None:
         """Keep the head until there is something to send with it: one packet instead of two."""
         coding = _CHUNKED if self._is_chunked else b""
-        self._head = b"%b%b%b%b\r\n" % (self._start(200), _STREAM, coding, headers)
+        self._head = b"%b%b%b%b\r\n" % (self._start(200), _ARRAY if self.array else _STREAM, coding, headers)
 
     def write(self, data: bytes) -> None:
         """One chunk."""
         if not self._open():
             return
+        if self.array is not None:
+            data = self.array.write(data)
         if self._is_chunked:
             data = chunk(data)
         head, self._head = self._head, b""
@@ -65,19 +85,22 @@ class HttpReply:
             return
         self._is_over = True
         head, self._head = self._head, b""
-        self._protocol.transport.write(head + LAST_CHUNK if self._is_chunked else head)
+        end = self.array.finish() if self.array is not None else b""
+        if self._is_chunked:
+            end = (chunk(end) if end else b"") + LAST_CHUNK
+        self._protocol.transport.write(head + end)
         self._protocol.answered(self.keep_alive)
 
     def refuse(self, fault: Fault, headers: bytes) -> None:
-        """An error answer in OpenAI's shape."""
+        """An error answer."""
         lines = b"".join([b"%b: %b\r\n" % pair for pair in fault_headers(fault)])
-        self.whole(fault.status, headers + lines, fault_body(fault))
+        self.whole(fault.status, headers + lines, self.voice.fault_body(fault, format_id(self.number)))
 
     def fail_in_band(self, fault: Fault) -> None:
-        """An error frame, then the end without `[DONE]`: no client takes it for a normal stop."""
+        """An error frame, then the end without an end mark: no client takes it for a normal stop."""
         if not self._open():
             return
-        self.write(b"data: %b\n\n" % fault_body(fault))
+        self.write(self.voice.fault_frame(fault, format_id(self.number)))
         self.finish()
 
     def _open(self) -> bool:

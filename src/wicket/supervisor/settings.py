@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from wicket.config.load import find, load
+from wicket.config.newer import with_newer_catalogue
 from wicket.config.options import override
 from wicket.config.schema import Config
 from wicket.errors import ConfigFault
@@ -84,7 +85,7 @@ class Settings:
         path = find(self._options.config, self._home)
         options = self._options
         config = override(
-            load(path, self._environ),
+            with_newer_catalogue(load(path, self._environ), self._home),
             host=options.host,
             port=options.port,
             workers=options.workers,

@@ -17,29 +17,30 @@ A small gate to every model, with a compact model of its own inside.
 
 positional arguments:
   COMMAND
-    serve     start the server
-    chat      talk with a model
-    ask       ask one question; reads standard input too
-    mini      make a small model of a task, put it in place
-    auto      learn from feedback which requests the local model should answer
-    compare   ask several models the same cases: quality, cost, speed
-    models    what can be called; show one; pull one from the hub
-    keys      make, list and revoke keys
-    logs      show the requests that were answered
-    usage     tokens and money, summed
-    savings   what cascades saved, by task
-    requests  what one request used and cost
-    tasks     what is collected to learn from
-    feedback  say of an answer how good it was
-    config    check or show the configuration
-    status    what the server is doing
-    backup    copy the database while it is in use
-    dev       tools for developers
-    version   show the version
+    serve      start the server
+    chat       talk with a model
+    ask        ask one question; reads standard input too
+    mini       make a small model of a task, put it in place
+    auto       learn from feedback which requests a local model should answer
+    compare    ask several models the same cases: quality, cost, speed
+    models     what can be called; show one; pull one from the hub
+    providers  whom Wicket knows, who is enabled and works
+    keys       make, list and revoke keys
+    logs       show the requests that were answered
+    usage      tokens and money, summed
+    savings    what cascades saved, by task
+    requests   what one request used and cost
+    tasks      what is collected to learn from
+    feedback   say of an answer how good it was
+    config     check or show the configuration
+    status     what the server is doing
+    backup     copy the database while it is in use
+    dev        tools for developers
+    version    show the version
 
 options:
-  -h, --help  show this help message and exit
-  --version   show program's version number and exit
+  -h, --help   show this help message and exit
+  --version    show program's version number and exit
 
 `wicket COMMAND --help` says more about each.
 """
@@ -215,11 +216,13 @@ def test_each_mistake_of_a_configuration_is_a_line(
 def test_the_catalogue_has_the_contract_s_form(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--all", "--json"]) == 0
     models = json.loads(capsys.readouterr().out)
-    assert len(models) > 100
+    assert len(models) >= 600
     for model in models:
         assert model["id"].startswith(f"{model['provider']}/")
-        assert model["prices"].keys() >= {"input", "output"}
-        assert model["context_tokens"] >= 0 and model["max_output_tokens"] >= 0
+        assert all(usd >= 0 for usd in model["prices"].values())
+        for size in ("context_tokens", "max_output_tokens"):
+            assert model[size] is None or model[size] > 0
+    assert sum(model["prices"].keys() >= {"input", "output"} for model in models) >= 600
 
 
 def test_what_a_start_would_serve_is_listed_without_a_server(

@@ -178,6 +178,7 @@ AUTH = [
      {"openai-organization": "org-1", "openai-project": "p-1", "authorization": "Bearer secret"}),
     ('row = "azure"\nresource = "me"', {"api-key": "secret"}),
     ('base_url = "http://h/v1"\nauth = "x-api-key"', {"x-api-key": "secret"}),
+    ('base_url = "http://h/v1"\nauth = "x-goog-api-key"', {"x-goog-api-key": "secret"}),
     ('base_url = "http://h/v1"\nauth = "none"', {}),
     ('base_url = "http://h/v1"\nheaders = { Authorization = "Basic x", X-Title = "t" }',
      {"authorization": "Basic x", "x-title": "t"}),
@@ -273,12 +274,25 @@ def test_prices_of_the_catalogue_and_of_the_file() -> None:
     assert known is not None and known.id.startswith("openai/gpt-4o@20")
     assert (known.input_pico, known.output_pico, known.cached_pico) == (2_500_000, 10_000_000, 1_250_000)
     dated = price("openai/gpt-4o-2024-11-20")
-    assert dated == known
+    assert dated is not None and dated.output_pico == known.output_pico
+    unheard_date = price("openai/gpt-4o-2099-01-01")
+    assert unheard_date == known
     assert price("openai/unheard-of") is None
     assert price("openai/gpt-4o-mini") == Price(
         "config:openai/gpt-4o-mini", 100_000, 300_000, 1, None, 5_000_000
     )
     assert price("dear") == Price("config:dear", 100_000_000, 200_000_000, None, 300_000_000)
+
+
+def test_a_deployment_whose_model_is_at_its_end_says_so() -> None:
+    snapshot = compiled(
+        "[providers.openai]\n[providers.anthropic]",
+        dict.fromkeys(("OPENAI_API_KEY", "ANTHROPIC_API_KEY"), "k"),
+    )
+    (old,) = snapshot.resolve("openai/gpt-4o").deployments
+    assert old.warning.startswith("openai/gpt-4o is deprecated and end") and "use openai/" in old.warning
+    (unheard_of,) = snapshot.resolve("openai/unheard-of").deployments
+    assert unheard_of.warning == ""
 
 
 def test_the_list_of_models_starts_with_the_local_one() -> None:
@@ -361,7 +375,11 @@ def test_azure_lists_nothing_and_is_priced_as_openai() -> None:
     snapshot = enabled(AZURE_OPENAI_API_KEY="k", AZURE_OPENAI_ENDPOINT="https://me.openai.azure.com")
     assert [m["id"] for m in snapshot.models() if m["id"].startswith("azure/")] == []
     (deployment,) = snapshot.resolve("azure/gpt-4o").deployments
-    assert deployment.price_id.startswith("openai/gpt-4o@")
+    assert deployment.price_id.startswith("azure/gpt-4o@")
+    (deployment,) = snapshot.resolve("azure/gpt-4o-2099-01-01").deployments
+    assert deployment.price_id.startswith("azure/gpt-4o@")
+    (deployment,) = snapshot.resolve("azure/o1-pro").deployments
+    assert deployment.price_id.startswith("openai/o1-pro@")
     assert ids(snapshot, "gpt-4o") == ["azure/gpt-4o"]
 
 

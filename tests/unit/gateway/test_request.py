@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from wicket.dialects.openai_chat import CHAT
@@ -24,6 +25,18 @@ def test_a_head_is_made_once_and_ends_where_the_length_goes() -> None:
     assert made.head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1:9000\r\n")
     assert b"\r\nauthorization: Bearer k\r\naccept: text/event-stream\r\n" in made.head
     assert b"\r\naccept-encoding: identity\r\n" in made.head and made.head.endswith(b"\r\n")
+
+
+def test_what_is_known_of_a_model_s_end_stands_beside_the_deployment() -> None:
+    heads = RequestHeads(Rates())
+    plain, old = (
+        deployment("a"),
+        msgspec.structs.replace(deployment("b"), warning="mine/b is deprecated; use mine/c"),
+    )
+    assert heads.find(plain, CHAT, False).name_header == b"x-wicket-deployment: mine/a\r\n"
+    assert heads.find(old, CHAT, False).name_header == (
+        b"x-wicket-deployment: mine/b\r\nx-wicket-warning: mine/b is deprecated; use mine/c\r\n"
+    )
 
 
 def test_a_header_with_a_line_break_never_goes_out() -> None:

@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import datetime
 import re
 import tomllib
+from functools import cache
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from wicket.providers import catalogue
+from wicket.providers.changes import check
+from wicket.providers.facts import Fact
+from wicket.providers.sources.build import encode
 
 GOOD = """
 [mine]
@@ -44,25 +50,47 @@ def test_what_is_no_toml_is_refused() -> None:
         catalogue.parse_rows("[mine")
 
 
-def test_the_facts_are_dated_sourced_and_in_whole_pico_dollars() -> None:
+@cache
+def everything() -> list[Fact]:
+    return [fact for facts in catalogue.facts().models.values() for fact in facts]
+
+
+def test_the_catalogue_is_as_large_as_promised() -> None:
+    assert len(catalogue.rows()) >= 30
+    assert sum(fact.is_priced for fact in everything()) >= 600
+    assert sum(bool(fact.features) for fact in everything()) >= 600
+    assert sum(fact.successor is not None for fact in everything()) >= 20
+
+
+def test_what_is_shipped_may_be_used() -> None:
     facts = catalogue.facts()
-    assert facts.licence == "MIT" and facts.source
-    assert len(facts.models) >= 300
-    for fact in facts.models:
-        assert fact.source and re.fullmatch(r"20\d\d-\d\d-\d\d", fact.date)
+    assert check(facts, catalogue.rows()) == []
+    assert {source.licence for source in facts.sources.values()} == {"MIT"}
+    assert set(facts.models) <= set(catalogue.rows())
+
+
+def test_each_fact_is_dated_and_sourced() -> None:
+    for fact in everything():
+        assert fact.sources and re.fullmatch(r"20\d\d-\d\d-\d\d", fact.date)
         assert fact.id == f"{fact.provider}/{fact.model}@{fact.date}"
-        assert isinstance(fact.input_pico, int) and 0 <= fact.input_pico < 10**9, fact.id
-        assert 0 <= fact.output_pico < 10**9, fact.id
-        assert fact.provider in catalogue.rows()
-        assert fact.model == fact.model.strip() and fact.model.isprintable()
-        assert fact.cached_pico is None or fact.cached_pico <= fact.input_pico, fact.id
+        assert fact.cached_pico is None or fact.input_pico is None or fact.cached_pico <= fact.input_pico, (
+            fact.id
+        )
         for tier in fact.tiers:
-            assert tier.above_tokens > 0 and tier.input_pico >= fact.input_pico
+            assert tier.input_pico is None or fact.input_pico is None or tier.input_pico >= fact.input_pico, (
+                fact.id
+            )
 
 
 def test_no_two_facts_claim_the_same_name() -> None:
-    names = [(f.provider, name) for f in catalogue.facts().models for name in {f.model, *f.also}]
+    names = [(f.provider, name) for f in everything() for name in {f.model, *f.also}]
     assert len(names) == len(set(names))
+
+
+def test_rows_are_read_one_by_one_or_all_alike() -> None:
+    assert [catalogue.row_of(name) for name in catalogue.rows()] == list(catalogue.rows().values())
+    assert catalogue.row_of("nobody") is None
+    assert catalogue.has_row("openai") and not catalogue.has_row("nobody")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +103,7 @@ def test_the_well_known_providers_have_priced_models(provider: str) -> None:
     assert models
     for model in models:
         fact = catalogue.fact_of(provider, model)
-        assert fact is not None and fact.input_pico > 0
+        assert fact is not None and (fact.input_pico is None or fact.input_pico >= 0)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +136,54 @@ def test_what_is_not_known_has_no_fact() -> None:
     assert "openai" in catalogue.providers_of("gpt-4o")
 
 
+def test_models_at_their_end_are_not_offered_and_warned_of() -> None:
+    fact = catalogue.fact_of("openai", "gpt-4o")
+    assert fact is not None and fact.deprecation_date == "2027-01-14"
+    before, after = datetime.date(2026, 11, 27), datetime.date(2027, 1, 14)
+    assert fact.is_offered(before) and not fact.is_offered(after)
+    assert fact.warning(before) == "openai/gpt-4o is deprecated and ends on 2027-01-14; use openai/gpt-6-luna"
+    assert fact.warning(after) == "openai/gpt-4o is deprecated and ended on 2027-01-14; use openai/gpt-6-luna"
+    current = catalogue.fact_of("anthropic", "claude-haiku-4-5")
+    assert current is not None and current.warning(before) == ""
+
+
+def test_only_what_can_be_called_is_offered() -> None:
+    offered = catalogue.known_models("openai")
+    assert "gpt-5.4" in offered and "text-embedding-3-small" in offered
+    for name in ("gpt-5-pro", "tts-1", "gpt-image-1", "text-davinci-003"):
+        assert catalogue.fact_of("openai", name) is not None and name not in offered
+    assert catalogue.known_models("azure") == ()
+
+
+def test_each_warning_fits_into_a_header() -> None:
+    today = datetime.date(2026, 11, 27)
+    warnings = [fact.warning(today) for fact in everything()]
+    assert sum(map(bool, warnings)) > 50
+    assert all(warning.isascii() and (warning.isprintable() or not warning) for warning in warnings)
+
+
+def test_another_file_takes_the_place_of_the_shipped_one(tmp_path: Path) -> None:
+    facts = catalogue.facts()
+    few = msgspec.structs.replace(facts, models={"openai": facts.models["openai"][:1]})
+    path = tmp_path / "models.json"
+    path.write_bytes(encode(few))
+    first = few.models["openai"][0].model
+    try:
+        catalogue.use(catalogue.NewerFile(str(path), 1))
+        assert (
+            catalogue.fact_of("openai", first) and catalogue.fact_of("anthropic", "claude-haiku-4-5") is None
+        )
+        assert catalogue.providers_of("claude-haiku-4-5") == ()
+        path.write_bytes(b"{")  # by whoever it belongs to, while it is in use
+        catalogue.use(catalogue.NewerFile(str(path), 2))
+        assert catalogue.fact_of("anthropic", "claude-haiku-4-5") and catalogue.providers_of(
+            "claude-haiku-4-5"
+        )
+    finally:
+        catalogue.use(None)
+    assert catalogue.fact_of("anthropic", "claude-haiku-4-5")
+
+
 def test_the_data_stays_small() -> None:
-    assert len(catalogue._read("prices.json")) < 150_000
+    assert len(catalogue.shipped()) < 2_500_000
     assert len(catalogue._read("rows.toml")) < 40_000

@@ -107,6 +107,20 @@ def test_the_models_are_listed_with_the_local_one_first(shared: Browser) -> None
         assert {"id", "object", "created", "owned_by"} <= body["data"][0].keys()
 
 
+def test_other_families_clients_list_the_models_in_their_form(browser: Browser) -> None:
+    key = make_key(browser, models=["best"])["key"]
+    _, _, page = browser.ask("GET", "/v1/models", key="", x_api_key=key, anthropic_version="2023-06-01")
+    assert [model["id"] for model in page["data"]] == ["best"] and page["has_more"] is False
+    _, _, one = browser.ask("GET", "/v1/models/best", key=key, anthropic_version="2023-06-01")
+    assert one["type"] == "model"
+    for sent in ({"path": "/v1beta/models", "x_goog_api_key": key}, {"path": f"/v1beta/models?key={key}"}):
+        status, _, page = browser.ask("GET", key="", **sent)
+        assert status == 200 and [model["name"] for model in page["models"]] == ["models/best"]
+    assert browser.ask("GET", "/v1beta/models/best", key=key)[2]["displayName"] == "best"
+    assert browser.ask("GET", "/v1beta/models/mini", key=key)[0] == 403
+    assert browser.ask("GET", "/v1/models?key=" + key, key="")[0] == 401
+
+
 def test_a_model_has_a_card_with_its_prices(shared: Browser) -> None:
     status, _, card = shared.ask("GET", "/v1/models/mine/big")
     assert status == 200

@@ -13,7 +13,7 @@ from wicket.server.reply import HttpReply, StatusLines
 
 def reply(keep_alive: bool = True, **more: Any) -> tuple[HttpReply, Kept]:
     made, transport = protocol()
-    return HttpReply(made, keep_alive, more.pop("cors", b""), **more), transport
+    return HttpReply(made, made.serving.ingress.default, keep_alive, more.pop("cors", b""), **more), transport
 
 
 def test_a_whole_answer_is_one_write_with_its_length() -> None:

@@ -9,10 +9,11 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from wicket.accounts.callers import Caller, CallerTable, digest
-from wicket.dialects.openai_chat import CHAT, EMBEDDINGS
+from wicket.dialects.translation import heard
 from wicket.errors import ProviderFault
 from wicket.gateway.gate import Gate
 from wicket.routing.deployment import Deployment, Route
+from wicket.server.ingress import Ingress
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
 from wicket.wire.origin import Origin
 
@@ -112,8 +113,10 @@ def protocol(**bounds: Any) -> tuple[InferenceProtocol, Kept]:
     gate.kept_records = []  # type: ignore[attr-defined]
     gate.callers = CallerTable([Caller(1, "tester", digest(KEY))])
     gate.configure(OneRoute(), 10)
-    apis = {b"/v1/chat/completions": CHAT, b"/v1/embeddings": EMBEDDINGS}
-    serving = Serving(gate=gate, apis=apis, bounds=Bounds(**bounds))
+    voice = heard("openai_chat")
+    assert voice is not None
+    ingress = Ingress(["openai_chat"], voice)
+    serving = Serving(gate=gate, ingress=ingress, bounds=Bounds(**bounds))
     config = uvicorn.Config(_nobody, ws="none", lifespan="off", log_config=None, server_header=False)
     config.load()
     made = bind(serving)(config=config, server_state=ServerState(), app_state={}, _loop=object())

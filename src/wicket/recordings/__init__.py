@@ -1,0 +1,1 @@
+"""What providers really answered: read, matched, replayed, and held against our dialects."""

@@ -1,0 +1,91 @@
+"""Where inference comes in: every path of every dialect that is heard, and what a path already says.
+
+Built once per worker. Most paths are exact and found in one look-up; those with a model's name in them
+(Gemini's) are matched by their ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+from wicket.dialects.contract import Api, Way, module
+from wicket.dialects.translation import Heard, heard
+
+_MODEL = "{model}"
+_QUERY_KEY = re.compile(rb"(?:^|&)key=([^&]*)")
+
+
+class Door(msgspec.Struct, frozen=True):
+    """One way in. `forwarded` are the headers (lower-case) that go on to providers of the same dialect."""
+
+    api: Api
+    way: Way
+    voice: Heard
+    forwarded: frozenset[bytes] = frozenset()
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """A door as one request came through it: the model in its path ("" for none), its framing."""
+
+    door: Door
+    model: str = ""
+    is_array: bool = False
+
+
+class Ingress:
+    """All doors. `forwarded` are the headers of any of them."""
+
+    def __init__(self, dialects: Iterable[str], default: Heard) -> None:
+        self.default = default  # tells faults where it is not known whom they are told
+        self.forwarded: frozenset[bytes] = frozenset()
+        self.apis: dict[str, Api] = {}
+        self._exact: dict[bytes, Entered] = {}
+        self._patterns: list[tuple[bytes, bytes, Door]] = []
+        for name in dialects:
+            self._add(name)
+
+    def _add(self, name: str) -> None:
+        voice = heard(name)
+        if voice is None:
+            return
+        names = frozenset(getattr(voice, "FORWARDED_HEADERS", ()))
+        self.forwarded |= names
+        for api in module(name).APIS:
+            self.apis[api.name] = api
+            for way in api.ways or (Way(f"/v1{api.path}"),):
+                door = Door(api, way, voice, names)
+                before, mark, after = way.path.partition(_MODEL)
+                if mark:
+                    self._patterns.append((before.encode(), after.encode(), door))
+                else:
+                    self._exact[way.path.encode()] = Entered(door)
+
+    def find(self, url: bytes) -> Entered | None:
+        """The door that a request's target leads to; None for every other path."""
+        path, _, query = url.partition(b"?")
+        found = self._exact.get(path)
+        if found is not None or not self._patterns:
+            return found
+        for before, after, door in self._patterns:
+            if path.startswith(before) and path.endswith(after) and len(path) > len(before) + len(after):
+                model = unquote_to_bytes(path[len(before) : len(path) - len(after)])
+                sse_if = door.way.sse_if.encode()
+                is_array = bool(sse_if) and sse_if not in query.split(b"&")
+                return Entered(door, model.decode("utf-8", "replace"), is_array)
+        return None
+
+    def paths(self) -> list[str]:
+        """Every path, as documents and messages show it."""
+        doors = [entered.door for entered in self._exact.values()] + [door for _, _, door in self._patterns]
+        return [door.way.path for door in doors]
+
+
+def query_key(url: bytes) -> bytes | None:
+    """The key in `?key=`, as Google's clients may send it."""
+    query = url.partition(b"?")[2]
+    found = _QUERY_KEY.search(query) if query else None
+    return unquote_to_bytes(found[1]) if found is not None else None

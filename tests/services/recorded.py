@@ -1,0 +1,45 @@
+"""A gateway in front of recorded providers, for other people's clients.
+
+Every provider of `tests/data/cassettes` that the gateway can speak to today has its table. A new dialect adds
+its providers here, a new SDK its fixture in `conftest.py`.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.path.house import Gateway
+from tests.path.replayed import replaying
+
+# Provider → its own path, as `base_url` ends.
+BASES = {
+    "openai": "/v1",
+    "groq": "/openai/v1",
+    "mistral": "/v1",
+    "deepseek": "",
+    "openrouter": "/api/v1",
+    "huggingface": "/together/v1",
+    "cerebras": "/v1",
+    "zai": "/api/paas/v4",
+    "ollama": "/v1",
+}
+
+
+def config(url: str) -> str:
+    """Every provider of `BASES`, at the replay's `url`."""
+    tables = [
+        f'[providers.{name}]\nbase_url = "{url}/{name}{base}"\napi_key = "recorded"\n'
+        for name, base in BASES.items()
+    ]
+    return "".join(["[server]\nport = 0\nworkers = 1\n", *tables])
+
+
+@contextmanager
+def recorded_gateway(folder: Path, seed: int = 5) -> Iterator[Gateway]:
+    """A running server before a running replay."""
+    with replaying(seed=seed) as replay:
+        running = Gateway(folder, config(replay.url))
+        try:
+            yield running.wait_ready()
+        finally:
+            running.close()
