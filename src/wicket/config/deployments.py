@@ -72,6 +72,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         usage_in_stream=provider.usage_in_stream,
         region=provider.region,
         data_collection=provider.data_collection,
+        prefill=provider.prefill,
     )
     credentials = provider.credentials or ("",)
     per_credential = [
