@@ -78,6 +78,7 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         "bearer": ("authorization", "Bearer a-credential"),
         "api-key": ("api-key", "a-credential"),
         "x-api-key": ("x-api-key", "a-credential"),
+        "x-goog-api-key": ("x-goog-api-key", "a-credential"),
     }
     if row.env:
         header, value = expected[row.auth]

@@ -184,6 +184,8 @@ VALUES: dict[Setting, Any] = {
     Setting.INCLUDE: ("x",),
     Setting.MAX_TOOL_CALLS: 3,
     Setting.BACKGROUND: True,
+    Setting.OWN: {"theirs": msgspec.Raw(b"1")},
+    Setting.OWN_HINTS: {"theirs": msgspec.Raw(b"1")},
 }
 
 
@@ -254,7 +256,7 @@ TURNS: dict[str, tuple[list[Turn], str]] = {
         DATA,
     ),
     "failed result": (
-        tools(CALL, ToolResult(id="call_1", path="here", is_error=True, parts=(Text(text="r"),))), "is_error"
+        tools(CALL, ToolResult(id="call_1", path="here", is_error=True, parts=(Text(text="r"),))), 'error"'
     ),
     "cache mark": (
         user(Text(text="x", path="here", cache=msgspec.Raw(b'{"type":"ephemeral","ttl":"1h"}'))), '"1h"'

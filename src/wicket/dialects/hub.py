@@ -188,6 +188,8 @@ class Setting(StrEnum):
     INCLUDE = "include"  # [tuple[str, ...]]: extra output of Responses
     MAX_TOOL_CALLS = "max_tool_calls"  # [int]
     BACKGROUND = "background"  # [bool]
+    OWN = "own"  # [dict[str, Json]]: fields of the origin's family alone, by path, that decide the answer
+    OWN_HINTS = "own_hints"  # [dict[str, Json]]: the same, but only hints
 
 
 HINTS = frozenset(
@@ -203,6 +205,7 @@ HINTS = frozenset(
         Setting.VERBOSITY,
         Setting.INCLUDE,
         Setting.TRUNCATION,
+        Setting.OWN_HINTS,
     }
 )
 """Settings without which the answer is still what was asked for: dropped and reported, never refused."""
@@ -238,7 +241,7 @@ def leave_out(conversation: Conversation, said: Collection[Setting]) -> list[str
         name = conversation.names.get(setting, setting.value)
         if setting not in HINTS:
             raise unsayable(name)
-        dropped.append(name)
+        dropped += conversation.settings[setting] if setting is Setting.OWN_HINTS else (name,)
     return dropped
 
 

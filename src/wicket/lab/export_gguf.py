@@ -7,7 +7,7 @@ file, key by key; the chat template is the one that the student was trained with
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gguf
 import numpy as np
@@ -39,6 +39,7 @@ _FILE_TYPES = {
 _BLOCK = 32  # weights that share a scale in all of these formats
 
 Floats = NDArray[np.float32]
+Kind = TypeVar("Kind", bound=np.generic)
 
 
 def export_gguf(model: Llama, base: Path, path: Path, *, scheme: str, template: str, name: str) -> None:
@@ -56,8 +57,12 @@ def export_gguf(model: Llama, base: Path, path: Path, *, scheme: str, template: 
     _add_shape(writer, model.shape)
     _copy_vocabulary(writer, base)
     writer.add_chat_template(template)
+    packed = _packed(model, scheme)
     for tensor_name, matrix in _tensors(model):
-        _add_tensor(writer, tensor_name, matrix, scheme)
+        if tensor_name in packed:
+            writer.add_tensor(tensor_name, packed[tensor_name], raw_dtype=_TYPES[scheme])
+        else:
+            _add_tensor(writer, tensor_name, matrix, scheme)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -65,7 +70,7 @@ def export_gguf(model: Llama, base: Path, path: Path, *, scheme: str, template: 
     draft.replace(path)
 
 
-def pairs_from_halves(matrix: Floats, head_size: int) -> Floats:
+def pairs_from_halves(matrix: NDArray[Kind], head_size: int) -> NDArray[Kind]:
     """The inverse of `engines.checkpoints.llama.halves_from_pairs`: GGUF rotates neighbouring rows."""
     rows, columns = matrix.shape
     halves = matrix.reshape(rows // head_size, 2, head_size // 2, columns)
@@ -81,6 +86,21 @@ def _tensors(model: Llama) -> list[tuple[str, Floats]]:
             if name in ("q", "k") and model.shape.architecture == "llama":
                 matrix = pairs_from_halves(matrix, model.shape.head_size)
             found.append((f"blk.{index}.{GGUF_LAYER_NAMES[name]}", matrix))
+    return found
+
+
+def _packed(model: Llama, scheme: str) -> dict[str, NDArray[np.uint8]]:
+    """The bytes of matrices whose codes were chosen for this scheme and that have not changed since."""
+    found = {}
+    for name, weight in model.matrices():
+        packed = model.packed.get(name)
+        if packed is None or packed.scheme != scheme or not packed.weight.equal(weight.detach()):
+            continue
+        index, _, part = name.partition(".")
+        data: NDArray[np.uint8] = packed.data.numpy()
+        if part in ("q", "k") and model.shape.architecture == "llama":
+            data = pairs_from_halves(data, model.shape.head_size)
+        found[f"blk.{index}.{GGUF_LAYER_NAMES[part]}"] = data
     return found
 
 

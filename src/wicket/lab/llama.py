@@ -7,8 +7,9 @@ checkpoint read there is a student here and a student here is a checkpoint there
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import msgspec
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
@@ -21,22 +22,50 @@ from wicket.engines.checkpoints.llama import (
     expected_shape,
 )
 
+Listen = Callable[[str, Tensor], None]
 MATRICES = ("q", "k", "v", "o", "gate", "up", "down")
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """A matrix whose codes on an export's grid are chosen already (`lab.grids`): its bytes, row by row.
+
+    `weight` is what they stand for; an export uses the bytes only while the matrix is still that.
+    """
+
+    scheme: str
+    data: Tensor
+    weight: Tensor
+
+
 class Layer(nn.Module):
-    """One block. `parts` are its weights by their short names; matrices are (outputs, inputs)."""
+    """One block. `parts` are its weights by their short names; matrices are (outputs, inputs).
+
+    `through` holds what a technique puts between a matrix and its use (a grid, a mask, an adapter): a module
+    from weight to weight. `settle` makes that permanent.
+    """
 
     def __init__(self, parts: dict[str, Tensor]) -> None:
         super().__init__()
         self.parts = nn.ParameterDict({name: nn.Parameter(tensor) for name, tensor in parts.items()})
+        self.through = nn.ModuleDict()
+        self.listen: Listen | None = None  # told of what each matrix reads (`lab.listening`)
+
+    def weight(self, name: str) -> Tensor:
+        """A matrix as it is used."""
+        weight: Tensor = self.parts[name]
+        if name in self.through:
+            used: Tensor = self.through[name](weight)
+            return used
+        return weight
 
     def linear(self, name: str, x: Tensor) -> Tensor:
-        """`x` (…, inputs) times the matrix `name`; techniques put something else in its place."""
+        """`x` (…, inputs) times the matrix `name`."""
+        if self.listen is not None:
+            self.listen(name, x)
         bias = f"{name}_bias"
         if bias not in self.parts:
-            return F.linear(x, self.parts[name])
-        return F.linear(x, self.parts[name], self.parts[bias])
+            return F.linear(x, self.weight(name))
+        return F.linear(x, self.weight(name), self.parts[bias])
 
 
 class Llama(nn.Module):
@@ -48,7 +77,9 @@ class Llama(nn.Module):
         super().__init__()
         self.shape = shape
         self.top = nn.ParameterDict({name: nn.Parameter(tensor) for name, tensor in top.items()})
+        self.through = nn.ModuleDict()  # as a layer's, for "embed" and "head"
         self.layers = nn.ModuleList(Layer(parts) for parts in layers)
+        self.packed: dict[str, Packed] = {}
         self.register_buffer("speeds", torch.from_numpy(shape.inverse_frequencies()), persistent=False)
 
     def forward(self, ids: Tensor, wanted: Tensor | None = None) -> Tensor:
@@ -56,15 +87,27 @@ class Llama(nn.Module):
         hidden = self.hidden(ids)
         if wanted is not None:
             hidden = hidden[wanted]
-        return F.linear(hidden, self.top["head"] if "head" in self.top else self.top["embed"])
+        return F.linear(hidden, self.weight("head" if "head" in self.top else "embed"))
+
+    def weight(self, name: str) -> Tensor:
+        """A matrix of the top as it is used."""
+        weight: Tensor = self.top[name]
+        if name in self.through:
+            used: Tensor = self.through[name](weight)
+            return used
+        return weight
 
     def hidden(self, ids: Tensor) -> Tensor:
         """The last layer's normed states (batch, length, hidden)."""
-        x = F.embedding(ids, self.top["embed"])
-        turns = self._turns(ids.shape[1])
+        x = self.embedded(ids)
+        turns = self.turns(ids.shape[1])
         for layer in self.layers:
             x = self.block(layer, x, turns)
         return self._norm(x, self.top["norm"])
+
+    def embedded(self, ids: Tensor) -> Tensor:
+        """What goes into the first layer."""
+        return F.embedding(ids, self.weight("embed"))
 
     def block(self, layer: nn.Module, x: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
         """One residual block over the whole length, causal."""
@@ -89,7 +132,8 @@ class Llama(nn.Module):
         mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         return layer.linear("o", mixed.transpose(1, 2).reshape(batch, length, -1))
 
-    def _turns(self, length: int) -> tuple[Tensor, Tensor]:
+    def turns(self, length: int) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the rotary positions, (length, head / 2) each."""
         positions = torch.arange(length, dtype=torch.float32, device=self.top["norm"].device)
         angles = torch.outer(positions, self.speeds)
         return angles.cos(), angles.sin()
@@ -103,6 +147,15 @@ class Llama(nn.Module):
             assert isinstance(layer, Layer)
             for name in MATRICES:
                 yield f"{index}.{name}", layer.parts[name]
+
+    def settle(self) -> None:
+        """Make what techniques put between weights and their use permanent, and take it out."""
+        with torch.no_grad():
+            for module in dict.fromkeys([*self.layers, self]):
+                parts = self.top if module is self else module.parts
+                for name in list(module.through):
+                    parts[name] = nn.Parameter(module.weight(name).detach().clone())
+                    del module.through[name]
 
     def num_parameters(self) -> int:
         """Trainable or not, a shared one once."""

@@ -178,6 +178,7 @@ AUTH = [
      {"openai-organization": "org-1", "openai-project": "p-1", "authorization": "Bearer secret"}),
     ('row = "azure"\nresource = "me"', {"api-key": "secret"}),
     ('base_url = "http://h/v1"\nauth = "x-api-key"', {"x-api-key": "secret"}),
+    ('base_url = "http://h/v1"\nauth = "x-goog-api-key"', {"x-goog-api-key": "secret"}),
     ('base_url = "http://h/v1"\nauth = "none"', {}),
     ('base_url = "http://h/v1"\nheaders = { Authorization = "Basic x", X-Title = "t" }',
      {"authorization": "Basic x", "x-title": "t"}),

@@ -1,0 +1,92 @@
+"""What techniques work with: batches that follow from a seed and a step alone, so that any run can go on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import torch
+from torch import Tensor
+
+from wicket.lab.encode import IGNORED, Encoded, collate
+from wicket.lab.llama import Llama
+
+Tell = Callable[[float, str], None]
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Ids (rows, length) and, at each place, the token that should follow, or `IGNORED`."""
+
+    ids: Tensor
+    targets: Tensor
+
+    @property
+    def learned(self) -> Tensor:
+        """Where there is something to learn."""
+        return self.targets != IGNORED
+
+
+class Source(Protocol):
+    """Batches by number: the same number is always the same batch."""
+
+    def batch(self, number: int) -> Batch:
+        """Batch `number`, from 0 on, without end."""
+        ...
+
+
+class Windows:
+    """Random windows of a long text's tokens."""
+
+    def __init__(self, tokens: Tensor, *, length: int, rows: int, seed: int) -> None:
+        if len(tokens) <= length + 1:
+            raise ValueError(f"{len(tokens)} tokens are too few for windows of {length}")
+        self._tokens = tokens
+        self._length = length
+        self._rows = rows
+        self._seed = seed
+
+    def batch(self, number: int) -> Batch:
+        """See `Source`."""
+        chance = torch.Generator().manual_seed(self._seed * 1_000_003 + number)
+        starts = torch.randint(len(self._tokens) - self._length - 1, (self._rows, 1), generator=chance)
+        both = self._tokens[starts + torch.arange(self._length + 1)]
+        return Batch(both[:, :-1].contiguous(), both[:, 1:].contiguous())
+
+
+class Samples:
+    """Requests and answers; only the answers are learned. Each is seen once before any is seen twice."""
+
+    def __init__(self, samples: Sequence[Encoded], *, rows: int, seed: int) -> None:
+        if not samples:
+            raise ValueError("there are no samples")
+        self._samples = samples
+        self._rows = min(rows, len(samples))
+        self._seed = seed
+
+    def batch(self, number: int) -> Batch:
+        """See `Source`."""
+        a_round = len(self._samples) // self._rows
+        order = list(range(len(self._samples)))
+        random.Random(self._seed * 1_000_003 + number // a_round).shuffle(order)  # noqa: S311 - an order
+        start = number % a_round * self._rows
+        return Batch(*collate([self._samples[index] for index in order[start : start + self._rows]]))
+
+
+def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[Batch]:
+    """A text from its beginning in at most `limit` batches, nothing twice: for measuring."""
+    num = min((len(tokens) - 1) // length, limit * rows)
+    ids = tokens[: num * length].reshape(num, length)
+    targets = tokens[1 : num * length + 1].reshape(num, length)
+    return [Batch(ids[at : at + rows], targets[at : at + rows]) for at in range(0, num, rows)]
+
+
+class Material(msgspec.Struct, kw_only=True):
+    """What a technique may use. `calibration` are batches that no evaluation sees."""
+
+    training: Source
+    calibration: Sequence[Batch]
+    teacher: Llama | None = None
+    seed: int = 0
+    tell: Tell = lambda share, words: None
