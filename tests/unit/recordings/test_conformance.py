@@ -21,11 +21,13 @@ OF_ONE_FAMILY = {
     "answer: choices[].message.extra_content",
     "answer: choices[].message.thought_signature",
     "answer: choices[].seed",
+    "answer: content_filters",
     "answer: context_management",
     "answer: prompt_filter_results",
     "answer: request_id",
     "answer: time_info",
     "answer: usage_breakdown",
+    "request: reasoning.context",
     "request: thinking.clear_thinking",
     "request: tools[].defer_loading",
 }
