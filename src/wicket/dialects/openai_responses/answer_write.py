@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 
 from wicket.dialects.hub import Completion, Finish, Foreign, Media, Part, Refusal, Text, Thinking, ToolCall
+from wicket.dialects.openai_chat.answer import objects, text
 from wicket.dialects.openai_responses.apis import NAME
 from wicket.dialects.openai_responses.carrier import pack, pack_call, split_own
-from wicket.dialects.openai_responses.content import FAMILY, flat
+from wicket.dialects.openai_responses.content import flat, is_annotation
 from wicket.dialects.openai_responses.usage import usage_json
 from wicket.dialects.translation import Asked
 from wicket.wire import json
@@ -38,6 +39,7 @@ _ECHOED: tuple[tuple[str, Any], ...] = (
     ("truncation", "disabled"),
     ("user", None),
 )
+_TIERS = ("auto", "default", "flex", "scale", "priority", "fast", "ultrafast")  # OpenAI's words
 _REASONS = {
     Finish.LENGTH: "max_output_tokens",
     Finish.FILTERED: "content_filter",
@@ -90,7 +92,7 @@ def write_completion(completion: Completion, asked: Asked, cost_usd: float | Non
         told["model"] = completion.model
     if completion.created_s:
         told["created_at"] = completion.created_s
-    if completion.service_tier:
+    if completion.service_tier in _TIERS:
         told["service_tier"] = completion.service_tier
     if completion.counts is not None:
         told["usage"] = usage_json(completion.counts, cost_usd)
@@ -129,8 +131,21 @@ def _entries(logprobs: msgspec.Raw | None) -> list[Any]:
     if logprobs is None:
         return []
     found = json.decode(logprobs)
-    entries = found.get("content") if isinstance(found, dict) else None
-    return entries if isinstance(entries, list) else []
+    return entries_of(found.get("content") if isinstance(found, dict) else None)
+
+
+def entries_of(entries: Any) -> list[Any]:
+    """Log-probabilities with all that Responses has in each, also where their provider has less."""
+    return [
+        {**_filled(entry), "top_logprobs": [_filled(one) for one in objects(entry.get("top_logprobs"))]}
+        for entry in objects(entries)
+    ]
+
+
+def _filled(entry: Object) -> Object:
+    if isinstance(entry.get("bytes"), list):
+        return entry
+    return {**entry, "bytes": list(text(entry.get("token")).encode("utf-8", "surrogatepass"))}
 
 
 def message_item(item_id: str, content: list[Object], status: str = "completed") -> Object:
@@ -139,12 +154,16 @@ def message_item(item_id: str, content: list[Object], status: str = "completed")
 
 
 def said_piece(part: Text | Refusal, logprobs: list[Any]) -> Object:
-    """One piece of a message's content. Citations of other families stand beside OpenAI's."""
+    """One piece of a message's content. Citations of other forms stand beside OpenAI's."""
     if isinstance(part, Refusal):
         return {"type": "refusal", "refusal": part.text}
     piece: Object = {"type": "output_text", "text": part.text, "annotations": [], "logprobs": logprobs}
     if part.annotations is not None:
-        piece["annotations" if part.origin in FAMILY else "citations"] = flat(part.annotations)
+        notes = flat(part.annotations)
+        piece["annotations"] = [note for note in notes if is_annotation(note)]
+        others = [note for note in notes if not is_annotation(note)]
+        if others:
+            piece["citations"] = others
     return piece
 
 

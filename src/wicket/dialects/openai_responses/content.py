@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from wicket.dialects.hub import Foreign, Media, Part, Refusal, Text, unsayable
+from wicket.dialects.openai_chat.answer import text
 from wicket.dialects.openai_chat.content import checked, from_url
 from wicket.dialects.openai_responses.apis import NAME
 from wicket.wire import json
 from wicket.wire.node import Node, kind, wrong_type, wrong_value
 
-FAMILY = (NAME, "openai_chat", "")  # whose files and citations are OpenAI's
 _BREAKPOINT = msgspec.Raw(b'{"type":"ephemeral"}')  # as every other family spells it
 _DOCUMENTS = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv"}
 _SOUNDS = {"mp3": "audio/mpeg", "wav": "audio/wav"}
@@ -31,8 +31,8 @@ def read_content(node: Node, name: str, unread: list[str]) -> list[Part]:
         return []
     what = kind(raw)
     if what == "string":
-        text = node.needed_text(name)
-        return [Text(origin=NAME, path=node.at(name), text=text)] if text else []
+        said = node.needed_text(name)
+        return [Text(origin=NAME, path=node.at(name), text=said)] if said else []
     if what != "array":
         raise wrong_type(node.at(name), "a string or an array of parts")
     found = []
@@ -135,12 +135,12 @@ def write_content(parts: Iterable[Part], dropped: list[str], *, has_breakpoints:
 def write_part(part: Part) -> Object:
     """One part. Raises `CallerFault` for what has no word here."""
     match part:
-        case Text(text=text):
-            return {"type": "input_text", "text": text}
-        case Refusal(text=text):
-            return {"type": "refusal", "refusal": text}
-        case Media(text=text) if text:
-            return {"type": "input_text", "text": text}
+        case Text(text=said):
+            return {"type": "input_text", "text": said}
+        case Refusal(text=said):
+            return {"type": "refusal", "refusal": said}
+        case Media(text=said) if said:
+            return {"type": "input_text", "text": said}
         case Media(kind="image"):
             return _write_image(part)
         case Media(kind="document"):
@@ -199,3 +199,16 @@ def flat(raw: msgspec.Raw) -> list[Any]:
             note = {"type": note.get("type"), **note["url_citation"]}
         found.append(note)
     return found
+
+
+_CITED = {
+    "url_citation": {"url", "title", "start_index", "end_index"},
+    "file_citation": {"file_id", "filename", "index"},
+    "container_file_citation": {"container_id", "file_id", "filename", "start_index", "end_index"},
+    "file_path": {"file_id", "index"},
+}
+
+
+def is_annotation(note: Any) -> bool:
+    """Whether a flat citation has all that Responses promises of its kind."""
+    return isinstance(note, dict) and _CITED.get(text(note.get("type")), {""}) <= note.keys()

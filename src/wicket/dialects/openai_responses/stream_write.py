@@ -37,6 +37,7 @@ from wicket.dialects.openai_responses.answer_write import (
     Object,
     call_item,
     ending,
+    entries_of,
     item_of,
     message_item,
     number_of,
@@ -45,7 +46,7 @@ from wicket.dialects.openai_responses.answer_write import (
     seal_item,
     thought_item,
 )
-from wicket.dialects.openai_responses.content import FAMILY, flat
+from wicket.dialects.openai_responses.content import flat, is_annotation
 from wicket.dialects.openai_responses.usage import usage_json
 from wicket.dialects.translation import Asked
 from wicket.wire import json
@@ -218,7 +219,7 @@ class ResponsesWriter:
         fields = {**made.place, "content_index": made.piece, "delta": delta.text}
         if isinstance(made.part, Refusal):
             return self._event("response.refusal.delta", fields)
-        entries = json.decode(delta.logprobs) if delta.logprobs is not None else []
+        entries = entries_of(json.decode(delta.logprobs)) if delta.logprobs is not None else []
         made.logprobs += entries
         return self._event("response.output_text.delta", {**fields, "logprobs": entries})
 
@@ -237,8 +238,9 @@ class ResponsesWriter:
             return b""
         frames = b""
         for note in flat(raw):
-            if made.part.origin in FAMILY:
-                fields = {**made.place, "content_index": made.piece, "annotation_index": len(made.notes)}
+            if is_annotation(note):
+                place = sum(map(is_annotation, made.notes))
+                fields = {**made.place, "content_index": made.piece, "annotation_index": place}
                 name = "response.output_text.annotation.added"
                 frames += self._event(name, {**fields, "annotation": note})
             made.notes.append(note)

@@ -38,6 +38,8 @@ from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, Fault, ProviderBusy, ProviderFault, ProviderRefusal, UpstreamBroken
 from wicket.wire.fields import peek
 
+CITATION = {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 1}
+CITED = b'{"type":"url_citation","url_citation":{"url":"u","title":"t","start_index":0,"end_index":1}}'
 MESSAGE = {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed",
            "content": [{"type": "output_text", "text": "hi", "annotations": [], "logprobs": []}]}  # fmt: skip
 
@@ -158,7 +160,7 @@ def test_texts_in_a_row_are_one_message_and_a_call_an_item() -> None:
         Began("a", "m"),
         PartBegan(0, Text(text="")), TextDelta(0, "a"), PartEnded(0),
         PartBegan(1, Text(text="")), TextDelta(1, "b"),
-        AnnotationDelta(1, msgspec.Raw(b'{"type":"url_citation","url_citation":{"url":"u","title":"t"}}')),
+        AnnotationDelta(1, msgspec.Raw(CITED)),
         PartEnded(1),
         PartBegan(2, ToolCall(id="c", name="f", arguments='{"a":1}')), PartEnded(2),
         PartBegan(3, Text(text="")), TextDelta(3, "c"), PartEnded(3),
@@ -168,7 +170,7 @@ def test_texts_in_a_row_are_one_message_and_a_call_an_item() -> None:
     last = events[-1]["response"]
     first, call, second = last["output"]
     assert [piece["text"] for piece in first["content"]] == ["a", "b"] and second["content"][0]["text"] == "c"
-    assert first["content"][1]["annotations"] == [{"type": "url_citation", "url": "u", "title": "t"}]
+    assert first["content"][1]["annotations"] == [CITATION]
     assert (call["call_id"], call["arguments"]) == ("c", '{"a":1}')
     assert last["usage"]["is_estimated"] is True
     done = [one["output_index"] for one in events if one["type"] == "response.output_item.done"]
