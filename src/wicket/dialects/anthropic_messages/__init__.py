@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from wicket.dialects.anthropic_messages.answers import read_completion, whole, write_completion
+from wicket.dialects.anthropic_messages.block_reading import NAME
 from wicket.dialects.anthropic_messages.faults import fault_body, fault_frame, judge
 from wicket.dialects.anthropic_messages.passing import without_carried
 from wicket.dialects.anthropic_messages.request_reading import read_request
@@ -43,8 +44,22 @@ __all__ = [
     "write_request",
 ]
 
-MESSAGES = Api("messages", "/messages", can_stream=True)
-COUNT_TOKENS = Api("messages.count_tokens", "/messages/count_tokens", can_stream=False)
+MESSAGES = Api(
+    "messages",
+    "/messages",
+    can_stream=True,
+    dialect=NAME,
+    needs=("messages", "max_tokens"),
+    arrays=("messages",),
+)
+COUNT_TOKENS = Api(
+    "messages.count_tokens",
+    "/messages/count_tokens",
+    can_stream=False,
+    dialect=NAME,
+    needs=("messages",),
+    arrays=("messages",),
+)
 APIS = (MESSAGES, COUNT_TOKENS)
 CONVERSATION = MESSAGES
 STREAM_TYPE = b"text/event-stream"

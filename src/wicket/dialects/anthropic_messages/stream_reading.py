@@ -74,7 +74,7 @@ class _Event(msgspec.Struct):
 _decode = msgspec.json.Decoder(_Event).decode
 _SILENT = Frame()
 _SPOKE = Frame(spoke=True)
-_DONE = Frame(is_done=True)
+_DONE = Frame(is_done=True, goes_out=True)
 
 
 def splitter() -> FrameSplitter:
