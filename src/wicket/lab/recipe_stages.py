@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from functools import cached_property
 from pathlib import Path
@@ -24,7 +25,6 @@ from wicket.lab.model_file import read_model, write_model
 from wicket.lab.progress import Progress, clock
 from wicket.lab.recipe import Resolved, Shape, Step
 from wicket.lab.recipe_data import Batches, Manifest, Texts, batches_of, read_data
-from wicket.lab.saves import drop_save
 from wicket.lab.sources import locate, open_source
 from wicket.lab.steps import Pace, Stepped, train
 from wicket.lab.techniques.distil import check_vocabularies
@@ -203,7 +203,9 @@ def teacher_stage(bench: Bench) -> Made:
     stepped = None
     if wanted.pace is not None:
         stepped = _trained(bench, "teacher", model, wanted.pace)
-    return _made(bench, "teacher", model, origin, stepped=stepped)
+    made = _made(bench, "teacher", model, origin, stepped=stepped)
+    _forget_saves(bench, "teacher")
+    return made
 
 
 def student_stage(bench: Bench) -> Made:
@@ -235,7 +237,7 @@ def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
     stepped = _course(report)
     seconds = stepped.seconds if stepped is not None else time.monotonic() - started_s
     made = _made(bench, name, model, Origin(), stepped=stepped, teacher=bench.teacher)
-    drop_save(_saves(bench, name))
+    _forget_saves(bench, name)
     size = made.size
     progress.done(f"{size.num_parameters:,} parameters, loss {size.exported.loss:.3f} as exported")
     said = msgspec.to_builtins(report) if stepped is not report else {}
@@ -315,7 +317,6 @@ def _made(
     teacher: Llama | None = None,
 ) -> Made:
     write_model(bench.path(name), model)
-    drop_save(_saves(bench, name))
     return Made(
         name=name,
         seconds=stepped.seconds if stepped is not None else 0.0,
@@ -362,6 +363,11 @@ def _course(report: Any) -> Stepped | None:
         return report
     course = getattr(report, "course", None)
     return course if isinstance(course, Stepped) else None
+
+
+def _forget_saves(bench: Bench, name: str) -> None:
+    """The stage's model is on the disk."""
+    shutil.rmtree(_saves(bench, name), ignore_errors=True)
 
 
 def _saves(bench: Bench, name: str) -> Path:

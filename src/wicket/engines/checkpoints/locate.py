@@ -20,6 +20,7 @@ from wicket.minis.card import MiniCard
 from wicket.wire import json
 
 RUN_CARD = "card.json"
+MAX_TEMPERATURE = 2
 SCRIPT_SUFFIX = ".script.json"
 
 
@@ -99,9 +100,11 @@ def _of_run(folder: Path, spec: str) -> Checkpoint:
     found = _at(folder, spec)
     path = folder / RUN_CARD
     card = _config(path) if path.is_file() else {}
-    return msgspec.structs.replace(
-        found, id=_identifier(folder.name), licence=_text(card.get("licence")), card=card
-    )
+    temperature = card.get("temperature")
+    if isinstance(temperature, int | float) and 0 <= temperature <= MAX_TEMPERATURE:
+        found = msgspec.structs.replace(found, sampling=OwnSampling(temperature=float(temperature)))
+    name, licence = _identifier(folder.name), _text(card.get("licence"))
+    return msgspec.structs.replace(found, id=name, licence=licence, card=card)
 
 
 def _text(value: Any) -> str:
