@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from wicket.config import aws
 from wicket.config.check import url_fault
 from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
@@ -40,9 +41,16 @@ class Place:
 
 def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Place) -> Provider:
     """The provider ready for use. Raises `LeftOut` when it should be left out."""
-    secrets = _credentials(table, row, place)
     auth = table.auth or (row.auth if row else "bearer")
+    keys = _access_keys(table, place) if auth == aws.SIGNED else {}
+    secrets = _credentials(table, row, place) if auth != aws.SIGNED else []
     url = _base_url(table, row, place)
+    if auth == aws.SIGNED:
+        secrets = [keys["secret_access_key"]] if "secret_access_key" in keys else []
+        if url and not aws.region_of(url, table.region):
+            place.wrong("region", "is needed: requests are signed for a region")
+    else:
+        _check_unsigned(table, place)
     return Provider(
         name=name,
         row=row.name if row else "",
@@ -51,6 +59,9 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         credentials=tuple(secret.value for secret in secrets),
         origins=tuple(secret.origin for secret in secrets),
         auth=auth,
+        access_key_id=keys["access_key_id"].value if "access_key_id" in keys else "",
+        session_token=keys["session_token"].value if "session_token" in keys else "",
+        region=aws.region_of(url, table.region),
         dialect=table.dialect or (row.dialect if row else "openai_chat"),
         headers=_headers(table, row),
         query=f"api-version={quote(table.api_version, safe='')}" if table.api_version else "",
@@ -131,6 +142,24 @@ def _credentials(table: ProviderTable, row: Row | None, place: Place) -> list[Se
     if table.optional and not secrets:
         raise LeftOut(missing)
     return secrets
+
+
+def _access_keys(table: ProviderTable, place: Place) -> dict[str, Secret]:
+    """Access key, secret and token by their fields, those in order. Raises `LeftOut`."""
+    found, wrong = aws.read_keys(table, place.environ, place.base)
+    if table.optional and wrong and all(error.is_missing for error in wrong.values()):
+        raise LeftOut(str(next(iter(wrong.values()))))
+    for field, error in wrong.items():
+        place.wrong(field, str(error))
+    if table.api_key:
+        place.wrong("api_key", 'is not for auth = "sigv4", which takes access_key_id and secret_access_key')
+    return found
+
+
+def _check_unsigned(table: ProviderTable, place: Place) -> None:
+    for field in aws.FIELDS:
+        if getattr(table, field):
+            place.wrong(field, 'is for auth = "sigv4" only: write that too, or leave it out')
 
 
 def _row_credential(table: ProviderTable, row: Row | None, place: Place) -> list[Secret]:

@@ -139,7 +139,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -150,6 +150,9 @@ class ProviderTable(_Section, frozen=True):
     base_url: str = ""
     api_key: str | tuple[str, ...] = ()
     auth: Auth | None = None
+    access_key_id: str = ""  # these three for auth = "sigv4"
+    secret_access_key: str = ""
+    session_token: str = ""  # of temporary keys
     dialect: str = ""
     headers: dict[str, str] = {}
     organization: str = ""  # OpenAI-Organization
@@ -180,7 +183,11 @@ class File(_Section, frozen=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider ready for use: `credentials` are secrets in clear text."""
+    """A provider ready for use: `credentials` are secrets in clear text.
+
+    With `auth` "sigv4" the one credential is the secret access key, and `region` is what requests are signed
+    for.
+    """
 
     name: str
     row: str = ""  # the catalogue row behind it, "" for none
@@ -189,6 +196,9 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     credentials: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()  # where each credential came from: "env:NAME", "file:PATH", "literal"
     auth: Auth = "bearer"
+    access_key_id: str = ""
+    session_token: str = ""
+    region: str = ""
     dialect: str = "openai_chat"
     headers: dict[str, str] = {}
     query: str = ""

@@ -48,7 +48,7 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
-from wicket.gateway.request import Prepared, request_bytes
+from wicket.gateway.request import Prepared, request_bytes, signature_lines
 from wicket.gateway.settle import charge_of, settle
 from wicket.gateway.walk import NEVER, State, Walk, step
 from wicket.routing.deployment import Deployment
@@ -191,6 +191,8 @@ class Drive:
             asyncio.get_running_loop().call_soon(self.feed, attempt.not_sent(fault))  # not inside this step
             return
         attempt.dropped = body.dropped
+        if deployment.aws is not None:
+            extra += signature_lines(prepared, body, gate.unix_s())
         attempt.exchange = gate.pool.send(
             deployment.origin,
             request_bytes(prepared, call, body, extra),

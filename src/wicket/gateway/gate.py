@@ -60,6 +60,11 @@ class Gate:
         """The path's clock: monotonic microseconds."""
         return time.monotonic_ns() // 1_000
 
+    @staticmethod
+    def unix_s() -> int:
+        """The time of day, for signatures."""
+        return int(time.time())
+
     def configure(self, routes: Routes, max_active: int) -> None:
         """Swap the configuration whole; requests under way keep the one they began with."""
         self.routes = routes
