@@ -1,7 +1,7 @@
 """What the families of models behind Converse differ in, as data.
 
-The first row whose pattern is found in the model's id holds. An id may carry a region (`us.`, `global.`) or be
-an ARN; an application inference profile or a provisioned model names no family, and gets what every model
+The first row whose pattern is found in the model's id holds. An id may carry a region (`us.`, `global.`) or
+be an ARN; an application inference profile or a provisioned model names no family, and gets what every model
 takes. Sources: Amazon Bedrock user guide ("Supported models and features" of Converse, prompt caching,
 structured outputs, reasoning), Nova user guide (extended thinking), and recorded traffic (2026-11).
 """
