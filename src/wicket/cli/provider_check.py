@@ -74,7 +74,8 @@ async def _ask(pool: Pool, provider: Provider, index: int, timeout_ms: int) -> R
     origin = Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file)
     secret = provider.credentials[index] if provider.credentials else ""
     query = f"?{provider.query}" if provider.query else ""
-    target = parts.path.rstrip("/") + (_probe(provider) or _LISTING) + query
+    path = provider.also.path if provider.also is not None else parts.path.rstrip("/")
+    target = path + (_probe(provider) or _LISTING) + query
     headers = [("accept", "application/json"), *auth_headers(provider, secret)]
     keys = aws_keys(provider, secret)
     if keys is not None:

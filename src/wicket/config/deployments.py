@@ -57,6 +57,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         dialect=provider.dialect,
         origin=Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file),
         base_path=parts.path.rstrip("/"),
+        also=provider.also,
         query=provider.query,
         path_template=provider.path_template,
         rename=provider.rename,

@@ -16,6 +16,7 @@ from wicket.config.mistakes import Mistakes
 from wicket.config.schema import Provider, ProviderTable
 from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path, variable
 from wicket.providers.catalogue import Row
+from wicket.routing.deployment import Also
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
@@ -63,6 +64,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         session_token=keys["session_token"].value if "session_token" in keys else "",
         region=aws.region_of(url, table.region),
         dialect=table.dialect or (row.dialect if row else "openai_chat"),
+        also=_also(table, row, url),
         headers=_headers(table, row),
         query=f"api-version={quote(table.api_version, safe='')}" if table.api_version else "",
         path_template=row.versioned_path if row and table.api_version else "",
@@ -105,6 +107,8 @@ def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
         return with_standard_path(url, row, is_versioned=bool(table.api_version))
     if row and not url:
         url = row.versioned_url if table.api_version and row.versioned_url else row.base_url
+        if row.also is not None and table.dialect == row.also.dialect:
+            url = urlsplit(url)._replace(path=row.also.path).geturl()
     if not url:
         place.wrong("base_url", "is needed: the address of the server's OpenAI-compatible API, up to /v1")
         return ""
@@ -113,6 +117,15 @@ def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
         if not given[word]:
             place.wrong(word, f"is needed: it fills {{{word}}} in {url}")
     return _PLACEHOLDER.sub(lambda match: quote(given[match.group(1)], safe="") or "x", url)
+
+
+def _also(table: ProviderTable, row: Row | None, url: str) -> Also | None:
+    """The row's other dialect, if the provider speaks the row's own: beside the path that was configured."""
+    if row is None or row.also is None or (table.dialect and table.dialect != row.dialect):
+        return None
+    path = urlsplit(url).path.rstrip("/")
+    prefix = path.removesuffix(urlsplit(row.base_url).path).removesuffix(row.also.path)
+    return Also(row.also.dialect, prefix + row.also.path)
 
 
 def with_standard_path(url: str, row: Row, *, is_versioned: bool) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from wicket.providers.catalogue import NewerFile
+from wicket.routing.deployment import Also
 
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
@@ -200,6 +201,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     session_token: str = ""
     region: str = ""
     dialect: str = "openai_chat"
+    also: Also | None = None
     headers: dict[str, str] = {}
     query: str = ""
     path_template: str = ""

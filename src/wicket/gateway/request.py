@@ -9,7 +9,7 @@ from wicket.accounts.token_rates import TokenRates
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
-from wicket.gateway.crossing import Crossing, crossing_of
+from wicket.gateway.crossing import Crossing, crossing_of, is_conversation
 from wicket.routing.deployment import Deployment
 from wicket.upstream.request_head import complete, head
 from wicket.upstream.sigv4 import signed_headers
@@ -71,7 +71,9 @@ class RequestHeads:
         return found
 
     def _prepare(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
-        dialect, crossing, gap = module(deployment.dialect), None, ""
+        crossing, gap = None, ""
+        deployment = _as_asked(deployment, api)
+        dialect = module(deployment.dialect)
         if api.dialect != deployment.dialect:
             try:
                 crossing = crossing_of(api, deployment)
@@ -93,6 +95,14 @@ class RequestHeads:
             stream_type=stream_type,
             target=target,
         )
+
+
+def _as_asked(deployment: Deployment, api: Api) -> Deployment:
+    """A deployment in its other dialect, for what is no conversation and what only that one has."""
+    also = deployment.also
+    if also is None or api.dialect != also.dialect or is_conversation(api):
+        return deployment
+    return msgspec.structs.replace(deployment, dialect=also.dialect, base_path=also.path)
 
 
 def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b"") -> bytes:

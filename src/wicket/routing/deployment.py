@@ -8,6 +8,13 @@ from wicket.wire.aws_keys import AwsKeys
 from wicket.wire.origin import Origin
 
 
+class Also(msgspec.Struct, frozen=True):
+    """A second dialect that the same host speaks, under `path`: for the APIs that the first one lacks."""
+
+    dialect: str
+    path: str  # takes the place of the base path; no trailing slash
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """Provider + credential + upstream model: one thing that can answer.
 
@@ -23,6 +30,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     base_path: str = "/v1"
     query: str = ""  # e.g. "api-version=2024-10-21"
     path_template: str = ""  # e.g. "/deployments/{model}" (Azure); appended to base_path
+    also: Also | None = None
     headers: tuple[tuple[str, str], ...] = ()
     credential: int = 0  # which of the provider's credentials
     aws: AwsKeys | None = None  # what each request is signed with

@@ -57,7 +57,7 @@ class _Delta(msgspec.Struct, rename="camel"):
     text: str | None = None
     tool_use: _ToolUse | None = None
     reasoning_content: _Thought | None = None
-    citation: msgspec.Raw | None = None
+    citation: msgspec.Raw = msgspec.Raw()
 
 
 class Event(msgspec.Struct, rename="camel"):
@@ -188,7 +188,7 @@ class ConverseReader:
             self._think(block, delta.reasoning_content, found)
         if delta.tool_use is not None and delta.tool_use.input and block.kind == "call":
             found.append(ArgumentsDelta(block.index, delta.tool_use.input))
-        if delta.citation is not None:
+        if bytes(delta.citation) not in (b"", b"null"):
             self._begin(block, "text", Text(origin=ORIGIN, text=""), found)
             found.append(AnnotationDelta(block.index, delta.citation))
         self.unread += [

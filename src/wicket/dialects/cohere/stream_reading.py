@@ -45,7 +45,7 @@ class _Message(msgspec.Struct):
     content: _Content | list[Any] | None = None
     tool_plan: str | None = None
     tool_calls: Call | list[Any] | None = None
-    citations: msgspec.Raw | None = None
+    citations: msgspec.Raw = msgspec.Raw()
 
 
 class _Delta(msgspec.Struct):
@@ -169,8 +169,8 @@ class CohereReader:
         if function.arguments:
             found.append(ArgumentsDelta(self._open[key], function.arguments))
 
-    def _cite(self, citations: msgspec.Raw | None, found: list[Delta]) -> None:
-        if citations is None or bytes(citations) in (b"null", b"[]"):
+    def _cite(self, citations: msgspec.Raw, found: list[Delta]) -> None:
+        if bytes(citations) in (b"", b"null", b"[]"):
             return
         if self._last_text < 0:
             self._say(("content", -1), Text, "", found)

@@ -85,7 +85,7 @@ class Piece(msgspec.Struct):
 
     model: str | None = None
     created_at: str | None = None
-    message: msgspec.Raw | None = None
+    message: msgspec.Raw = msgspec.Raw()  # empty: there is none
     done: bool = False
     done_reason: str | None = None
     prompt_eval_count: int | None = None
@@ -153,7 +153,7 @@ class OllamaReader:
             piece = decode_piece(payload)
             if piece.error is not None:
                 return [Broken(in_stream(piece.error, piece.status or 0))]
-            if piece.message is None and not piece.done:
+            if not bytes(piece.message) and not piece.done:
                 raise malformed("a line has neither a message nor an end")
             self._read(piece, payload, found)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
@@ -176,7 +176,7 @@ class OllamaReader:
             self._stem = hashlib.blake2s(payload, digest_size=9).hexdigest()
             found.append(Began("", (piece.model or "")[:MAX_MODEL], _seconds(piece.created_at)))
         self.unread += _unread(payload, _KNOWN, "")
-        if piece.message is not None:
+        if bytes(piece.message) not in (b"", b"null"):
             self.unread += _unread(piece.message, _KNOWN_IN_MESSAGE, "message.")
             self._read_message(_decode_message(piece.message), piece.logprobs, found)
         if not piece.done:

@@ -1,4 +1,4 @@
-"""Newline-delimited JSON cut into whole lines, however the bytes were split (github.com/ndjson/ndjson-spec)."""
+"""Newline-delimited JSON (github.com/ndjson/ndjson-spec) cut into whole lines, however its bytes came."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def whole(data: bytes, api: Api) -> Whole:
         raise malformed(error) from None
     if piece.error is not None:
         raise in_stream(piece.error, piece.status or 0)
-    if not piece.done or piece.message is None:
+    if not piece.done or not bytes(piece.message):
         raise malformed("it is not done")
     read_finish(piece.done_reason, has_calls=False)
     return Whole((piece.model or "")[:MAX_MODEL], counts_of(piece))
@@ -64,7 +64,7 @@ def frame(data: bytes) -> Frame:
         return Frame(fault=in_stream(piece.error, piece.status or 0))
     model = (piece.model or "")[:MAX_MODEL]
     if not piece.done:
-        return Frame(spoke=piece.message is not None, model=model)
+        return Frame(spoke=bool(bytes(piece.message)), model=model)
     try:
         read_finish(piece.done_reason, has_calls=False)
     except UpstreamBroken as fault:
