@@ -13,7 +13,7 @@ from wicket.dialects.openai_errors import judge as judge_any
 from wicket.dialects.openai_errors import read, retry_after_ms
 from wicket.errors import CallerFault, Fault, ProviderBusy, ProviderFault, ProviderRefusal, UpstreamBroken
 
-_TRIAL = re.compile(r"trial key|monthly|calls / month|billing", re.IGNORECASE)
+_SPENT = re.compile(r"monthly|/ ?month|billing", re.IGNORECASE)
 _KEY = re.compile(r"invalid api token|no api key", re.IGNORECASE)
 _TOO_LONG = re.compile(r"too many tokens|exceeds the (limit|maximum)|context length", re.IGNORECASE)
 
@@ -28,7 +28,7 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
         return ProviderRefusal("content_filter", message)
     if status == 499:  # nobody of ours cancelled it: it was cut on Cohere's side
         return ProviderBusy("provider_unavailable", message)
-    if status == 429 and _TRIAL.search(message):
+    if status == 429 and _SPENT.search(message):
         return ProviderFault(
             "provider_quota_exhausted", f"The provider's own account is exhausted: {message}"
         )
