@@ -9,10 +9,12 @@ from pathlib import Path
 
 PARTS = {
     "gateway": "gateway.py",
+    "walk": "walk.py",
     "ledger": "ledger.py",
     "examples": "examples.py",
     "engine": "engines/embedded.py",
     "router": "router.py",
+    "routing": "routing.py",
 }
 
 

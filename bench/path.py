@@ -1,76 +1,107 @@
-"""The request path alone, in one process, with stand-ins for the sockets.
+"""What the path costs in Python, with stand-ins for the sockets: two source trees in turn, in one run.
 
-Protocol, admission, walk, attempt and reply; bytes that pass, and a caller of another dialect.
-`PYTHONPATH=. python bench/path.py`; to compare two versions run it in both, in turn.
+    python bench/path.py OLD/src NEW/src
+
+Each round is two processes, each of which answers requests from the protocol's first byte to the record,
+whole and streamed, on a route with one deployment, and tells its best chunk: so what else the machine does
+counts less. The unit tests' stand-ins are this checkout's.
 """
 
 from __future__ import annotations
 
-import gc
+import argparse
 import json
+import os
+import statistics
+import subprocess
 import sys
 import time
+from pathlib import Path
 
-from tests.unit.gateway.crossings import other_dialect
-from tests.unit.server.wire_client import KEY, protocol, records, upstreams
-
-from wicket.server.ingress import Ingress
-
-MESSAGES = [{"role": "user", "content": "Say it. " * 60}]
-ANSWER = {
-    "id": "c",
-    "model": "m",
-    "choices": [{"index": 0, "message": {"content": "Paris. " * 100}, "finish_reason": "stop"}],
-    "usage": {"prompt_tokens": 100, "completion_tokens": 200},
-}
-USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":100,"completion_tokens":50}}\n\n'
-ROUNDS = 9
-
-
-def request(path: bytes, streamed: bool) -> bytes:
-    """A chat completion whose head is known from the second time on."""
-    body = json.dumps({"model": "x", "stream": streamed, "max_tokens": 100, "messages": MESSAGES}).encode()
-    head = b"POST %b HTTP/1.1\r\nhost: a\r\nauthorization: Bearer %b\r\ncontent-length: %d\r\n\r\n"
-    return head % (path, KEY, len(body)) + body
+ROOT = Path(__file__).parents[1]
+ANSWER = (
+    b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2}}'
+)
+CHUNK = 250
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer wk-a-key-of-these-tests\r\n"
+FRAME = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
+LAST = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+HEADERS = [
+    (b"content-type", b"application/json"),
+    *((b"x-header-%d" % number, b"some value") for number in range(8)),
+    (b"x-ratelimit-limit-requests", b"10000"),
+    (b"x-ratelimit-remaining-requests", b"9999"),
+    (b"x-ratelimit-reset-requests", b"8.64s"),
+]
 
 
-def frames() -> list[bytes]:
-    """Fifty pieces of text, a finish reason, usage and the end mark."""
+def measure(num: int) -> dict[str, float]:
+    """CPU microseconds of a whole and of a streamed request (16 frames) in this process: the best chunk."""
+    sys.path.insert(0, str(ROOT))
+    from tests.unit.server.wire_client import protocol, records, upstreams
 
-    def frame(delta: object, finish: str | None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return b"data: %b\n\n" % json.dumps({"id": "c", "model": "m", "choices": [choice]}).encode()
+    made, transport = protocol()
+    body = b'{"model":"a","messages":[{"role":"user","content":"' + b"x" * 500 + b'"}]%b}'
+    found = {}
+    for name, more in (("whole", b""), ("stream", b',"stream":true')):
+        sent = body % more
+        request = HEAD + b"content-length: %d\r\n\r\n" % len(sent) + sent
+        is_stream = bool(more)
+        headers = [(b"content-type", b"text/event-stream"), *HEADERS[1:]] if is_stream else HEADERS
+        chunks, began = [], time.process_time()
+        for number in range(num):
+            if number and not number % CHUNK:
+                now = time.process_time()
+                chunks.append(now - began)
+                began = now
+            made.data_received(request)
+            exchange = upstreams(made).exchanges.pop()
+            exchange.sink.on_headers(200, headers)
+            if is_stream:
+                for _ in range(16):
+                    exchange.sink.on_data(FRAME)
+                exchange.sink.on_data(LAST)
+            else:
+                exchange.sink.on_data(ANSWER)
+                exchange.sink.on_end()
+            transport.writes.clear()
+            if len(records(made.serving.gate)) >= 1000:
+                records(made.serving.gate).clear()
+        found[name] = min(chunks) / CHUNK * 1e6
+    return found
 
-    return [*[frame({"content": "Paris "}, None)] * 50, frame({}, "stop"), USAGE, b"data: [DONE]\n\n"]
+
+def one(source: str, num: int) -> dict[str, float]:
+    """The same in a process that runs `source`."""
+    environ = {**os.environ, "PYTHONPATH": source}
+    command = [sys.executable, __file__, "--measure", str(num)]
+    ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    values: dict[str, float] = json.loads(ran.stdout)
+    return values
 
 
-def cpu_us(number: int, path: bytes, streamed: bool) -> float:
-    """CPU per request in microseconds."""
-    made, transport = protocol(max_headers=100)
-    made.serving.ingress = Ingress(["openai_chat", "other"], made.serving.ingress.default)
-    sent, answer, pieces = request(path, streamed), json.dumps(ANSWER).encode(), frames()
-    pool, kept = upstreams(made), records(made.serving.gate)
-    began = time.process_time()
-    for _ in range(number):
-        made.data_received(sent)
-        exchange = pool.exchanges.pop()
-        if streamed:
-            exchange.sink.on_headers(200, [(b"content-type", b"text/event-stream")])
-            for piece in pieces:
-                exchange.sink.on_data(piece)
-            exchange.sink.on_end()
-        else:
-            exchange.answer(answer)
-        transport.writes.clear()
-        kept.clear()
-    return (time.process_time() - began) / number * 1e6
+def main() -> None:
+    """Print medians and the median of the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sources", nargs="*")
+    parser.add_argument("--measure", type=int, default=0)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--requests", type=int, default=10_000)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure)))
+        return
+    old, new = options.sources
+    pairs = [(one(old, options.requests), one(new, options.requests)) for _ in range(options.rounds)]
+    for name in ("whole", "stream"):
+        olds, news = [p[0][name] for p in pairs], [p[1][name] for p in pairs]
+        ratios = sorted(b / a for a, b in zip(olds, news, strict=True))
+        print(
+            f"{name}: best {min(olds):.2f} → {min(news):.2f} µs, ratio {min(news) / min(olds):.3f}; "
+            f"median {statistics.median(olds):.2f} → {statistics.median(news):.2f}, of the ratios "
+            f"{statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f})"
+        )
 
 
 if __name__ == "__main__":
-    gc.disable()
-    sys.modules["wicket.dialects.other"] = other_dialect()
-    for where in (b"/v1/chat/completions", b"/other/x:say"):
-        for is_streamed, many in ((False, 4_000), (True, 400)):
-            best = min(cpu_us(many, where, is_streamed) for _ in range(ROUNDS))
-            how = "translated" if where.startswith(b"/other") else "passed on"
-            print(f"{'a stream of 50' if is_streamed else 'a whole answer'}, {how}: {best:.1f} µs")
+    main()

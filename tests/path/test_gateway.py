@@ -64,7 +64,12 @@ def test_unknown_fields_pass_byte_for_byte_and_the_model_is_renamed(
 
 
 def test_what_is_wickets_own_never_goes_out(gateway: Gateway, provider: Provider) -> None:
-    ours = {"models": ["a", "b"], "provider": {"order": ["x"]}, "route": "fallback", "wicket": {"tag": 1}}
+    ours = {
+        "models": ["mine/plain", "dear"],
+        "provider": {"order": ["mine"], "max_price": {"prompt": 9}},
+        "route": "fallback",
+        "wicket": {"commit": "whole"},
+    }
     assert gateway.chat(**ours, user="u").status == 200
     assert list(provider.last.fields) == ["model", "messages", "user"]
 

@@ -18,7 +18,7 @@ from wicket.cli.logs_examples import write_lines
 from wicket.cli.mini import NICENESS
 from wicket.cli.models import callable_now
 from wicket.cli.output import add_json_option, show_json
-from wicket.config.check import DEFAULT_NAME
+from wicket.config.check_model import DEFAULT_NAME
 from wicket.errors import CallerFault, OperatorFault
 from wicket.minis import capability
 from wicket.minis.correction import correction_name

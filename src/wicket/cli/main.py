@@ -23,6 +23,7 @@ COMMANDS = {
     "mini": "make a small model of a task, put it in place",
     "auto": "learn from feedback which requests a local model should answer",
     "compare": "ask several models the same cases: quality, cost, speed",
+    "explain": "who would be asked for a request, and why",
     "models": "what can be called; show one; pull one from the hub",
     "providers": "whom Wicket knows, who is enabled and works",
     "keys": "make, list and revoke keys",

@@ -20,7 +20,7 @@ _DEFAULT = Model()
 
 def check_auto(path: Path, model: Model, mistakes: Mistakes) -> None:
     """Note what `auto` can't have: a mini and its terms, or a price for deployments that it has not."""
-    for index, deployment in enumerate(model.deployments):
+    for index, deployment in enumerate(model.ids):
         if is_mini(deployment):
             what = "auto takes any request and a mini those of its task: give the mini a model of its own"
             mistakes.add((*path, "deployments", index), what)

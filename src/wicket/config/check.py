@@ -6,31 +6,23 @@ import pkgutil
 import re
 from collections.abc import Iterable
 from importlib import import_module
-from pathlib import Path as FilePath
 from types import ModuleType
 from urllib.parse import urlsplit
 
 import wicket.dialects
-import wicket.routing.policies
-from wicket.config.automatic import AUTO_NAME, check_auto
-from wicket.config.check_cascade import check_cascade, is_mini
+from wicket.config.automatic import AUTO_NAME
+from wicket.config.check_model import DEFAULT_NAME, check_model
 from wicket.config.lines import Path
-from wicket.config.local_models import KNOWN, is_bare_name, resolve_engine
+from wicket.config.local_models import KNOWN, is_bare_name
 from wicket.config.mistakes import Mistakes, did_you_mean, printable
-from wicket.config.schema import File, Model, ProviderTable, Server
+from wicket.config.schema import File, ProviderTable, Server
 from wicket.config.tasks import check_tasks
 
-DEFAULT_NAME = "mini"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2
 _FRAMING = frozenset({"host", "connection", "content-length", "content-type", "transfer-encoding", "te"})
 _ORIGIN = re.compile(r"\*|https?://[^\s/?#@]+")
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,253}")
-
-
-def known_policies() -> list[str]:
-    """The files of `routing/policies`: those with an `order`."""
-    return _modules(wicket.routing.policies, "order")
 
 
 def known_dialects() -> list[str]:
@@ -56,7 +48,7 @@ def check_file(file: File, rows: Iterable[str], mistakes: Mistakes) -> None:
         _check_name(("engines", name), name, mistakes)
         _check_engine(("engines", name), file, name, mistakes)
     for name, model in file.models.items():
-        _check_model(("models", name), name, model, file, mistakes)
+        check_model(("models", name), name, model, file, mistakes)
     check_tasks(file, mistakes)
 
 
@@ -164,46 +156,3 @@ def model_fault(model: str) -> str:
     if is_bare_name(model) and model not in KNOWN:
         return f'unknown model "{printable(model)}"{did_you_mean(model, KNOWN)}; known: {known}'
     return "" if model.isprintable() else "holds unprintable characters"
-
-
-def _check_model(path: Path, name: str, model: Model, file: File, mistakes: Mistakes) -> None:
-    if not name or len(name) > 200 or not name.isprintable() or name != name.strip():
-        mistakes.add(path, "a model's name is printable text of at most 200 characters")
-    if not model.deployments and name != AUTO_NAME:
-        mistakes.add((*path, "deployments"), 'is needed: a list of "provider/model"')
-    if model.policy != "ordered" and model.policy not in (policies := known_policies()):
-        near = did_you_mean(model.policy, policies)
-        mistakes.add((*path, "policy"), f"unknown policy{near}; known: {', '.join(policies)}")
-    for index, deployment in enumerate(model.deployments):
-        place = (*path, "deployments", index)
-        if deployment in model.deployments[:index]:
-            mistakes.add(place, f'"{printable(deployment)}" stands there twice')
-        fault = "" if is_mini(deployment) else _deployment_fault(deployment, file)
-        if fault:
-            mistakes.add(place, fault)
-    (check_auto if name == AUTO_NAME else check_cascade)(path, model, mistakes)
-    if name == DEFAULT_NAME and any(d.split("/")[0] not in file.engines for d in model.deployments):
-        mistakes.add(path, f"{DEFAULT_NAME} always names the compact model: only engines may answer to it")
-
-
-def _deployment_fault(deployment: str, file: File) -> str:
-    provider, slash, model = deployment.partition("/")
-    if provider in file.engines:
-        label = resolve_label(file, provider)
-        if slash and model != label:
-            return f"engine {provider} runs {label}: write {provider}/{label}"
-        return ""
-    if deployment in file.models:
-        return "is a model of this file, and a model can't refer to a model: write provider/model"
-    names = [*file.providers, *file.engines]
-    if provider not in names:
-        near = did_you_mean(provider, names)
-        return f'no provider or engine "{printable(provider)}" is declared{near}'
-    if not model or not model.isprintable() or len(deployment) > 300:
-        return "must read provider/model"
-    return ""
-
-
-def resolve_label(file: File, engine: str) -> str:
-    """What callers name an engine's model by."""
-    return resolve_engine(engine, file.engines[engine], FilePath()).label

@@ -32,9 +32,9 @@ def is_mini(deployment: str) -> bool:
 
 def check_cascade(path: Path, model: Model, mistakes: Mistakes) -> None:
     """Note what is wrong with a route's mini, its policy and its quality."""
-    minis = [index for index, deployment in enumerate(model.deployments) if is_mini(deployment)]
+    minis = [index for index, deployment in enumerate(model.ids) if is_mini(deployment)]
     for index in minis:
-        task = task_of(model.deployments[index])
+        task = task_of(model.ids[index])
         if not _TASK.fullmatch(task):
             what = f'"{printable(task)}" is no task: letters, digits, ".", "_" and "-", at most 64 of them'
             mistakes.add((*path, "deployments", index), what)
@@ -74,7 +74,7 @@ def cascade_warnings(models: Mapping[str, Model]) -> Iterator[str]:
 
 def mini_engines(models: Mapping[str, Model]) -> dict[str, Engine]:
     """The engines that follow from deployments "mini:TASK", by name; which run each loads is found later."""
-    deployments = dict.fromkeys(one for model in models.values() for one in model.deployments if is_mini(one))
+    deployments = dict.fromkeys(one for model in models.values() for one in model.ids if is_mini(one))
     return {
         name: Engine(name=name, model=name, label=task_of(name), kind="generation") for name in deployments
     }

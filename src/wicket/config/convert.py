@@ -38,7 +38,7 @@ def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes)
     if not isinstance(value, dict):
         mistakes.add(path, f"expected a table, got {_kind(value)}")
         return section()
-    fields = {field.name: field.type for field in msgspec.structs.fields(section)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(section)}
     good = {}
     for name, item in value.items():
         if name not in fields:
@@ -46,9 +46,9 @@ def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes)
             mistakes.add((*path, name), f"unknown field{near or '; known: ' + ', '.join(fields)}")
             continue
         before = len(mistakes)
-        converted = _field(fields[name], item, (*path, name), mistakes)
+        converted = _field(fields[name].type, item, (*path, name), mistakes)
         if len(mistakes) == before or isinstance(converted, (msgspec.Struct, dict)):
-            good[name] = converted
+            good[fields[name].name] = converted
     return section(**good)
 
 
@@ -56,6 +56,8 @@ def _field(kind: Any, value: Any, path: Path, mistakes: Mistakes) -> Any:
     section = _section_of(kind)
     if section is not None:
         return convert(section, value, path, mistakes)
+    if typing.get_origin(kind) is tuple and _section_of(typing.get_args(kind)[0]) is not None:
+        return _list_with_sections(typing.get_args(kind)[0], value, path, mistakes)
     inner = typing.get_args(kind)[1] if typing.get_origin(kind) is dict else None
     if inner is not None and _section_of(inner) is not None:
         return _table_of_sections(_section_of(inner), value, path, mistakes)
@@ -78,6 +80,23 @@ def _table_of_sections(section: Any, value: Any, path: Path, mistakes: Mistakes)
         else:
             mistakes.add((*path, name), f"expected a table, got {_kind(item)}")
     return found
+
+
+def _list_with_sections(kind: Any, value: Any, path: Path, mistakes: Mistakes) -> tuple[Any, ...]:
+    """A list whose items are texts or tables, as in `["a", { id = "b" }]`."""
+    if not isinstance(value, list):
+        mistakes.add(path, f"expected a list, got {_kind(value)}")
+        return ()
+    section: Any = _section_of(kind)
+    found: list[Any] = []
+    for index, item in enumerate(value):
+        if isinstance(item, dict):
+            found.append(convert(section, item, (*path, index), mistakes))
+        elif isinstance(item, str):
+            found.append(item)
+        else:
+            mistakes.add((*path, index), f"expected text in quotes or a table, got {_kind(item)}")
+    return tuple(found)
 
 
 def _section_of(kind: Any) -> type[msgspec.Struct] | None:

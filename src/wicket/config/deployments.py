@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from wicket.accounts.price import FREE, Price
 from wicket.config.aws import SIGNED, aws_keys
-from wicket.config.schema import Config, Engine, PriceTable, Provider
+from wicket.config.schema import (
+    Config,
+    DeploymentTable,
+    Engine,
+    MaxPriceTable,
+    Model,
+    PriceTable,
+    Provider,
+)
 from wicket.providers import catalogue
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import FEATURES, Deployment, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
@@ -63,6 +72,9 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         rename=provider.rename,
         remove=provider.remove,
         usage_in_stream=provider.usage_in_stream,
+        region=provider.region,
+        data_collection=provider.data_collection,
+        prefill=provider.prefill,
     )
     credentials = provider.credentials or ("",)
     per_credential = [
@@ -99,6 +111,36 @@ def with_price(deployment: Deployment, table: PriceTable, price_id: str) -> Depl
     return msgspec.structs.replace(deployment, price_id=price_id, prices=configured_prices(table))
 
 
+def with_facts(deployment: Deployment, table: DeploymentTable) -> Deployment:
+    """The same deployment with what the operator says of it."""
+    told = {
+        "weight": table.weight,
+        "region": table.region,
+        "data_collection": table.data_collection,
+        "context_tokens": table.context_tokens,
+        "max_output_tokens": table.max_output_tokens,
+    }
+    said = {name: value for name, value in told.items() if value not in (None, "", 0) or name == "weight"}
+    if table.features is not None:
+        said |= _features({name: name in table.features for name in FEATURES})
+    return msgspec.structs.replace(deployment, **said)
+
+
+def limits_of(model: Model) -> Limits | None:
+    """What a model's deployments must keep to; None for nothing."""
+    price = model.max_price or MaxPriceTable()
+    regions = (model.region,) if isinstance(model.region, str) else model.region
+    limits = Limits(
+        max_input_pico=None if price.input is None else _pico(price.input),
+        max_output_pico=None if price.output is None else _pico(price.output),
+        max_request_nanos=None if price.request is None else round(price.request * NANOS_PER_USD),
+        regions=tuple(region.lower() for region in regions),
+        no_collection=model.data_collection == "deny",
+        require=model.require,
+    )
+    return None if limits == Limits() else limits
+
+
 def configured_prices(table: PriceTable) -> Prices:
     """USD per million tokens to pico-USD per token, USD per request to nano-USD."""
     return (
@@ -130,6 +172,14 @@ def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
 
+def _features(known: Mapping[Any, bool]) -> dict[str, object]:
+    """What is known of features as a deployment carries it."""
+    return {
+        "features": tuple([name for name in FEATURES if known.get(name) is True]),
+        "lacks": tuple([name for name in FEATURES if known.get(name) is False]),
+    }
+
+
 def _facts(provider: Provider, model: str) -> dict[str, object]:
     fact = catalogue.fact_of(provider.row, model) if provider.row else None
     facts: dict[str, object] = {}
@@ -137,6 +187,7 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
         facts = {
             "context_tokens": fact.context_tokens,
             "max_output_tokens": fact.max_output_tokens,
+            **_features(fact.features),
             "warning": fact.warning(catalogue.today()),
         }
     own = provider.prices.get(model)

@@ -84,6 +84,11 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     server = with_environment(file.server, environ, mistakes)
     if mistakes:
         raise mistakes.fault()
+    warnings += [
+        f"provider {name} has fewer places (max_concurrent) than there are workers: they take turns"
+        for name, p in providers.items()
+        if 0 < p.max_concurrent < file.server.workers
+    ]
     models = _without_absent(file, providers, warnings)
     warnings += [*cascade_warnings(models), *auto_warnings(models)]
     engines = {n: local_models.resolve_engine(n, table, base) for n, table in file.engines.items()}
@@ -104,8 +109,8 @@ def _without_absent(file: File, providers: Mapping[str, Provider], warnings: lis
     absent = file.providers.keys() - providers.keys()
     models = {}
     for name, model in file.models.items():
-        gone = [deployment for deployment in model.deployments if deployment.split("/")[0] in absent]
-        left = tuple(deployment for deployment in model.deployments if deployment not in gone)
+        gone = [deployment for deployment in model.ids if deployment.split("/")[0] in absent]
+        left = tuple(one for one, id in zip(model.deployments, model.ids, strict=True) if id not in gone)
         if left or not model.deployments:
             models[name] = msgspec.structs.replace(model, deployments=left)
             warnings += [f"model {name} does without {each}, whose provider is left out" for each in gone]

@@ -22,7 +22,7 @@ def unknown_model(name: str, config: Config, known: list[str]) -> UnknownModelFa
     near = same or near_names(name, known)
     shown = printable(name) or "(empty)"
     if len(same) > 1:
-        what = f"Several providers have the model '{shown}': write {_either(same)}."
+        what = f"Several providers have the model '{shown}': write {_either(same)}, or choose by 'provider'."
     elif near:
         what = f"The model '{shown}' does not exist here. Did you mean {_either(near)}?"
     else:

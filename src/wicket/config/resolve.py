@@ -62,7 +62,6 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         auth=auth,
         access_key_id=keys["access_key_id"].value if "access_key_id" in keys else "",
         session_token=keys["session_token"].value if "session_token" in keys else "",
-        region=aws.region_of(url, table.region),
         dialect=table.dialect or (row.dialect if row else "openai_chat"),
         also=_also(table, row, url),
         headers=_headers(table, row),
@@ -73,8 +72,14 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         rename=table.rename if table.rename is not None else (row.rename if row else {}),
         remove=table.remove if table.remove is not None else (row.remove if row else ()),
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
+        prefill=table.prefill,
         models=table.models,
         prices=table.prices,
+        max_concurrent=table.max_concurrent,
+        queue=table.queue,
+        probe_s=table.probe_s,
+        region=table.region or (aws.region_of(url, "") if auth == aws.SIGNED else row.region if row else ""),
+        data_collection=table.data_collection or (row.data_collection if row else ""),
         reason="declared in the configuration",
     )
 

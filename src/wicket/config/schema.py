@@ -23,9 +23,12 @@ Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Size = Annotated[int, Meta(ge=0, le=1 << 32)]  # 0 where it means "as the checkpoint says"
 Bytes = Annotated[int, Meta(ge=1024, le=1 << 32)]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Pause = Annotated[float, Meta(ge=0, le=86_400)]  # 0: never
 Dollars = Annotated[float, Meta(ge=0, le=1_000_000)]  # USD per million tokens
 Ratio = Annotated[float, Meta(ge=0, le=1_000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
+Feature = Literal["tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill"]
+DataCollection = Literal["allow", "deny"]
 Days = Annotated[float, Meta(gt=0, le=36_500)]
 
 
@@ -62,6 +65,7 @@ class Server(_Section, frozen=True):
     keep_alive_s: Seconds = 75.0  # how long an idle connection is kept
     drain_s: Seconds = 30.0  # what requests under way get at a stop or restart
     max_in_flight: Count = 1_000  # requests per worker; more is answered 503
+    max_in_flight_bytes: Bytes = 256 * MIB  # of bodies and gathered answers per worker; then 503 as well
     stream_buffer_bytes: Bytes = 256 * 1024  # held for one slow client before its upstream is paused
     metrics_public: bool = False  # whether /metrics needs no key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -94,25 +98,73 @@ class TimeoutTable(_Section, frozen=True):
     mini_s: Seconds = 3.0  # its answers are short: one that takes longer costs more than it saves
 
 
+class MaxPriceTable(_Section, frozen=True):
+    """The most that a deployment may cost, in USD per million tokens; `request` is USD per request."""
+
+    input: Dollars | None = None
+    output: Dollars | None = None
+    request: Dollars | None = None
+
+
+class DeploymentTable(_Section, frozen=True):
+    """A deployment with facts of its own, which stand above the catalogue's. None, 0 and "" leave them."""
+
+    id: str = ""
+    weight: Ratio = 1.0  # its share under policy = "weighted"
+    features: tuple[Feature, ...] | None = None
+    region: str = ""
+    data_collection: DataCollection | None = None
+    context_tokens: Size = 0
+    max_output_tokens: Size = 0
+
+
+class HedgeTable(_Section, frozen=True):
+    """When another deployment is raced: `after` is a learned share of first tokens, `after_s` a fixed time.
+
+    At most `max_share` of the route's requests cause an extra call.
+    """
+
+    after: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
+    after_s: Seconds | None = None
+    max_share: Annotated[float, Meta(gt=0, le=1)] = 0.05
+
+
 class Model(_Section, frozen=True):
     """The rule for one model name. The caller pays cost * (1 + `markup`).
+
+    `max_price`, `region`, `data_collection` and `require` keep deployments out (see `routing.filters`).
+    `retries` are second tries of one deployment, `max_attempts` bounds all of a request. `continue`: another
+    deployment may go on with an answer that broke after its commit point.
 
     `collect` names the task that requests and answers are kept for. With the policy "cascade" the first
     deployment is a mini: `quality` is the precision its answers must have, or `budget_usd_per_day` what the
     others may cost; `check_share` of its answers are checked, for at most `check_usd_per_day`.
     """
 
-    deployments: tuple[str, ...] = ()
+    deployments: tuple[str | DeploymentTable, ...] = ()
     policy: str = "ordered"
     commit: Literal["first-token", "whole"] = "first-token"
     timeouts: TimeoutTable = TimeoutTable()
     price: PriceTable | None = None  # instead of the catalogue's
     markup: Ratio = 0.0
+    retries: Annotated[int, Meta(ge=0, le=3)] = 1
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] = 6
+    hedge: HedgeTable | None = None
+    continues: bool = msgspec.field(name="continue", default=False)
     collect: str = ""
     quality: Share | None = None
     budget_usd_per_day: Dollars | None = None
     check_share: Share = 0.02
     check_usd_per_day: Dollars = 1.0
+    max_price: MaxPriceTable | None = None
+    region: str | tuple[str, ...] = ()
+    data_collection: DataCollection = "allow"
+    require: tuple[Feature, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What its deployments are called, in order."""
+        return tuple([one if isinstance(one, str) else one.id for one in self.deployments])
 
 
 class TaskTable(_Section, frozen=True):
@@ -160,15 +212,20 @@ class ProviderTable(_Section, frozen=True):
     project: str = ""  # OpenAI-Project
     api_version: str = ""  # Azure: dated API versions
     account: str = ""  # fills {account} in base_url (Cloudflare)
-    region: str = ""
+    region: str = ""  # fills {region}, and is where it runs
+    data_collection: DataCollection | None = None  # "deny": it keeps nothing to train on
     resource: str = ""  # fills {resource} (Azure)
     ca_file: str = ""
     proxy: str | None = None  # "" for none whatever the environment says
     rename: dict[str, str] | None = None
     remove: tuple[str, ...] | None = None
     usage_in_stream: UsageInStream | None = None
+    prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
+    max_concurrent: Size = 0  # requests that run there at once, over all workers; 0: no limit
+    queue: Size = 64  # requests that may wait for that, per worker
+    probe_s: Pause = 0.0  # how often its models are asked for while it is spared; 0: never
     optional: bool = False  # a missing credential disables the provider instead of refusing the file
 
 
@@ -199,7 +256,6 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     auth: Auth = "bearer"
     access_key_id: str = ""
     session_token: str = ""
-    region: str = ""
     dialect: str = "openai_chat"
     also: Also | None = None
     headers: dict[str, str] = {}
@@ -210,8 +266,14 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
+    max_concurrent: int = 0
+    queue: int = 64
+    probe_s: float = 0.0
+    region: str = ""
+    data_collection: str = ""  # "" if nobody said
     reason: str = ""  # why it is enabled, for the start message
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,13 +11,15 @@ import msgspec
 from wicket.accounts.price import Price
 from wicket.config import deployments as build
 from wicket.config.automatic import AUTO_NAME, auto_route
-from wicket.config.check import DEFAULT_NAME
 from wicket.config.check_cascade import POLICY, is_mini, task_of
+from wicket.config.check_model import DEFAULT_NAME, policy_name
 from wicket.config.names import MAX_NAME, no_mini_yet, unknown_model
-from wicket.config.schema import Config, Model, TaskTable, TimeoutTable
+from wicket.config.schema import Config, HedgeTable, Model, TaskTable, TimeoutTable
 from wicket.errors import CallerFault
 from wicket.providers import catalogue
-from wicket.routing.deployment import Deployment, Route, Timeouts
+from wicket.routing.deployment import Deployment, Hedge, Route, Timeouts
+from wicket.routing.filters import with_questions
+from wicket.routing.plan import SUFFIXES
 
 MAX_DYNAMIC_ROUTES = 4_096
 ProxyFor = Callable[[str, str, int], str]
@@ -48,6 +50,8 @@ class Snapshot:
         self._routes = self._fixed_routes()
         self._bare = self._bare_names()
         self._dynamic: dict[str, Route] = {}
+        self._of_all: dict[str, Route] = {}
+        self._called = _provider_names(config)
         self._by_header = {name.encode(): name for name, task in config.tasks.items() if task.by_header}
         self.deployments = self._all_deployments()
         named = (name for name in config.models if name in self._routes)
@@ -57,6 +61,22 @@ class Snapshot:
         """The route for a model name. Raises `UnknownModelFault`; `OperatorFault` while it has no mini."""
         route = self._routes.get(name) or self._dynamic.get(name)
         return route if route is not None else self._resolve_dynamic(name)
+
+    def resolve_all(self, name: str) -> Route:
+        """As `resolve`, but a bare name that several providers offer means all of them."""
+        found = self._of_all.get(name)
+        if found is None:
+            offered = self._offers(name) if name not in self._routes else []
+            found = self._of_several(name, offered) if len(offered) > 1 else self.resolve(name)
+            _remember(self._of_all, name, found)
+        return found
+
+    def providers_called(self, name: str) -> Sequence[str] | None:
+        """The providers and engines that a caller means: by name, else by slug or title of the catalogue.
+
+        Empty for one that the catalogue knows and nobody configured; None for no such name.
+        """
+        return self._called.get(name.lower())
 
     def header_task(self, value: bytes) -> str:
         """The task that a caller asks for with `x-wicket-collect`. Raises `CallerFault` naming the header."""
@@ -102,16 +122,49 @@ class Snapshot:
     def _resolve_dynamic(self, name: str) -> Route:
         if name in self._waiting:
             raise no_mini_yet(name, self._waiting[name])
+        route = self._with_suffix(name) or self._single(name)
+        _remember(self._dynamic, name, route)
+        return route
+
+    def _single(self, name: str) -> Route:
         full = self._full_name(name) if len(name) <= MAX_NAME and name.isprintable() else ""
         provider, _, model = full.partition("/")
         template = self._providers.get(provider)
         if template is None or not model.strip():
             raise unknown_model(name, self.config, self.callable_names())
-        route = Route(name=name, deployments=template(model))
-        if len(self._dynamic) >= MAX_DYNAMIC_ROUTES:
-            self._dynamic.clear()
-        self._dynamic[name] = route
-        return route
+        return Route(name=name, deployments=template(model))
+
+    def _with_suffix(self, name: str) -> Route | None:
+        """The route of `name` without its ":floor" or ":nitro", by that policy; None if it has none."""
+        stem, colon, suffix = name.rpartition(":")
+        chosen = SUFFIXES.get(colon + suffix)
+        if chosen is None or not stem or self._is_routers_own(stem):
+            return None
+        route = self.resolve_all(stem)
+        if route.task or route.floor:
+            message = f"'{stem}' chooses between models itself: leave ':{suffix}' out."
+            raise CallerFault("unsupported", message, param="model")
+        return msgspec.structs.replace(route, name=name, policy=chosen)
+
+    def _is_routers_own(self, stem: str) -> bool:
+        """Whether a name belongs to a provider that routes by suffixes itself."""
+        provider = self.config.providers.get(stem.partition("/")[0])
+        row = catalogue.rows().get(provider.row) if provider is not None else None
+        return row is not None and row.is_router
+
+    def _offers(self, name: str) -> list[str]:
+        """Each `provider/model` of the enabled providers that are known to have the bare name."""
+        if len(name) > MAX_NAME or ("/" in name and name.partition("/")[0] in self._providers):
+            return []
+        listed = self._bare.get(name, [])
+        of = {full.partition("/")[0] for full in listed}
+        known = [n for n, p in self.config.providers.items() if p.row and catalogue.fact_of(p.row, name)]
+        having = {*of, *known}
+        return [f"{provider}/{name}" for provider in self.config.providers if provider in having]
+
+    def _of_several(self, name: str, offered: Sequence[str]) -> Route:
+        found = [one for full in offered for one in self._providers[full.partition("/")[0]](name)]
+        return with_questions(Route(name=name, deployments=tuple(found)))
 
     def _full_name(self, name: str) -> str:
         """`provider/model` for a name: itself, or a model that one enabled provider only has; else ""."""
@@ -140,12 +193,14 @@ class Snapshot:
                 routes[name] = route
         automatic = auto_route(self.config, self._engines.get(compact), routes)
         routes.pop(AUTO_NAME, None)
-        return routes if automatic is None else routes | {AUTO_NAME: automatic}
+        return routes if automatic is None else routes | {AUTO_NAME: with_questions(automatic)}
 
     def _configured(self, name: str, model: Model) -> Route:
         found: list[Deployment] = []
         task = ""
-        for id in model.deployments:
+        for written in model.deployments:
+            id = written if isinstance(written, str) else written.id
+            before = len(found)
             provider, _, upstream = id.partition("/")
             engine = self._engines.get(provider)
             task = task or task_of(id)
@@ -155,6 +210,8 @@ class Snapshot:
                 self._waiting[f"mini/{task}"] = task
             else:
                 found += self._providers[provider](upstream)
+            if not isinstance(written, str):
+                found[before:] = [build.with_facts(one, written) for one in found[before:]]
         if not found and task:
             self._waiting[name] = task
         if model.price is not None:
@@ -162,17 +219,23 @@ class Snapshot:
                 one if one.task else build.with_price(one, model.price, f"config:{name}") for one in found
             ]
         kept = self.config.tasks.get(model.collect, _PLAIN_TASK)
-        return Route(
+        route = Route(
             name=name,
             deployments=tuple(found),
-            policy=model.policy,
+            policy=policy_name(model.policy),
             commit=model.commit,
             timeouts=_timeouts(model.timeouts),
             markup_ppm=round(model.markup * 1_000_000),
             collect=model.collect,
             sample_ppm=round(kept.sample * 1_000_000),
+            retries=model.retries,
+            max_attempts=model.max_attempts,
+            hedge=_hedge(model.hedge),
+            continues=model.continues,
             task=task if model.policy == POLICY else "",
+            limits=build.limits_of(model),
         )
+        return with_questions(route)
 
     def _bare_names(self) -> dict[str, list[str]]:
         """Bare names of enabled providers' known models → each `provider/model`."""
@@ -206,11 +269,35 @@ def compile_snapshot(
     return Snapshot(config, version, engine_sockets, proxy_for or (lambda scheme, host, port: ""))
 
 
+def _remember(routes: dict[str, Route], name: str, route: Route) -> None:
+    if len(routes) >= MAX_DYNAMIC_ROUTES:
+        routes.clear()
+    routes[name] = route
+
+
+def _provider_names(config: Config) -> dict[str, tuple[str, ...]]:
+    """What callers may call a provider by, in lower case → its names here."""
+    names: dict[str, tuple[str, ...]] = {}
+    for row in catalogue.rows().values():
+        accounts = tuple(name for name, provider in config.providers.items() if provider.row == row.name)
+        names[row.name.lower()] = names[row.title.lower()] = accounts
+    for engine in config.engines.values():
+        names[engine.provider.lower()] = (engine.provider,)
+    return names | {name.lower(): (name,) for name in config.providers}
+
+
 def name_owner(route: Route) -> str:
     """Who a model is listed as owned by: its provider if there is one only, else Wicket."""
     providers = {deployment.provider for deployment in route.deployments}
     is_local = any(deployment.engine for deployment in route.deployments)
     return "wicket" if is_local or len(providers) != 1 else providers.pop()
+
+
+def _hedge(table: HedgeTable | None) -> Hedge | None:
+    if table is None:
+        return None
+    after_us = round(table.after_s * 1_000_000) if table.after_s is not None else 0
+    return Hedge(table.after, after_us, round(table.max_share * 1_000_000))
 
 
 def _timeouts(table: TimeoutTable) -> Timeouts:

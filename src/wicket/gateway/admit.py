@@ -4,45 +4,38 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
-from typing import Protocol
 
 import msgspec
 
 from wicket.accounts.callers import Caller
-from wicket.accounts.keys import allows_model
 from wicket.dialects.contract import Api
-from wicket.errors import CallerFault, KeyFault, PermissionFault
+from wicket.errors import CallerFault, KeyFault
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
 from wicket.gateway.crossing import hearing
+from wicket.gateway.resolve import Routes, check_allowed, chosen, model_name
 from wicket.routing.deployment import Route
+from wicket.routing.preferences import OURS
 from wicket.wire import fields as top
 from wicket.wire.json import encode
 
-MAX_MODEL_JSON = 2_048  # bytes, escapes included
-MODEL_NAME = re.compile(r"[\x21-\x7e]{1,256}")
 _TRACE = re.compile(rb"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _LOCAL = "classify"  # the API that only models of our own answer
-
-
-class Routes(Protocol):
-    """What admission asks of the compiled configuration."""
-
-    def resolve(self, name: str, /) -> Route:
-        """The route for a model name; raises `UnknownModelFault`."""
-        ...
-
-    def header_task(self, value: bytes, /) -> str:
-        """The task that a caller asks for by header; raises `CallerFault`."""
-        ...
 
 
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
     fields = top.peek(arrival.body)
     api = arrival.api
-    model = _model(bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model))
+    raw = bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model)
+    preferences = None
+    if OURS.isdisjoint(fields):
+        model = model_name(raw)
+        if caller.models:
+            check_allowed(caller, model, "model")
+        route = routes.resolve(model)
+    else:
+        model, route, preferences = chosen(fields, raw, caller, routes)
     for name in api.needs:
         _require(fields, name, is_array=name in api.arrays)
     for name in api.counts:
@@ -53,9 +46,6 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         is_streamed = top.flag(fields, "stream")
     if is_streamed and not api.can_stream:
         raise CallerFault("unsupported", f"{api.path} does not stream.", param="stream")
-    if not allows_model(caller, model):
-        raise PermissionFault("model_not_allowed", f"This key may not use '{model}'.", param="model")
-    route = routes.resolve(model)
     if api.name == _LOCAL:
         route = _local(route)
     return Call(
@@ -77,6 +67,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
             else None
         ),
         forwarded=arrival.forwarded,
+        preferences=preferences,
     )
 
 
@@ -96,20 +87,7 @@ def _local(route: Route) -> Route:
         message = f"'{route.name}' has no model of its own here, and only such a one says labels: "
         message += "name a label mini, as in 'mini/TASK'."
         raise CallerFault("not_local", message, param="model", status=404)
-    return msgspec.structs.replace(route, deployments=found, task="", collect="")
-
-
-@lru_cache(maxsize=4096)
-def _model(raw: bytes) -> str:
-    model = top.text({"model": msgspec.Raw(raw)}, "model") if len(raw) < MAX_MODEL_JSON else "\0"
-    if not model:
-        raise CallerFault(
-            "missing_field", "'model' is required: GET /v1/models lists what there is.", param="model"
-        )
-    if MODEL_NAME.fullmatch(model) is None:
-        message = "'model' must be 1 to 256 printable ASCII characters without blanks."
-        raise CallerFault("invalid_value", message, param="model")
-    return model
+    return msgspec.structs.replace(route, deployments=found, parts=(), task="", collect="")
 
 
 def check_live(caller: Caller | None, now_ms: int) -> Caller:

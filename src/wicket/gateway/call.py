@@ -9,6 +9,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.dialects.contract import Api
 from wicket.routing.deployment import Route
+from wicket.routing.preferences import Preferences
 from wicket.wire.fields import Fields
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -38,6 +39,7 @@ class Call(msgspec.Struct, frozen=True):
     trace: bytes = b""  # a `traceparent` header line for the upstream, b"" for none
     collected: Collected | None = None  # what it is an example of, None for nothing
     forwarded: Headers = ()  # of the caller's headers, those that its dialect passes on
+    preferences: Preferences | None = None  # the caller's own routing, None for none
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -129,8 +129,13 @@ class Checks:
             unix_ms=unix_ms,
             trace=b"",
         )
+        try:
+            drive = Drive(gate, asked, CheckReply(cascade, call, answer.text, answer.confidence))
+        except Fault:  # the request's own limits leave nobody who could check
+            self.num_dropped += 1
+            return
         self.in_flight += 1
-        Drive(gate, asked, CheckReply(cascade, call, answer.text, answer.confidence)).start()
+        drive.start()
 
     def _rest(self, route: Route) -> Route:
         """The route without its mini; the same one each time, so that what is prepared for it is found."""
@@ -139,7 +144,9 @@ class Checks:
             if len(self._rests) >= _MAX_ROUTES:
                 self._rests.clear()
             others = tuple(one for one in route.deployments if not one.task)
-            rest = msgspec.structs.replace(route, deployments=others, policy="ordered")
+            rest = msgspec.structs.replace(
+                route, deployments=others, policy="ordered", hedge=None, continues=False
+            )
             found = self._rests[id(route)] = (route, rest)
         return found[1]
 

@@ -22,7 +22,7 @@ def charge_of(call: Call, answer: Attempt | None) -> int:
     if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
-    markup = call.route.markup_ppm
+    markup = call.route.markup_of(answer.deployment)
     return charge_nanos(cost, markup) if markup else cost
 
 
@@ -55,7 +55,10 @@ def settle(
         record.deployment = answer.deployment.id
         record.served_model = answer.model
         record.usage = answer.bill()[0]
-        record.first_token_us = answer.first_token_us - started if answer.first_token_us >= 0 else -1
+        first = answer
+        while first.continued is not None:
+            first = first.continued
+        record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
         record.price_row = answer.deployment.price_id
         record.dropped = list(shown(answer.dropped)) if answer.dropped else []
     return record
@@ -72,4 +75,6 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         ended_us=attempt.ended_us - started_us if attempt.ended_us >= 0 else -1,
         cost_nanos=cost,
         usage=usage,
+        is_probe=attempt.is_probe,
+        kind=attempt.kind,
     )

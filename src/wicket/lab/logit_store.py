@@ -53,7 +53,7 @@ class Store:
     @property
     def bytes_per_token(self) -> float:
         """Of the learned tokens."""
-        size = self._ids.nbytes + self._logprobs.nbytes
+        size: int = self._ids.nbytes + self._logprobs.nbytes
         return size / max(1, len(self._ids))
 
     def check(self, batches: Sequence[Batch]) -> None:

@@ -70,6 +70,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
     is_aggregator: bool = False  # passes on other providers' models
+    is_router: bool = False  # routes by suffixes of a model's name itself, so these are left to it
     lists_models: bool = True
     facts_from: str = ""
     probe: str = "/models"

@@ -7,6 +7,9 @@ import msgspec
 from wicket.wire.aws_keys import AwsKeys
 from wicket.wire.origin import Origin
 
+# What a request may need of a model; a provider's facts use the same names.
+FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
+
 
 class Also(msgspec.Struct, frozen=True):
     """A second dialect that the same host speaks, under `path`: for the APIs that the first one lacks."""
@@ -43,7 +46,29 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
+    features: tuple[str, ...] = ()  # of FEATURES, what it is known to be able to do
+    lacks: tuple[str, ...] = ()  # what it is known to be unable to do; the rest is unknown
+    region: str = ""  # where it runs, such as "eu" or "us-east-1"; "": unknown
+    data_collection: str = ""  # "deny": it keeps nothing to train on; "allow": it may; "": unknown
     warning: str = ""  # what callers are told of its model's end, in ASCII on one line
+    weight: float = 1.0  # its share under the policy "weighted"
+    prefill: bool = False  # whether the configuration says that it goes on from a message of its own
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment must keep to, by the operator's or a caller's word. `param` names whose word it is.
+
+    Prices are pico-USD per token and nano-USD per request. A fact that is not known breaks a limit on price,
+    region or data collection, but not one in `require` (see `routing.filters`).
+    """
+
+    param: str = ""  # "provider" for a caller's own, "" for the route's
+    max_input_pico: int | None = None
+    max_output_pico: int | None = None
+    max_request_nanos: int | None = None
+    regions: tuple[str, ...] = ()  # "eu" takes "eu-west-1" in; empty: anywhere
+    no_collection: bool = False
+    require: tuple[str, ...] = ()  # of FEATURES
 
 
 class Timeouts(msgspec.Struct, frozen=True):
@@ -56,10 +81,24 @@ class Timeouts(msgspec.Struct, frozen=True):
     mini_ms: int = 3_000
 
 
+class Hedge(msgspec.Struct, frozen=True):
+    """When a second deployment is raced against a late first one, and how often at most.
+
+    `after`: the share of its first tokens that came sooner, as learned; `after_us`: a fixed time instead.
+    `max_share_ppm`: extra calls per million of the route's requests.
+    """
+
+    after: float = 0.95
+    after_us: int = 0
+    max_share_ppm: int = 50_000
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The rule for one model name. `deployments` are candidates in the configured order.
 
     `task` is that of a cascade, whether or not its mini is there yet; "" for every other route.
+    `retries`: second tries of one deployment; `max_attempts`: of all together. `continues`: whether another
+    deployment may go on with an answer that broke after its commit point.
     """
 
     name: str
@@ -72,3 +111,19 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     collect: str = ""  # the task whose examples its requests are, "" for none
     sample_ppm: int = 1_000_000  # which share of them is kept
     task: str = ""
+    retries: int = 1
+    max_attempts: int = 6
+    hedge: Hedge | None = None
+    continues: bool = False
+    limits: Limits | None = None
+    questions: tuple[str, ...] = ()  # FEATURES that some deployment is known to lack: what tells them apart
+    least_context_tokens: int = 0  # the smallest that is known of a deployment, 0 if none is
+    least_output_tokens: int = 0  # likewise of the longest outputs
+    parts: tuple[Route, ...] = ()  # the routes of a request's `models`, asked one after the other
+
+    def markup_of(self, deployment: Deployment) -> int:
+        """What is added to the cost of `deployment`, in parts per million: that of the part it belongs to."""
+        for part in self.parts:
+            if any(one is deployment for one in part.deployments):
+                return part.markup_ppm
+        return self.markup_ppm

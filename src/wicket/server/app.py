@@ -173,7 +173,7 @@ def _voice_of(request: Request) -> Heard | None:
     if request.url.path.startswith("/v1beta/"):
         name = "gemini"
     elif "anthropic-version" in request.headers:
-        name = "anthropic"
+        name = "anthropic_messages"
     else:
         return None
     try:

@@ -25,11 +25,14 @@ from wicket.supervisor.messages import (
     Ask,
     Checked,
     Committed,
+    Digests,
     Examples,
+    LaneHeld,
     Load,
     PackedRecords,
     Ready,
     ToWorker,
+    Turned,
     unpack_records,
 )
 
@@ -77,7 +80,7 @@ class Control:
         """Say that this worker accepts connections."""
         self._channel.send(Ready(pid=os.getpid()))
 
-    def tell(self, message: Load | Checked) -> None:
+    def tell(self, message: Load | Checked | Turned | Digests | LaneHeld) -> None:
         """Say something that may be lost: while the supervisor does not keep up, it is."""
         if not self._channel.is_congested:
             self._channel.send(message)

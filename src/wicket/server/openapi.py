@@ -185,6 +185,8 @@ def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[
     if operation_id == "chatCompletions":
         text = "`off`: this request is not kept as an example. A task: it is, where the operator allows that."
         operation["parameters"] = [_parameter("x-wicket-collect", "header", one_of("string"), text)]
+    if operation_id != "classify":
+        operation["responses"]["200"]["content"] = _json({"anyOf": [ref(answer), ref("Plan")]})
     if operation_id not in ("embeddings", "classify"):
         operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation

@@ -10,6 +10,7 @@ from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS
 from wicket.server.admin_query import MAX_LIFETIME_S, MAX_UNIX_S
+from wicket.server.openapi_routing import PLAN, routing_fields
 
 Schema = dict[str, Any]
 AGE_PATTERN = "^([0-9]{1,9}[smhdw]|[0-9]{1,10})$"
@@ -72,6 +73,8 @@ _SAMPLING = {
     "user": TEXT,
 }
 
+_ROUTING = routing_fields(MODEL)
+
 _MESSAGE = record(
     {
         "role": one_of("string", enum=["system", "developer", "user", "assistant", "tool", "function"]),
@@ -92,6 +95,7 @@ _CHAT = record(
         "model": MODEL,
         "messages": array(ref("Message"), minItems=1),
         **_SAMPLING,
+        **_ROUTING,
         "max_completion_tokens": one_of("integer null", minimum=1, maximum=_MAX_INT),
         "n": one_of("integer null", minimum=1, maximum=128),
         "logprobs": one_of("boolean null"),
@@ -195,6 +199,7 @@ SCHEMAS: dict[str, Schema] = {
             "model": MODEL,
             "prompt": {"anyOf": [TEXT, array({"anyOf": [TEXT, COUNT, array(COUNT)]}, minItems=1)]},
             **_SAMPLING,
+            **_ROUTING,
             "echo": one_of("boolean null"),
             "logprobs": one_of("integer null", minimum=0, maximum=5),
         },
@@ -208,6 +213,7 @@ SCHEMAS: dict[str, Schema] = {
             "input": {"anyOf": [TEXT, array({"anyOf": [TEXT, COUNT, array(COUNT)]}, minItems=1)]},
             "encoding_format": one_of("string", enum=["float", "base64"]),
             "dimensions": one_of("integer", minimum=1),
+            **_ROUTING,
         },
         "model input",
         additionalProperties=True,
@@ -246,6 +252,7 @@ SCHEMAS: dict[str, Schema] = {
         },
         "index labels",
     ),
+    "Plan": PLAN,
     "Model": record(
         {
             "id": TEXT,
@@ -267,10 +274,12 @@ SCHEMAS: dict[str, Schema] = {
             "deployment": TEXT,
             "status": one_of("integer"),
             "reason": TEXT,
+            "kind": {"enum": ["", "hedge", "continuation"]},
             **dict.fromkeys(("started_ms", "first_token_ms", "ended_ms"), MS),
             "cost_usd": USD,
             **TOKENS,
             "is_estimated": FLAG,
+            "is_probe": FLAG,
         },
         "deployment status reason",
     ),

@@ -24,11 +24,13 @@ from wicket.gateway.admit import admit, check_live
 from wicket.gateway.call import Arrival, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
-from wicket.gateway.gate import Gate
+from wicket.gateway.explain import explain
+from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.heads import HeadMemo, KnownHead, Parts
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
+from wicket.wire import json
 from wicket.wire.json_array import JsonArray
 
 _KEPT = frozenset(
@@ -39,6 +41,7 @@ _KEPT = frozenset(
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
+LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
 
 
 class Bounds(msgspec.Struct, frozen=True):
@@ -85,6 +88,7 @@ class InferenceProtocol(HttpToolsProtocol):
         self.is_cold = False  # the request being read belongs to the ASGI app
         self.started_us = 0
         self.idle_since = 0.0
+        self.num_reserved = 0  # bytes of a large body that are counted at the gate
         self.whole: Parts | None = None  # the bytes being read, if they are one request in one piece
 
     # connection
@@ -98,6 +102,8 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone: whoever answers it is cancelled and accounted."""
+        if self.num_reserved:
+            self._release()
         drive, self.drive = self.drive, None
         if drive is not None:
             drive.client_gone()
@@ -223,8 +229,11 @@ class InferenceProtocol(HttpToolsProtocol):
         self.parts = []
         limit = bounds.body.get(entered.door.api.name, bounds.max_body)
         length = self.kept.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > limit:
+        num_bytes = int(length) if length.isdigit() else 0
+        if num_bytes > limit:
             self._refuse(_too_large(limit))
+        elif num_bytes > LARGE_BODY and not self._reserve(num_bytes):
+            self._refuse(overloaded())
         elif self.expect_100_continue:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -254,6 +263,19 @@ class InferenceProtocol(HttpToolsProtocol):
         limit = bounds.body.get(self.entered.door.api.name, bounds.max_body)
         if self.num_bytes > limit:
             self._refuse(_too_large(limit))
+        elif self.num_bytes - self.num_reserved > LARGE_BODY and not self._reserve(LARGE_BODY):
+            self._refuse(overloaded())
+
+    def _reserve(self, num_bytes: int) -> bool:
+        """Count bytes of a body at the gate, until it is answered or given up."""
+        if not self.serving.gate.reserve(num_bytes):
+            return False
+        self.num_reserved += num_bytes
+        return True
+
+    def _release(self) -> None:
+        self.serving.gate.release(self.num_reserved)
+        self.num_reserved = 0
 
     def on_message_complete(self) -> None:
         """The request is here: admit and drive it."""
@@ -348,7 +370,11 @@ class InferenceProtocol(HttpToolsProtocol):
                 entered.door.way.is_streamed,
                 forwarded,
             )
-            drive = Drive(gate, admit(arrival, caller, routes), reply)
+            call = admit(arrival, caller, routes)
+            if call.preferences is not None and call.preferences.is_explained:
+                reply.whole(200, b"x-request-id: req_%016x\r\n" % number, json.encode(explain(gate, call)))
+                return
+            drive = Drive(gate, call, reply)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
             return
@@ -362,6 +388,8 @@ class InferenceProtocol(HttpToolsProtocol):
         """The reply is complete: ready for the next request, or closed."""
         self.drive = None
         self.reply = None
+        if self.num_reserved:
+            self._release()
         if not keep_alive or self.is_refused:
             self._part()
             return
@@ -396,6 +424,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.is_refused:
             return
         self.is_refused = True
+        self.parts = []
         if self.drive is not None:  # what comes behind a request under way must not spoil its answer
             if self.reply is not None:
                 self.reply.keep_alive = False

@@ -35,24 +35,30 @@ from wicket.gateway.admit import check_live
 from wicket.gateway.cascade import made_ready
 from wicket.gateway.checks import Checks, Verdict
 from wicket.gateway.gate import Gate
+from wicket.gateway.lanes import LaneTable
+from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
+from wicket.server.sharing import Sharing
 from wicket.supervisor.messages import (
     AddCaller,
     Cascades,
     Checked,
     Configure,
+    Digests,
     Drain,
     EngineState,
+    LaneShare,
     LedgerState,
     Load,
     RemoveCaller,
     SetCallers,
     ToWorker,
+    Turned,
     pack_record,
 )
 from wicket.upstream.fetch import fetch
@@ -66,6 +72,7 @@ MAX_BATCH = 500
 SWEEP_S = 1.0
 MAX_FILES = 65_536
 PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
+LAST_WORD_S = 0.5  # before the deadline, who still waits for room is told that it won't come
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
 
 _log = logging.getLogger("wicket.worker")
@@ -83,6 +90,8 @@ class Worker:
         self.checks = self.gate.checks = Checks(self.gate, self._checked)
         self.serving = Serving(gate=self.gate, ingress=_ingress())
         self.control = Control(self._hear, self._lost, self._spool)
+        self.sharing = Sharing(self.gate, self.control)
+        self.probes = Probes(self.gate)
         self.index = index
         self.config = Config()
         self._snapshot: Snapshot | None = None
@@ -162,6 +171,8 @@ class Worker:
                 self._note_unready()
             case Cascades(terms=terms):
                 self.gate.cascades = made_ready(terms)
+            case Turned() | Digests() | LaneShare():
+                self.sharing.hear(message)
             case LedgerState(is_open=is_open):
                 self.gate.ledger_is_open = is_open
             case Drain(deadline_ms=deadline_ms):
@@ -180,9 +191,10 @@ class Worker:
             config, version=message.version, engine_sockets=message.engine_sockets, proxy_for=proxy
         )
         server = config.server
-        self.config = config
+        before, self.config = self.config, config
         self._snapshot = snapshot
-        self.gate.configure(snapshot, server.max_in_flight)
+        self.gate.configure(snapshot, server.max_in_flight, server.max_in_flight_bytes)
+        self._configure_providers(before, config, snapshot)
         self.engines = {name: state for name, state in self.engines.items() if name in config.engines}
         self._note_unready()
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
@@ -197,6 +209,18 @@ class Worker:
             body=_body_limits(self.serving.ingress, limits),
         )
         self.configured.set()
+
+    def _configure_providers(self, before: Config, config: Config, snapshot: Snapshot) -> None:
+        """Lanes and probes anew; what was wrong with a provider that is configured otherwise is forgotten."""
+        providers = config.providers
+        old = before.providers.items()
+        self.gate.health.forget([name for name, each in old if providers.get(name) != each])
+        limited = {name: each for name, each in providers.items() if each.max_concurrent}
+        self.gate.lanes.configure(
+            {name: LaneTable(each.max_concurrent, each.queue) for name, each in limited.items()}
+        )
+        self.probes.every_s = {name: each.probe_s for name, each in providers.items() if each.probe_s}
+        self.probes.deployments = snapshot.deployments
 
     def _note_unready(self) -> None:
         """Requests wait for an engine that loads, but not for a mini: what it can't answer now goes up."""
@@ -221,6 +245,8 @@ class Worker:
             return
         for listening in getattr(server, "servers", ()):
             listening.close()
+        last_s = max(0.0, deadline_ms / 1_000 - LAST_WORD_S)
+        asyncio.get_running_loop().call_later(last_s, self.gate.lanes.close)
         await asyncio.sleep(min(PARTING_S, deadline_ms / 2_000))
         server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
         server.should_exit = True
@@ -285,6 +311,7 @@ class Worker:
             for drive in list(self.gate.active):  # the deadline passed: account for what is cut off
                 drive.client_gone()
             self.gate.stop()
+            await self.probes.close()
             self._flush()
             await self.pool.close()
             self.control.close()
@@ -318,6 +345,8 @@ class Worker:
                 checks_dropped=checks.num_dropped,
             )
             self.control.tell(load)
+            self.sharing.tell()
+            self.probes.round()
 
 
 def _spare_the_collector() -> None:

@@ -93,7 +93,7 @@ class Cascades:
         for route, model in config.models.items():
             if model.policy != POLICY:
                 continue
-            task = task_of(model.deployments[0])
+            task = task_of(model.ids[0])
             card = cards.get(task)
             if card is None:
                 self._waiting[route] = task

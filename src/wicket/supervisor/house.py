@@ -33,6 +33,7 @@ from wicket.supervisor.messages import (
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
+from wicket.supervisor.wards import Wards
 from wicket.supervisor.worker import Worker
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class RunningHouse:
         self.cascades = Cascades(home)
         self.cascades.enact(settings.config, settings.cards)
         self._told_terms = self.cascades.message()
+        self.wards = Wards(settings.config)
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -149,6 +151,7 @@ class RunningHouse:
             worker.channel.send(self._set_callers())
             if not self.books.writer.is_open:
                 worker.channel.send(LedgerState(is_open=False))
+        self.wards.greet(worker)
 
     def take(self, worker: Worker, message: Records) -> None:
         """Records from a worker; it hears when they are committed."""
@@ -206,7 +209,9 @@ class RunningHouse:
         retire = await self.engines.change(config.engines, before.server.drain_s)
         self.cascades.enact(config, self.settings.cards)
         self._tell_terms()
+        self.wards.enact(before, config)
         self.tell(self._configure())
+        self.wards.divide()
         for engine in self.engines.current.values():
             self.tell(engine.message())
         retire()
@@ -226,7 +231,7 @@ class RunningHouse:
         if self.books is not None:
             config = self.settings.config
             engines = [engine.deployment_id for engine in config.engines.values()]
-            written = [id for model in config.models.values() for id in model.deployments]
+            written = [id for model in config.models.values() for id in model.ids]
             self.books.metrics.declare(["mini", "auto", *config.models, *engines], [*engines, *written])
 
     def _configure(self) -> Configure:

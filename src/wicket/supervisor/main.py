@@ -24,7 +24,17 @@ from wicket.supervisor.engines import Command, EngineProcess, Engines
 from wicket.supervisor.environment import for_child
 from wicket.supervisor.home import RUN_FOLDER, HomeLock
 from wicket.supervisor.house import RunningHouse
-from wicket.supervisor.messages import Ask, Checked, Examples, LedgerState, Records, ToSupervisor
+from wicket.supervisor.messages import (
+    Ask,
+    Checked,
+    Digests,
+    Examples,
+    LaneHeld,
+    LedgerState,
+    Records,
+    ToSupervisor,
+    Turned,
+)
 from wicket.supervisor.settings import Settings
 from wicket.supervisor.verb import now_ms
 from wicket.supervisor.verbs import answer
@@ -69,6 +79,7 @@ class Supervisor:
         self.house = RunningHouse(boot.settings, boot.admin.caller(), boot.url, boot.home, self._spawn)
         command = WorkerCommand(boot.listener, boot.home, for_child(boot.environ), boot.worker_module)
         self._crew = self.house.crew = Crew(self._children, command, self.house.greet, self._hear)
+        self.house.wards.crew = self._crew
         run_folder = boot.home / RUN_FOLDER
         self._engines = self.house.engines = Engines(
             self._children, boot.engine_command, boot.engine_environ, run_folder, self._engine_changed
@@ -86,6 +97,7 @@ class Supervisor:
             self._spawn(self._watch_files())
             self._spawn(self.house.watch_cascades())
             self._spawn(self._crew.watch_pulses())
+            self._spawn(self.house.wards.watch())
             await self._stop.wait()
         except Fault as fault:
             self._failure = fault.message
@@ -159,6 +171,8 @@ class Supervisor:
             self._spawn(self._answer(worker, message))
         elif isinstance(message, Checked):
             self.house.check_came_out(message)
+        elif isinstance(message, Turned | Digests | LaneHeld):
+            self.house.wards.hear(worker, message)
 
     async def _answer(self, worker: Worker, ask: Ask) -> None:
         worker.channel.send(await answer(self.house, ask))

@@ -15,8 +15,37 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.example import Example
 from wicket.accounts.record import Record
 from wicket.minis.terms import CascadeTerms
+from wicket.routing.vitals import Digest, Turn
+
+# both ways
+
+
+class Turned(msgspec.Struct, tag="turned"):
+    """Breakers turned: from the worker that saw it, and on to all others at once."""
+
+    turns: list[Turn]
+
+
+class Digests(msgspec.Struct, tag="digests"):
+    """Once a second: what a worker knows of deployments, or what all others know together.
+
+    `waiting` counts the requests that wait for room, by provider; a worker's own only.
+    """
+
+    digests: list[Digest]
+    waiting: dict[str, int] = {}
+    running: dict[str, int] = {}  # in a provider's lane
+
 
 # supervisor → worker
+
+
+class LaneShare(msgspec.Struct, tag="lane_share"):
+    """How many of a provider's `max_concurrent` this worker may have running."""
+
+    provider: str
+    limit: int
+    serial: int
 
 
 class Configure(msgspec.Struct, tag="configure"):
@@ -96,6 +125,9 @@ ToWorker = (
     | EngineState
     | LedgerState
     | Cascades
+    | Turned
+    | Digests
+    | LaneShare
     | Answer
     | Committed
     | Drain
@@ -176,6 +208,14 @@ class Checked(msgspec.Struct, tag="checked"):
     cost_nanos: int
 
 
+class LaneHeld(msgspec.Struct, tag="lane_held"):
+    """What a worker still has of a provider's lane, after the share with that serial made it smaller."""
+
+    provider: str
+    held: int
+    serial: int
+
+
 class Load(msgspec.Struct, tag="load"):
     """Once a second: what the worker is doing now (gauges for metrics and status).
 
@@ -189,4 +229,4 @@ class Load(msgspec.Struct, tag="load"):
     checks_dropped: int = 0
 
 
-ToSupervisor = Ready | Records | Examples | Checked | Ask | Load
+ToSupervisor = Ready | Records | Examples | Checked | Ask | Load | Turned | Digests | LaneHeld

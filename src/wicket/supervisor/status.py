@@ -31,6 +31,7 @@ def status_document(house: RunningHouse) -> dict[str, Any]:
         "workers": [_worker(worker) for worker in house.crew.workers],
         "worker_restarts": house.crew.restarts,
         "engines": [_engine(engine) for engine in house.engines.current.values()],
+        **_health(house),
         "cascades": house.cascades.outline(),
         "config": _config(house.settings, pending_restart(house.opened_with, house.settings.config)),
         "ledger": _ledger(house.books),
@@ -60,6 +61,7 @@ def gauges(house: RunningHouse) -> Gauges:
             CascadeGauge(route, one.floor, one.watched.level)
             for route, one in house.cascades.standing.items()
         ],
+        **_health(house),
         checks=house.cascades.num_checks,
         checks_dropped=sum(worker.load.checks_dropped for worker in workers),
     )
@@ -73,6 +75,15 @@ def _examples(collector: Collector | None) -> dict[str, Any]:
         "examples_refused": left_out.pop("refused", 0),
         "examples_dropped": left_out,
         "examples": dict(collector.counters.written),
+    }
+
+
+def _health(house: RunningHouse) -> dict[str, Any]:
+    wards, now_us = house.wards, time.monotonic_ns() // 1_000
+    return {
+        "deployments": wards.board.deployments(now_us),
+        "credentials": wards.board.credentials(now_us),
+        "lanes": wards.lanes_now(),
     }
 
 

@@ -9,12 +9,14 @@ import threading
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from wicket.accounts.record import Record
 from wicket.telemetry.cascades import CascadeCounts, CascadeGauge, watch_families
 from wicket.telemetry.exposition import Labels, Sample, decimal, family, histogram
+from wicket.telemetry.health import credential_families, deployment_families
 from wicket.telemetry.label_names import LabelNames
 
 # microseconds; total times reach from a cached embedding to minutes of reasoning
@@ -45,6 +47,9 @@ class Gauges(msgspec.Struct, frozen=True):
     examples: Mapping[str, int] = {}  # by task
     examples_dropped: Mapping[str, int] = {}  # by reason
     examples_refused: int = 0
+    deployments: Sequence[Mapping[str, Any]] = ()  # as `wicket status` shows them
+    credentials: Sequence[Mapping[str, Any]] = ()
+    lanes: Sequence[Mapping[str, Any]] = ()
     cascades: Sequence[CascadeGauge] = ()
     checks: Mapping[tuple[str, str], int] = {}
     checks_dropped: int = 0
@@ -111,9 +116,11 @@ class Metrics:
                 *self._request_families(),
                 *self._series_families(),
                 *self._cascades.families(),
+                *deployment_families(gauges.deployments, self._deployments),
             ]
         watched = watch_families(gauges.cascades, gauges.checks, gauges.checks_dropped)
-        return "".join([*families, *_gauge_families(gauges), *watched])
+        spared = credential_families(gauges.credentials, gauges.lanes)
+        return "".join([*families, *_gauge_families(gauges), *spared, *watched])
 
     def _count(self, kind: _Kind, records: Sequence[Record]) -> None:
         api, model, deployment, outcome, status, is_stream = kind

@@ -262,6 +262,15 @@ def test_a_key_that_would_cross_a_network_in_clear_is_warned_about(url: str, is_
     assert parsed(f'[providers.mine]\nbase_url = "{url}"\n').warnings == ()
 
 
+@pytest.mark.parametrize(("places", "is_few"), [(0, False), (1, True), (2, False)])
+def test_fewer_places_than_workers_are_warned_about(places: int, is_few: bool) -> None:
+    table = f'[providers.mine]\nbase_url = "https://llm.example/v1"\nmax_concurrent = {places}\nqueue = 3\n'
+    config = parsed(f"[server]\nworkers = 2\n{table}probe_s = 2")
+    mine = config.providers["mine"]
+    assert (mine.max_concurrent, mine.queue, mine.probe_s) == (places, 3, 2.0)
+    assert [("fewer places" in warning) for warning in config.warnings] == ([True] if is_few else [])
+
+
 def test_a_deployment_of_a_provider_that_is_left_out_is_left_out_with_it() -> None:
     text = """
     [providers.groq]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,6 +69,11 @@ class OneRoute:
 
     def resolve(self, name: str, /) -> Route:
         return self.route
+
+    resolve_all = resolve
+
+    def providers_called(self, name: str, /) -> Sequence[str] | None:
+        return None
 
     def header_task(self, value: bytes, /) -> str:
         return ""

@@ -99,8 +99,13 @@ class Upstreams:
 class OneRoute:
     """Every name leads to the same deployment."""
 
-    def resolve(self, name: str) -> Route:
+    def resolve(self, name: str, /) -> Route:
         return Route(name=name, deployments=(DEPLOYMENT,))
+
+    resolve_all = resolve
+
+    def providers_called(self, name: str, /) -> tuple[str, ...] | None:
+        return None
 
 
 async def _nobody(scope: Any, receive: Any, send: Any) -> None:

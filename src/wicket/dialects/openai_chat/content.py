@@ -168,6 +168,8 @@ def write_content(parts: list[Part], dropped: list[str], *, has_cache_marks: boo
             else:
                 dropped.append(f"{part.path}.cache_control")
         written.append(piece)
+    if not written:
+        return ""
     if len(written) == 1 and written[0].keys() == {"type", "text"}:
         return written[0]["text"]
     return written
@@ -199,7 +201,7 @@ def _write_media(part: Media) -> dict[str, Any]:
             return {"type": "image_url", "image_url": {"url": where, **detail}}
         case "video":
             return {"type": "video_url", "video_url": {"url": where}}
-        case "document" if part.url:
+        case "document" if part.url and part.origin != ORIGIN:
             raise unsayable(part.path, "documents by URL are not taken there")
         case "document":
             return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": where}}

@@ -161,6 +161,10 @@ def _read_reasoning(read: _Read) -> None:
         is_on = None if kind_of is None else kind_of != "disabled"
         budget = node.whole("budget_tokens") or budget
         read.conversation.unread += node.left_paths()
+    is_included, form = root.flag("include_reasoning"), root.text("reasoning_format")  # Groq
+    if is_included is not None or form is not None:
+        name = name if effort is not None else "include_reasoning" if form is None else "reasoning_format"
+        is_shown = is_included is not False and form != "hidden"
     if effort == "default":  # Groq's word for nothing said
         effort = None
     if effort is not None and effort not in EFFORTS:
@@ -195,7 +199,7 @@ def _read_tools(read: _Read) -> None:
     root, tools = read.root, read.conversation.tools
     items = root.items("tools") or []
     for raw, node in zip(items, root.nodes("tools") or (), strict=True):
-        name = node.needed_text("type")
+        name = node.text("type") or "function"  # some clients leave it out
         cache = node.raw("cache_control")
         if name != "function":
             tools.append(Tool(kind=name, raw=raw, cache=cache, path=node.path))

@@ -12,14 +12,14 @@ from typing import Any
 from wicket.dialects.hub import Part, Thinking
 
 _ORIGINS = {
-    "anthropic-claude-v1": "anthropic",
+    "anthropic-claude-v1": "anthropic_messages",
     "google-gemini-v1": "gemini",
     "openai-responses-v1": "openai_responses",
     "azure-openai-responses-v1": "openai_responses",
     "aws-bedrock-v1": "bedrock_converse",
 }
 _FORMATS = {
-    "anthropic": "anthropic-claude-v1",
+    "anthropic_messages": "anthropic-claude-v1",
     "gemini": "google-gemini-v1",
     "openai_responses": "openai-responses-v1",
     "bedrock_converse": "aws-bedrock-v1",

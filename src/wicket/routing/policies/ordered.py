@@ -1,4 +1,4 @@
-"""As configured: the first that can answer, engines that are down last."""
+"""As configured."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from wicket.routing.plan import Facts
 
 
 def order(candidates: Sequence[Deployment], facts: Facts) -> Sequence[Deployment]:
-    """The configured order; a stable move of failed engines to the end."""
-    if not facts.unready:
-        return candidates
-    return sorted(candidates, key=lambda deployment: deployment.engine in facts.unready)
+    """The configured order."""
+    return candidates
+
+
+def reason(candidate: Deployment, facts: Facts) -> str:
+    """Nothing but its place."""
+    return "as configured"

@@ -107,8 +107,9 @@ PARTS: list[tuple[Any, list[Part]]] = [
         {"content": "a", "reasoning": "hm", "reasoning_details": [
             {"type": "reasoning.text", "text": "hm", "signature": "s", "format": "anthropic-claude-v1"},
             {"type": "reasoning.encrypted", "data": "d", "format": "anthropic-claude-v1"}]},
-        [Thinking(origin="anthropic", text="hm", signature="s"),
-         Thinking(origin="anthropic", is_redacted=True, signature="d"), Text(origin="openai_chat", text="a")],
+        [Thinking(origin="anthropic_messages", text="hm", signature="s"),
+         Thinking(origin="anthropic_messages", is_redacted=True, signature="d"),
+         Text(origin="openai_chat", text="a")],
     ),
     (
         {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
@@ -214,11 +215,11 @@ def test_what_is_not_read_is_named() -> None:
 
 def test_nothing_of_another_family_is_lost() -> None:
     raw = msgspec.Raw(b'{"type":"web_search"}')
-    cited = Text(origin="anthropic", text="a", annotations=msgspec.Raw(b'[{"cited":1}]'))
+    cited = Text(origin="anthropic_messages", text="a", annotations=msgspec.Raw(b'[{"cited":1}]'))
     ours = Text(origin="openai_chat", text="b", annotations=msgspec.Raw(b'[{"type":"url_citation"}]'))
-    parts: list[Part] = [Foreign(origin="anthropic", kind="search", raw=raw), cited, ours]
+    parts: list[Part] = [Foreign(origin="anthropic_messages", kind="search", raw=raw), cited, ours]
     made = Completion(
-        origin="anthropic", parts=parts, finish=Finish.PAUSED, raw_finish="pause_turn", stop="x"
+        origin="anthropic_messages", parts=parts, finish=Finish.PAUSED, raw_finish="pause_turn", stop="x"
     )
     written = json.loads(write_completion(made, ASKED, None))
     message = written["choices"][0]["message"]
@@ -411,13 +412,13 @@ def test_a_role_comes_first_and_names_once() -> None:
 
 def test_whole_parts_and_seals_of_other_families_arrive() -> None:
     chunks = written(
-        PartBegan(0, Thinking(origin="anthropic")),
+        PartBegan(0, Thinking(origin="anthropic_messages")),
         TextDelta(0, "hm"),
         SignatureDelta(0, "s"),
         PartEnded(0),
-        PartBegan(1, Thinking(origin="anthropic", is_redacted=True, signature="d")),
+        PartBegan(1, Thinking(origin="anthropic_messages", is_redacted=True, signature="d")),
         PartEnded(1),
-        PartBegan(2, Foreign(origin="anthropic", kind="x", raw=msgspec.Raw(b"{}"))),
+        PartBegan(2, Foreign(origin="anthropic_messages", kind="x", raw=msgspec.Raw(b"{}"))),
         PartEnded(2),
         PartBegan(3, Media(kind="image", media_type="image/png", data="AAAA")),
         PartEnded(3),

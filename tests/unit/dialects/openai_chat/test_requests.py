@@ -165,7 +165,7 @@ def test_thoughts_come_back_with_whose_seal_they_carry() -> None:
     message = {"role": "assistant", "content": "a", "reasoning_content": "hm", "reasoning_details": details}
     first, second, third, text = reads(messages=[USER, message]).turns[1].parts
     assert isinstance(first, Thinking) and isinstance(second, Thinking) and isinstance(third, Thinking)
-    assert (first.text, first.signature, first.origin) == ("hm", "s", "anthropic")
+    assert (first.text, first.signature, first.origin) == ("hm", "s", "anthropic_messages")
     assert (second.is_redacted, second.signature, second.origin) == (True, "d", "gemini")
     assert third.text == "in short" and isinstance(text, Text)
     only = reads(messages=[USER, {"role": "assistant", "content": "a", "reasoning": "hm"}]).turns[1].parts[0]
@@ -207,6 +207,8 @@ SETTINGS: list[tuple[dict[str, Any], Setting, Any]] = [
         Setting.REASONING,
         Reasoning(budget_tokens=9, is_shown=False),
     ),
+    ({"reasoning_format": "hidden"}, Setting.REASONING, Reasoning(is_shown=False)),
+    ({"include_reasoning": True}, Setting.REASONING, Reasoning(is_shown=True)),
     ({"thinking": {"type": "disabled"}}, Setting.REASONING, Reasoning(is_on=False)),
     (
         {"enable_thinking": True, "thinking_budget": 9},
@@ -326,7 +328,7 @@ def test_what_is_not_known_is_forwarded_or_named() -> None:
          "messages[0].content[0].input_audio.data"),
         ({"temperature": "hot"}, "temperature"), ({"top_k": 1.5}, "top_k"), ({"stop": [1]}, "stop[0]"),
         ({"stop": 1}, "stop"), ({"logit_bias": {"5": "a"}}, "logit_bias.5"), ({"tools": {}}, "tools"),
-        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"), ({"tools": [{}]}, "tools[0].function"),
         ({"tools": [{"type": "function", "function": {"name": "a", "parameters": "x"}}]},
          "tools[0].function.parameters"),
         ({"tool_choice": "maybe"}, "tool_choice"), ({"tool_choice": 5}, "tool_choice"),
@@ -449,11 +451,11 @@ def test_a_budget_is_an_effort_where_there_are_no_budgets(budget: int, effort: s
 
 def thoughtful() -> Conversation:
     parts: list[Part] = [
-        Thinking(origin="anthropic", path="messages[1].content[0]", text="hm", signature="s"),
-        Text(origin="anthropic", path="messages[1].content[1]", text="a"),
+        Thinking(origin="anthropic_messages", path="messages[1].content[0]", text="hm", signature="s"),
+        Text(origin="anthropic_messages", path="messages[1].content[1]", text="a"),
     ]
     turns = [Turn(role="user", parts=[Text(text="u")]), Turn(role="assistant", parts=parts)]
-    return Conversation(origin="anthropic", turns=turns)
+    return Conversation(origin="anthropic_messages", turns=turns)
 
 
 def test_thoughts_go_back_to_those_who_take_them() -> None:
@@ -471,7 +473,7 @@ def test_pictures_in_a_tools_result_follow_it() -> None:
     picture = Media(kind="image", media_type="image/png", data=PIXEL)
     result = ToolResult(id="c1", path="p", parts=(Text(text="see"), picture), is_error=True)
     turns = [Turn(role="tool", parts=[result])]
-    body, dropped = writes(Conversation(origin="anthropic", turns=turns))
+    body, dropped = writes(Conversation(origin="anthropic_messages", turns=turns))
     tool, user = body["messages"]
     assert tool == {"role": "tool", "tool_call_id": "c1", "content": "see"}
     assert user["role"] == "user" and user["content"][1]["image_url"]["url"].endswith(PIXEL)
@@ -483,14 +485,14 @@ def test_pictures_in_a_tools_result_follow_it() -> None:
     [
         Foreign(kind="search", path="here"),
         Media(kind="document", url="https://a.example/a.pdf", path="here"),
-        Media(kind="image", file_id="f", origin="anthropic", path="here"),
+        Media(kind="image", file_id="f", origin="anthropic_messages", path="here"),
         Media(kind="audio", url="https://a.example/a.wav", path="here"),
         Media(kind="hologram", data=PIXEL, path="here"),
     ],
 )
 def test_what_has_no_word_here_is_refused_by_name(said: Part) -> None:
     with pytest.raises(CallerFault) as caught:
-        writes(Conversation(origin="anthropic", turns=[Turn(role="user", parts=[said])]))
+        writes(Conversation(origin="anthropic_messages", turns=[Turn(role="user", parts=[said])]))
     assert caught.value.param == "here"
 
 
@@ -506,10 +508,19 @@ def test_settings_without_a_word_are_refused_or_told() -> None:
             writes(conversation, provider=provider)
         assert caught.value.param == "theirs"
     with pytest.raises(CallerFault):
-        writes(Conversation(origin="anthropic", turns=[], tools=[Tool(kind="bash", path="tools[0]")]))
+        writes(
+            Conversation(origin="anthropic_messages", turns=[], tools=[Tool(kind="bash", path="tools[0]")])
+        )
+
+
+def test_an_empty_message_stays_one() -> None:
+    body, _ = writes(reads(messages=[{"role": "user", "content": ""}]))
+    assert body["messages"] == [{"role": "user", "content": ""}]
 
 
 def test_a_function_that_takes_nothing_says_so() -> None:
-    conversation = Conversation(origin="anthropic", turns=[], tools=[Tool(name="now", path="tools[0]")])
+    conversation = Conversation(
+        origin="anthropic_messages", turns=[], tools=[Tool(name="now", path="tools[0]")]
+    )
     function = writes(conversation)[0]["tools"][0]["function"]
     assert function == {"name": "now", "parameters": {"type": "object", "properties": {}}}
