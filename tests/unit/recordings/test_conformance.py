@@ -25,6 +25,7 @@ OF_ONE_FAMILY = {
     "answer: prompt_filter_results",
     "answer: request_id",
     "answer: time_info",
+    "answer: trace",  # what a guardrail saw; nobody but a caller of Converse can ask for it
     "answer: usage_breakdown",
     "request: thinking.clear_thinking",
     "request: tools[].defer_loading",
