@@ -78,6 +78,7 @@ class Provider:
                 status, kind, data = left.pop(0) if len(left) > 1 else left[0]
                 self.send_response(status)
                 self.send_header("content-type", kind)
+                self.send_header("x-amzn-RequestId", "aws-0001")
                 self.send_header("transfer-encoding", "chunked")
                 self.end_headers()
                 for at in range(0, len(data), 61):
@@ -162,6 +163,7 @@ def test_a_signed_request_is_signed_for_what_is_sent(
     before = int(time.time())
     answer = gateway.chat(f"signed/{NOVA}", stream=streamed, max_tokens=50)
     assert answer.status == 200, answer.body
+    assert answer.headers["x-wicket-upstream-request-id"] == "aws-0001"
     ((path, headers, body),) = provider.seen
     moment = calendar.timegm(time.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ"))
     assert before - 1 <= moment <= time.time() + 1

@@ -60,6 +60,7 @@ from wicket.routing.deployment import Deployment
 from wicket.wire.fields import Fields
 
 _log = logging.getLogger("wicket.gateway")
+UPSTREAM_IDS = (b"x-request-id", b"request-id", b"x-amzn-requestid")  # whose is told; Anthropic's, AWS's
 
 
 class Reply(Protocol):
@@ -352,8 +353,10 @@ class Drive:
     def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
         lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.name_header)
         headers = attempt.headers
-        if b"x-request-id" in headers:
-            lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[b"x-request-id"]
+        for name in UPSTREAM_IDS:
+            if name in headers:
+                lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[name]
+                break
         if attempt.dropped:
             lines += dropped_line(attempt.dropped)
         elif b"x-wicket-dropped" in headers:
