@@ -21,12 +21,14 @@ OF_ONE_FAMILY = {
     "answer: choices[].message.extra_content",
     "answer: choices[].message.thought_signature",
     "answer: choices[].seed",
+    "answer: content_filters",
     "answer: context_management",
     "answer: prompt_filter_results",
     "answer: request_id",
     "answer: time_info",
     "answer: trace",  # what a guardrail saw; nobody but a caller of Converse can ask for it
     "answer: usage_breakdown",
+    "request: reasoning.context",
     "request: thinking.clear_thinking",
     "request: tools[].defer_loading",
 }
