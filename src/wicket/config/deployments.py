@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from wicket.accounts.price import FREE, Price
+from wicket.config.aws import SIGNED, aws_keys
 from wicket.config.schema import (
     Config,
     DeploymentTable,
@@ -66,6 +67,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         dialect=provider.dialect,
         origin=Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file),
         base_path=parts.path.rstrip("/"),
+        also=provider.also,
         query=provider.query,
         path_template=provider.path_template,
         rename=provider.rename,
@@ -77,7 +79,9 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
     )
     credentials = provider.credentials or ("",)
     per_credential = [
-        msgspec.structs.replace(bare, credential=index, headers=auth_headers(provider, secret))
+        msgspec.structs.replace(
+            bare, credential=index, headers=auth_headers(provider, secret), aws=aws_keys(provider, secret)
+        )
         for index, secret in enumerate(credentials)
     ]
 
@@ -98,7 +102,7 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
     headers = dict(provider.headers)
     if secret and provider.auth == "bearer":
         headers.setdefault("authorization", f"Bearer {secret}")
-    elif secret and provider.auth != "none":
+    elif secret and provider.auth not in ("none", SIGNED):
         headers.setdefault(provider.auth, secret)
     return tuple(headers.items())
 

@@ -28,11 +28,19 @@ _DATED = re.compile(r"[-@](?:20\d{2}-?\d{2}-?\d{2}|latest)$")
 _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
 
+class OtherWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A second dialect at a provider's host: its name and the path under which that is spoken."""
+
+    dialect: str
+    path: str
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One provider. `base_url` may hold {account}, {region} or {resource}, which the operator fills in.
 
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
+    `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
@@ -53,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = "bearer"
     auth_optional: bool = False
     dialect: str = "openai_chat"
+    also: OtherWay | None = None
     versioned_url: str = ""
     versioned_path: str = ""
     headers: dict[str, str] = {}
