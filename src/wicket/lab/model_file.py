@@ -86,4 +86,5 @@ def _built(contents: Contents, tensors: dict[str, Tensor]) -> Llama:
     model.layers = nn.ModuleList([model.layers[place] for place in contents.layers])
     for name, scheme in contents.packed.items():
         model.packed[name] = Packed(scheme, tensors[f"codes.{name}"], tensors[f"values.{name}"])
-    return model.eval()
+    model.eval()
+    return model

@@ -354,7 +354,8 @@ def _speed(model: Llama, batch: Batch) -> float:
             started_s = time.perf_counter()
             model(batch.ids)
             best = min(best, time.perf_counter() - started_s)
-    return batch.ids.numel() / best
+    speed: float = batch.ids.numel() / best
+    return speed
 
 
 def _course(report: Any) -> Stepped | None:
