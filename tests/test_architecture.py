@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "recordings": {"wire", "errors", "dialects", "upstream"},
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
     "engines": {"wire", "errors", "minis"},
-    "lab": {"engines", "minis", "suites", "pages", "wire", "errors"},
+    "lab": {"engines", "minis", "suites", "pages", "guardrails", "upstream", "wire", "errors"},
 }  # fmt: skip
 BUILDERS = {"server", "supervisor", "cli"}  # they build and inject everything, except:
 BUILDERS_NEVER = {"lab"}
