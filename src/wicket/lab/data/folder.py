@@ -27,7 +27,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         if folder.exists():
             shutil.rmtree(folder)
         draft.replace(folder)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise disk_fault(folder, error) from None
@@ -41,8 +41,8 @@ def disk_fault(path: Path, error: OSError) -> OperatorFault:
     )
 
 
-def _sync(folder: Path) -> None:
-    """A rename is on the disk only when its folder is."""
+def sync_folder(folder: Path) -> None:
+    """A new name is on the disk only when its folder is."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

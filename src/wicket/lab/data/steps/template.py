@@ -1,6 +1,6 @@
-"""New documents from templates with slots: `{city}` is drawn from a list, `{request}` and `{answer}` are a
-document's own.
+"""New documents from templates with slots.
 
+`{city}` is drawn from a list; `{request}` and `{answer}` are a document's own.
 Templates without `{request}` and `{answer}` make `number` documents of their own, each different; with them,
 each document gets `copies` in other words.
 """
