@@ -61,7 +61,7 @@ def _add_generate(verbs: Any) -> None:
         "generate",
         help="answers of a teacher to prompts",
         description="Ask a teacher every prompt, within a budget; the same command goes on where it ended.",
-        epilog=f"The key of a teacher at a URL is --api-key or {KEY}. Exit code 1: some prompts have no answer.",
+        epilog=f"The key for a URL is --api-key or {KEY}. Exit code 1: some prompts have no answer.",
     )
     add = parser.add_argument
     add("prompts", metavar="PROMPTS", help="JSONL of prompts or messages, or a text file with one a line")
@@ -76,7 +76,7 @@ def _add_generate(verbs: Any) -> None:
     add("--schema", metavar="FILE", help="JSON schema of every answer; what breaks it is asked again")
     add("--schema-unsent", action="store_true", help="check it only, where a teacher has no response_format")
     add("--top-logprobs", metavar="K", help="keep the log-probabilities of the K likeliest tokens")
-    add("--field", action="append", default=[], metavar="NAME=JSON", help="a further field of each request")
+    add("--field", action="append", default=[], metavar="NAME=JSON", help="of each request")
     add("--paraphrase", action="store_true", help="the requests of chat data in other words, answers kept")
     add("--keep-cut", action="store_true", help="keep answers that were cut at --max-tokens")
     add("--max-usd", metavar="USD", help='never spend more on the file; "none" (1)')

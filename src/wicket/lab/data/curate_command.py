@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -69,7 +69,7 @@ def overridden(steps: Sequence[Asked], overrides: Sequence[str]) -> tuple[Asked,
                 "bad_option", f"--set {word!r}: {name!r} is none of the steps; add it to --steps."
             )
         for place in places:
-            found[place] = Asked(name, {**found[place].options, option: _value(value)})
+            found[place] = Asked(name, {**found[place].options, option: _value(name, option, value)})
     return tuple(found)
 
 
@@ -126,11 +126,13 @@ def _steps(args: argparse.Namespace) -> tuple[Asked, ...]:
     return tuple(Asked(name.strip()) for name in chosen if name.strip())
 
 
-def _value(word: str) -> Any:
+def _value(name: str, option: str, word: str) -> Any:
+    """JSON, or bare words; several, parted by commas, where the option is a list."""
     try:
         return json.decode(word.encode())
     except json.DecodeError:
-        return word.split(",") if "," in word else word
+        fields = {field.name: field.type for field in msgspec.structs.fields(module(name).Options)}
+        return word.split(",") if get_origin(fields.get(option)) is tuple else word
 
 
 def _tell(report: StepReport, was_done: bool) -> None:

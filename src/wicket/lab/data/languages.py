@@ -22,6 +22,7 @@ _MAX_CHARACTERS = 20_000
 _LEAST_HITS = 3
 _LEAST_SHARE = 0.12  # of words that are function words of the language
 _LEAST_LEAD = 1.25  # times the hits of the next language
+_SIBLINGS = {"da", "no"}
 
 # Scripts that tell the language, by ranges of code points; those of several languages are told apart below.
 _SCRIPTS: Mapping[str, str] = {
@@ -42,7 +43,7 @@ _SCRIPTS: Mapping[str, str] = {
 _IN_SCRIPT = {code: re.compile(f"[{ranges}]") for code, ranges in _SCRIPTS.items()}
 _FOREIGN = re.compile("[" + "".join(_SCRIPTS.values()) + "]")
 _LATIN = re.compile(r"[A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
-_PERSIAN = re.compile(r"[پچژگ]")
+_PERSIAN = re.compile(r"[پچژگکی]")
 _UKRAINIAN = re.compile(r"[іїєґІЇЄҐ]")
 _WEIGHT = {"zh": 3, "ja": 2, "ko": 2}  # one sign says as much as several letters
 
@@ -67,10 +68,12 @@ def detect(text: str) -> str:
         return by_script
     found = [word.lower().replace("\u2019", "'") for word in _WORD.findall(text)]
     hits = Counter({code: sum(word in known for word in found) for code, known in _function_words().items()})
-    (first, most), (_, next_most) = hits.most_common(2)
-    if most < _LEAST_HITS or most < _LEAST_SHARE * len(found) or most < _LEAST_LEAD * next_most:
+    (first, most), (second, next_most), (_, third_most) = hits.most_common(3)
+    if most < _LEAST_HITS or most < _LEAST_SHARE * len(found):
         return ""
-    return first
+    if {first, second} == _SIBLINGS:  # they share nearly all their words: what they don't share decides
+        return first if most > next_most and most >= _LEAST_LEAD * third_most else ""
+    return first if most >= _LEAST_LEAD * next_most else ""
 
 
 def _by_script(text: str) -> str | None:

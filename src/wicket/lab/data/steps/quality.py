@@ -5,10 +5,12 @@
 - C4: Raffel et al. 2020, "Exploring the Limits of Transfer Learning", section 2.2: placeholder text.
 - ours: a text cut in the middle of its bytes leaves U+FFFD; control characters are no text.
 
-Both papers sift web pages; here answers may be one word. So a rule speaks only where there is enough to
-count: those of words from `min_words` on, those of lines from `min_lines` on. Gopher's least length of 50
-words and its stop words, and C4's sentences that end in a stop, would remove labels and code, and are left
-out.
+Both papers sift web pages; here an answer may be one word, and a good one a list. So a rule speaks only
+where there is enough to count: those of words from `min_words` on (Gopher keeps no shorter page), those of
+lines from `min_lines` on; marks of lists are no words; lists may be all bullets; and repetition may be
+`leniency` times Gopher's. With Gopher's own limits, from 30 words on, 24 of 175 answers that people wrote for
+Self-Instruct went; with these 2. Gopher's stop words and C4's sentences that end in a stop would remove labels
+and code, and are left out.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ REPEATED_GRAMS = {5: 0.15, 6: 0.14, 7: 0.13, 8: 0.12, 9: 0.11, 10: 0.10}
 _LETTER = re.compile(r"[^\W\d_]")
 _FENCE = re.compile(r"^(?:```|~~~).*?^(?:```|~~~)\s*$", re.M | re.S)
 _BULLETS = ("•", "‣", "▪", "◦", "-", "*", "\u2013")
+_MARK = re.compile(r"[-*•‣▪◦\u2013+>|#]+|\(?(?:\d{1,3}|[a-zA-Z])[.):]")  # of lists and tables
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 # Words of scripts without blanks are whole sentences: what is said of words does not hold there.
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
@@ -43,17 +46,17 @@ class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Limits as shares from 0 to 1, word lengths in characters. `of`: which text is judged."""
 
     of: Part = "answer"
-    min_words: int = 30
+    min_words: int = 50
     min_lines: int = 4
     min_mean_word: float = 3.0  # Gopher
     max_mean_word: float = 10.0  # Gopher
     max_symbols: Share = 0.10  # Gopher: "#" or "…" per word
     min_lettered: Share = 0.80  # Gopher: words with at least one letter
-    max_bullets: Share = 0.90  # Gopher: lines that begin with a bullet
+    max_bullets: Share = 1.0  # lines that begin with a bullet; Gopher: 0.9
     max_ellipses: Share = 0.30  # Gopher: lines that end with "…"
     max_same_lines: Share = 0.30  # Gopher: of lines; also of paragraphs
     max_same_characters: Share = 0.20  # Gopher: of characters, in repeated lines
-    repetition: bool = True  # Gopher: n-grams
+    leniency: float = 2.0  # times Gopher's limits on n-grams; 0 leaves them out
 
 
 def apply(shard: Shard, options: Options, evaluation: Shard = ()) -> Outcome:
@@ -77,9 +80,11 @@ def verdict(text: str, options: Options) -> str:
     if "lorem ipsum" in text.lower():  # C4
         return "placeholder"
     prose = _FENCE.sub("", text)
-    words = prose.split()
+    words = [word for word in prose.split() if not _MARK.fullmatch(word)]
     if len(words) >= options.min_words and not _UNSPACED.search(prose):
-        reason = _words(words, prose, options) or (_grams(words) if options.repetition else "")
+        reason = _words(words, prose, options) or (
+            _grams(words, options.leniency) if options.leniency else ""
+        )
         if reason:
             return reason
     lines = [line.strip() for line in prose.splitlines() if line.strip()]
@@ -116,16 +121,16 @@ def _lines(lines: Sequence[str], options: Options) -> str:
     return ""
 
 
-def _grams(words: Sequence[str]) -> str:
+def _grams(words: Sequence[str], leniency: float) -> str:
     lower = [word.lower() for word in words]
     total = sum(map(len, lower))
     for size, limit in TOP_GRAMS.items():
         grams = Counter(tuple(lower[at : at + size]) for at in range(len(lower) - size + 1))
         gram, number = max(grams.items(), key=lambda pair: (pair[1] * len("".join(pair[0])), pair[0]))
-        if number > 1 and number * len("".join(gram)) / total > limit:
+        if number > 1 and number * len("".join(gram)) / total > limit * leniency:
             return "repeats_a_phrase"
     for size, limit in REPEATED_GRAMS.items():
-        if _repeated(lower, size) / total > limit:
+        if _repeated(lower, size) / total > limit * leniency:
             return "repeats_itself"
     return ""
 
