@@ -86,7 +86,7 @@ def _with(manifest: Manifest, report: StepReport) -> Manifest:
 
 
 def _report(asked: Asked, key: str, num_before: int, outcome: Outcome) -> StepReport:
-    options: dict[str, Any] = msgspec.to_builtins(options_of(asked))
+    options: dict[str, Any] = json.decode(json.encode(options_of(asked)))  # as it is read again
     return StepReport(
         name=asked.name,
         version=module(asked.name).VERSION,

@@ -17,12 +17,12 @@ from importlib.resources import files
 from wicket.wire import json
 
 _WORD = re.compile(r"[^\W\d_]+(?:[\u2019'][^\W\d_]+)?")
-_URL = re.compile(r"https?://\S+|\S+@\S+|`[^`]*`|\{[A-Z]+_\d+\}")
+_URL = re.compile(r"https?://\S+|\S+@\S+|`[^`]*`|\[[A-Z_]+_\d+\]")
 _MAX_CHARACTERS = 20_000
 _LEAST_HITS = 3
 _LEAST_SHARE = 0.12  # of words that are function words of the language
 _LEAST_LEAD = 1.25  # times the hits of the next language
-_SIBLINGS = {"da", "no"}
+_SIBLINGS = {"da", "no", "sv"}
 
 # Scripts that tell the language, by ranges of code points; those of several languages are told apart below.
 _SCRIPTS: Mapping[str, str] = {
@@ -68,11 +68,11 @@ def detect(text: str) -> str:
         return by_script
     found = [word.lower().replace("\u2019", "'") for word in _WORD.findall(text)]
     hits = Counter({code: sum(word in known for word in found) for code, known in _function_words().items()})
-    (first, most), (second, next_most), (_, third_most) = hits.most_common(3)
+    (first, most), (second, next_most) = hits.most_common(2)
     if most < _LEAST_HITS or most < _LEAST_SHARE * len(found):
         return ""
-    if {first, second} == _SIBLINGS:  # they share nearly all their words: what they don't share decides
-        return first if most > next_most and most >= _LEAST_LEAD * third_most else ""
+    if first in _SIBLINGS and second in _SIBLINGS:  # what these don't share decides
+        return first if most > next_most else ""
     return first if most >= _LEAST_LEAD * next_most else ""
 
 

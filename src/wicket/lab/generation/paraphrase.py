@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from wicket.lab.data.document import Document, has_answer
@@ -10,9 +11,10 @@ from wicket.minis.form import text_of
 
 _ASKED = (
     "Rewrite the message between the lines in other words, as another person would have written it. Keep its "
-    "language, its meaning, every name, every number and placeholders such as {EMAIL_1}. Do not answer it. "
+    "language, its meaning, every name, every number and placeholders such as [EMAIL_1]. Do not answer it. "
     "Reply with the rewritten message only.\n---\n"
 )
+_PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+\]")  # as wicket.guardrails.pii writes them
 _MOST = 4.0  # times as long is an answer, or a remark about the task
 
 
@@ -33,8 +35,7 @@ def mistake(document: Document, reply: str) -> str:
         return "it is the same"
     if len(reply) > _MOST * len(before) + 80:
         return "it is far longer than the message"
-    lost = [word for word in before.split() if word.startswith("{") and word.rstrip(".,;:!?").endswith("}")]
-    missing = [word for word in lost if word.rstrip(".,;:!?") not in reply]
+    missing = [name for name in _PLACEHOLDER.findall(before) if name not in reply]
     return f"{missing[0]} is missing" if missing else ""
 
 

@@ -1,7 +1,7 @@
 """Copies of documents whose request is misspelled: a student that sees typing errors learns to bear them.
 
 Errors are those of hands: neighbours swapped, a character left out, doubled, or hit beside (on a QWERTY
-keyboard), a word left out. Placeholders such as {EMAIL_1} and code between backticks stay. What a document
+keyboard), a word left out. Placeholders such as [EMAIL_1] and code between backticks stay. What a document
 becomes depends on the seed and on itself alone, not on its place.
 """
 
@@ -23,7 +23,7 @@ SCOPE = "document"
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-_KEPT = re.compile(r"`[^`]*`|\{[A-Z]+_\d+\}|https?://\S+")
+_KEPT = re.compile(r"`[^`]*`|\[[A-Z_]+_\d+\]|https?://\S+")
 _BLANK = re.compile(r"(\s+)")
 
 

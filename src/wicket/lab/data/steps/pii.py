@@ -21,7 +21,7 @@ from wicket.wire import json
 VERSION = 1
 SCOPE = "document"
 
-_PLACEHOLDER = re.compile(rf"\{{({'|'.join(FINDERS)})_\d+\}}")
+_PLACEHOLDER = re.compile(rf"\[({'|'.join(FINDERS)})_\d+\]")
 
 
 class Options(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,8 +9,8 @@ Both papers sift web pages; here an answer may be one word, and a good one a lis
 where there is enough to count: those of words from `min_words` on (Gopher keeps no shorter page), those of
 lines from `min_lines` on; marks of lists are no words; lists may be all bullets; and repetition may be
 `leniency` times Gopher's. With Gopher's own limits, from 30 words on, 24 of 175 answers that people wrote for
-Self-Instruct went; with these 2. Gopher's stop words and C4's sentences that end in a stop would remove labels
-and code, and are left out.
+Self-Instruct went; with these 2. Gopher's stop words and C4's sentences that end in a stop would remove
+labels and code, and are left out.
 """
 
 from __future__ import annotations
