@@ -31,6 +31,7 @@ from wicket.wire import json
 KEY = "WICKET_TEACHER_KEY"
 NONE = "none"
 _MAX_LISTED = 20
+IDLE_S = 4.0  # most servers close later: a call on a connection that just closed may count as paid
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
 async def _ask(
     args: argparse.Namespace, settings: Settings, asked: Sequence[Errand], num_repeated: int
 ) -> Summary:
-    pool = KeepAlivePool()
+    pool = KeepAlivePool(idle_s=IDLE_S, max_idle=settings.concurrency)
     files = None
     progress = Progress("generating")
     try:

@@ -23,7 +23,7 @@ from wicket.errors import (
 )
 from wicket.lab.generation.plan import NANOS, Prices, Spending, cost
 from wicket.upstream.contract import Pool
-from wicket.upstream.fetch import Response, fetch
+from wicket.upstream.fetch import Response, fetch_once
 from wicket.upstream.proxies import proxy_for
 from wicket.upstream.request_head import complete, head
 from wicket.wire import json
@@ -85,7 +85,7 @@ class Teacher:
         """The answer. Raises `CallerFault` where no other call would go better, `ProviderRefusal` where
         this one never will, and any other `ProviderFault` where it may.
         """
-        response = await fetch(
+        response = await fetch_once(
             self._pool,
             self._origin,
             complete(self._head, json.encode(body)),

@@ -140,9 +140,9 @@ def test_other_languages_go_and_what_is_unknown_stays() -> None:
 
 
 GOOD = (
-    "The account can be closed at any branch, or online under settings. Before that, please move what is left "
-    "on it to another account, because a balance can't be paid out afterwards. We keep your statements for ten "
-    "years, as the law asks, and you may request copies of them in writing whenever you need some."
+    "The account can be closed at any branch, or online under settings. Before that, please move what is "
+    "left on it to another account, because a balance can't be paid out afterwards. We keep your statements "
+    "for ten years, as the law asks, and you may request copies of them in writing whenever you need some."
 )
 
 
