@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 from wicket.lab.data.document import Document, has_answer
-from wicket.lab.shingles import words
 from wicket.minis.form import text_of
 
 _ASKED = (
@@ -15,6 +14,7 @@ _ASKED = (
     "Reply with the rewritten message only.\n---\n"
 )
 _PLACEHOLDER = re.compile(r"\[[A-Z_]+_\d+\]")  # as wicket.guardrails.pii writes them
+_WORD = re.compile(r"\w+")
 _MOST = 4.0  # times as long is an answer, or a remark about the task
 
 
@@ -31,7 +31,7 @@ def mistake(document: Document, reply: str) -> str:
     place = _place(document)
     assert place is not None
     before = str(document.messages[place]["content"])
-    if words(before) == words(reply):
+    if _WORD.findall(before.casefold()) == _WORD.findall(reply.casefold()):
         return "it is the same"
     if len(reply) > _MOST * len(before) + 80:
         return "it is far longer than the message"

@@ -131,7 +131,7 @@ def cost(num_input: int, num_output: int, prices: Iterable[Prices] | None) -> in
         each = max(price.get("input", 0.0), price.get("cache_write", 0.0))
         usd = (num_input * each + num_output * price.get("output", 0.0)) / _PER_MILLION
         dearest = max(dearest, usd + price.get("request", 0.0))
-    return math.ceil(dearest * NANOS)
+    return math.ceil(round(dearest * NANOS, 3))  # floats miss whole numbers by a hair
 
 
 def wait_s(settings: Settings, num_failed: int, draw: float, retry_after_ms: int | None) -> float:
