@@ -20,6 +20,7 @@ positional arguments:
     serve      start the server
     chat       talk with a model
     ask        ask one question; reads standard input too
+    lab        make a small model of a large one, by a recipe
     mini       make a small model of a task, put it in place
     auto       learn from feedback which requests a local model should answer
     compare    ask several models the same cases: quality, cost, speed

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.errors import CallerFault
@@ -24,6 +24,7 @@ def test_temperature_goes_from_sizes_to_equal() -> None:
     assert (found["small"].drawn, found["small"].epochs, found["big"].drawn) == (1000, 1.0, 3000)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(SIZES, st.floats(0.5, 50.0), st.integers(0, 400), st.integers(0, 5))
 def test_an_order_is_complete_even_and_the_same(
     sizes: dict[str, int], heat: float, total: int, seed: int

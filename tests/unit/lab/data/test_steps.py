@@ -6,7 +6,7 @@ import string
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.lab.data.made import chat, numbered, origins
@@ -282,7 +282,7 @@ def test_templates_fill_slots_and_wrap_documents() -> None:
         run("template", [], templates=[free], slots=slots)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), max_size=8))
 def test_no_text_breaks_a_step(pairs: list[tuple[str, str]]) -> None:
     shard = [chat(request, answer, f"a:{n}") for n, (request, answer) in enumerate(pairs)]

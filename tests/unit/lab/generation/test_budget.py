@@ -4,14 +4,14 @@ import asyncio
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wicket.lab.generation.budget import Budget
 from wicket.lab.generation.plan import Spending
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(1, 50), max_size=40), st.integers(0, 300), st.integers(1, 8), st.integers(0, 99))
 def test_it_is_never_overrun(bounds: list[int], most: int, workers: int, seed: int) -> None:
     draw = random.Random(seed)

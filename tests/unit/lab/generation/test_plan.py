@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.lab.data.made import chat
@@ -22,7 +22,7 @@ def test_samples_times_prompts_each_once() -> None:
 
 def test_what_makes_another_request() -> None:
     def key(**more: Any) -> str:
-        return errands(ASKED[:1], Settings(model="m").__class__(**{"model": "m", **more}))[0][0].key
+        return errands(ASKED[:1], Settings(**{"model": "m", **more}))[0][0].key
 
     assert key() == key(max_tokens=9) == key(limit_field="max_completion_tokens") == key(concurrency=3)
     others = [
@@ -36,6 +36,7 @@ def test_what_makes_another_request() -> None:
     assert key_of({"b": 1, "a": 2}, 0) == key_of({"a": 2, "b": 1}, 0) != key_of({"a": 2, "b": 1}, 1)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(max_size=300), st.integers(1, 4000), st.floats(0, 100), st.floats(0, 100))
 def test_a_bound_is_one(text: str, limit: int, dear_in: float, dear_out: float) -> None:
     body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": limit}
@@ -50,12 +51,13 @@ def test_the_dearest_price_counts() -> None:
     assert cost(10, 10, [{"request": 0.5}]) == 500_000_000 and cost(10, 10, None) == 0
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 60), st.floats(0, 1), st.none() | st.integers(0, 10**9))
 def test_waits_grow_and_end(num_failed: int, draw: float, asked: int | None) -> None:
-    settings = Settings(model="m", wait_s=0.5, max_wait_s=30.0)
-    found = wait_s(settings, num_failed, draw, asked)
+    waits = Settings(model="m", wait_s=0.5, max_wait_s=30.0)
+    found = wait_s(waits, num_failed, draw, asked)
     assert 0.25 <= found <= 300.0 and (asked is None or found >= min(asked / 1000, 300.0))
-    assert wait_s(settings, 1, 1.0, None) == 0.5 and wait_s(settings, 3, 1.0, None) == 2.0
+    assert wait_s(waits, 1, 1.0, None) == 0.5 and wait_s(waits, 3, 1.0, None) == 2.0
 
 
 def test_paraphrases_are_judged() -> None:
