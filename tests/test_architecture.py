@@ -40,7 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "telemetry": {"errors", "accounts"},  # the record lives with the accounts
     "engines": {"wire", "errors", "minis"},
     "lab": {
-        "engines", "minis", "suites", "pages", "wire", "errors",
+        "engines", "minis", "suites", "pages",
+        "guardrails",
+        "upstream", "wire", "errors",
         "config.lines", "config.mistakes", "config.convert",  # so that recipes' mistakes are told alike
     },
 }  # fmt: skip

@@ -57,6 +57,11 @@ class Client:
         self._timeout_s = timeout_s
         self.request_id = ""  # that of the newest answer, a fault's too; one thread at a time
 
+    @property
+    def base_url(self) -> str:
+        """What an SDK is given as its base URL."""
+        return f"{self.url}{self._prefix}/v1"
+
     def twin(self) -> Client:
         """The same server and key, for another thread."""
         return Client(

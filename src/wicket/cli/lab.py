@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from wicket.cli import lab_data
 from wicket.cli.lab_process import require_lab, run_nicely
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import table
@@ -50,6 +51,7 @@ def add_parser(subparsers: Any) -> None:
     show.add_argument("run_name", metavar="RUN", help="its name, or its folder")
     add_json_option(show)
     show.set_defaults(run=run_show)
+    lab_data.add_verbs(verbs)
     compare = verbs.add_parser("compare", help="several runs beside each other")
     compare.add_argument("run_names", metavar="RUN", nargs="+")
     add_json_option(compare)

@@ -9,9 +9,12 @@ from importlib import import_module
 from wicket.errors import Fault
 
 COMMANDS = {
+    "curate": "wicket.lab.data.curate_command",
     "discover": "wicket.lab.discover_command",
+    "generate": "wicket.lab.generation.command",
     "mini": "wicket.lab.mini",
     "run": "wicket.lab.recipe_run",
+    "mix": "wicket.lab.data.mix_command",
 }
 
 

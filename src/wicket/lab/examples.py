@@ -117,7 +117,7 @@ def read(
     samples: list[Sample] = []
     broken: list[BrokenLine] = []
     num_lines = num_other = num_broken = 0
-    for number, data in _lines(file):
+    for number, data in numbered_lines(file):
         if data is not None and not data.strip():
             continue
         num_lines += 1
@@ -151,7 +151,7 @@ class _Unreadable(Exception):
     """What is wrong with a line."""
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     """Numbered lines; None in place of one that is too long."""
     number = 0
     while data := file.readline(MAX_LINE_BYTES + 1):

@@ -53,9 +53,12 @@ class Pairs(msgspec.Struct, frozen=True):
     similarity: NDArray[np.float64]
 
 
-def words(text: str) -> list[str]:
-    """The words of a text without case and punctuation; the whole text if it has none."""
-    found = _WORD.findall(text[:MAX_CHARACTERS].casefold())
+def words(text: str, limit: int | None = MAX_CHARACTERS) -> list[str]:
+    """The words of a text without case and punctuation; the whole text if it has none.
+
+    Only `limit` characters are looked at, None for all.
+    """
+    found = _WORD.findall(text[:limit].casefold())
     return found or [text.strip()]
 
 

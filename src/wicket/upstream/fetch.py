@@ -80,6 +80,21 @@ async def fetch(
         raise UpstreamTimeout("total_timeout", f"No whole answer came within {total_ms} ms.") from None
 
 
+async def fetch_once(
+    pool: Pool, origin: Origin, request: bytes, *, connect_ms: int, total_ms: int, max_bytes: int
+) -> Response:
+    """As `fetch`, but `request` goes out once at most: for whoever pays for each.
+
+    A stale connection is then a failure, "reset".
+    """
+    try:
+        async with asyncio.timeout(total_ms / 1000):
+            collector = _Collector(max_bytes)
+            return await _answer(pool.send(origin, request, collector, connect_ms=connect_ms), collector.done)
+    except TimeoutError:
+        raise UpstreamTimeout("total_timeout", f"No whole answer came within {total_ms} ms.") from None
+
+
 async def _answer(exchange: Exchange, done: asyncio.Future[Response]) -> Response:
     try:
         return await done

@@ -1,0 +1,1 @@
+"""Training data as pure steps over (manifest, shard): sources, curation, augmentation, mixtures."""
