@@ -53,6 +53,7 @@ class Attempt:
     splitter: Splitter | None = None
     translated: Translated | None = None
     is_kept = False  # whether a translated stream is put together for a look at it afterwards
+    keeps_frames = False  # whether the caller's frames are collected, or could be continued
     size = 0
     held_bytes = 0
     usage_frame = b""
@@ -98,6 +99,8 @@ class Attempt:
         self.stream_type = prepared.stream_type
         if prepared.crossing is not None:
             self.translated = Translated(prepared.crossing, call, is_kept=self.is_kept)
+        if call.collected is not None or call.route.continues:
+            self.keeps_frames = True
         self.report = report
         self.clock = clock
         self.started_us = clock()
@@ -207,7 +210,7 @@ class Attempt:
         if not self.out:
             return b""
         out = self.out
-        if self.call.collected is not None or self.call.route.continues:
+        if self.keeps_frames:
             self._keep(out)
         self.out = []
         self.held_bytes = 0

@@ -367,6 +367,11 @@ class Drive:
 
     def _last_frames(self, attempt: Attempt) -> bytes:
         """What the caller's dialect has behind an answer: usage with our cost in it, an end mark."""
+        voice = hearing(self.call.api.dialect)
+        if not self.call.wants_usage and attempt.translated is None:
+            mark: bytes | None = getattr(voice, "END_MARK", None)
+            if mark is not None:
+                return mark
         usage, cost_usd = attempt.bill()[0], self._cost_usd(attempt)
         counts = Counts(
             usage.input_tokens,
@@ -378,7 +383,7 @@ class Drive:
         if attempt.translated is not None:
             frames: bytes = attempt.translated.last_frames(counts if usage.is_estimated else None, cost_usd)
             return mark_continued(frames, attempt) if attempt.continued is not None else frames
-        write = getattr(hearing(self.call.api.dialect), "last_frames", None)
+        write = getattr(voice, "last_frames", None)
         if write is None:
             return b""
         ending = Ending(
