@@ -348,7 +348,7 @@ class Drive:
         return b"x-request-id: req_%016x\r\n" % self.call.id
 
     def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
-        lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.name_header)
+        lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.prepared.name_header)
         headers = attempt.headers
         if b"x-request-id" in headers:
             lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[b"x-request-id"]
@@ -358,12 +358,12 @@ class Drive:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
         if attempt.deployment.engine:
             lines += confidence_header(headers)
-        if with_cost and attempt.price is not None:
+        if with_cost and attempt.prepared.price is not None:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
         return lines
 
     def _cost_usd(self, attempt: Attempt) -> float | None:
-        return None if attempt.price is None else charge_of(self.call, attempt) / 1e9
+        return None if attempt.prepared.price is None else charge_of(self.call, attempt) / 1e9
 
     def _last_frames(self, attempt: Attempt) -> bytes:
         """What the caller's dialect has behind an answer: usage with our cost in it, an end mark."""
