@@ -368,7 +368,7 @@ class Drive:
     def _last_frames(self, attempt: Attempt) -> bytes:
         """What the caller's dialect has behind an answer: usage with our cost in it, an end mark."""
         voice = hearing(self.call.api.dialect)
-        if not self.call.wants_usage and attempt.translated is None:
+        if not (self.call.wants_usage or attempt.is_marked or attempt.translated is not None):
             mark: bytes | None = getattr(voice, "END_MARK", None)
             if mark is not None:
                 return mark
