@@ -78,6 +78,14 @@ commit = "whole"
 deployments = ["claude/c", "two/o"]
 [models.google]
 deployments = ["google/g", "two/o"]
+[providers.narrow]
+base_url = "{url}"
+auth = "none"
+max_concurrent = 1
+prices.n = {{ input = 1.0, output = 2.0 }}
+[models.queued]
+deployments = ["one/queued", "narrow/n"]
+hedge = {{ after_s = 0.2, max_share = 1.0 }}
 [models.cheap]
 deployments = ["one/cheap"]
 hedge = {{ after_s = 0.2, max_share = 1.0 }}
@@ -162,6 +170,18 @@ def test_hedging_and_markup_across_models(gateway: Gateway, provider: Provider) 
     assert tries(record) == [("one/cheap", "hedge_lost", ""), ("two/o", "ok", "hedge")]
     assert record["charge_usd"] == pytest.approx(2 * record["attempts"][1]["cost_usd"])
     assert record["charge_usd"] > 0
+
+
+def test_a_hedge_that_never_left_the_queue_costs_nothing(gateway: Gateway, provider: Provider) -> None:
+    held = json.dumps({"model": "narrow/held", "messages": ASKED}).encode()
+    provider.script(rule("held", silent=True), rule("queued", first_token_ms=900), text=TEXT)
+    with gateway.dial() as holder:
+        holder.sendall(gateway.head(held, f"content-length: {len(held)}"))
+        provider.until(lambda log: len(log) == 1)
+        answer, record = ask(gateway, "queued")
+    assert answer.text == TEXT and names(provider.log) == ["held", "queued"]
+    assert tries(record) == [("one/queued", "ok", ""), ("narrow/n", "hedge_lost", "hedge")]
+    assert record["attempts"][1]["cost_usd"] == record["cost_usd"] == 0
 
 
 # Continuation through the hub

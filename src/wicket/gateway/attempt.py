@@ -24,6 +24,7 @@ from wicket.gateway import observe
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of
+from wicket.gateway.walk_end import HEDGE_LOST
 from wicket.wire import json
 from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
@@ -259,7 +260,8 @@ class Attempt:
                 counts.reasoning_tokens,
             )
         is_whole = self.reason == "" and self.fault is None and self.done
-        if not (self.spoke or is_whole or self.reason == "hedge_lost"):  # who lost a race was at work
+        was_at_work = self.reason == HEDGE_LOST and self.exchange is not None  # and not still in a queue
+        if not (self.spoke or is_whole or was_at_work):
             return NO_USAGE
         name = self.deployment.id
         output = self.num_frames if self.splitter else self.prepared.rates.outputs.estimate(name, self.size)
