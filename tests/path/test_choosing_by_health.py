@@ -1,6 +1,7 @@
 """Policies that look at how deployments have been doing, over a real server: what traffic taught decides."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -200,3 +201,39 @@ def test_what_a_caller_says_of_routing_is_kept_or_refused_by_name(
     assert 400 <= answer.status < 500, answer.body
     assert (answer.error["param"] or "") == param, answer.error
     assert provider.log == []
+
+
+def test_the_readmes_configuration_works_as_pasted(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    [text] = [block for block in re.findall(r"```toml\n(.*?)```", readme, re.DOTALL) if "hedge" in block]
+    environ = {name: f"{name}-0123456789" for name in ("OPENAI_KEY_A", "OPENAI_KEY_B", "ANTHROPIC_API_KEY")}
+    gateway = Gateway(tmp_path, text, WICKET_PORT="0", **environ)
+    try:
+        told = plan_of(gateway.wait_ready(), "assistant", stream=True)
+        assert [(one["deployment"], one["credential"]) for one in told["candidates"]] == [
+            ("openai/gpt-4o-mini", 0),
+            ("openai/gpt-4o-mini", 1),
+            ("anthropic/claude-haiku-4-5", 0),
+        ]
+        assert told["candidates"][2]["features"]["prefill"] is True, "it can continue an answer"
+        assert told["continue"] is True and told["hedge"]["max_share"] == 0.05
+        [lane] = gateway.admin("GET", "/admin/v1/status")["lanes"]
+        assert (lane["provider"], lane["max_concurrent"]) == ("openai", 64)
+    finally:
+        gateway.close()
+
+
+def plan_of(gateway: Gateway, model: str, **fields: Any) -> dict[str, Any]:
+    found: dict[str, Any] = gateway.chat(model, wicket={"explain": True}, **fields).json
+    return found
+
+
+@pytest.mark.parametrize("region", ["eu", ["us", "eu"], "EU-Central"])
+def test_a_caller_may_say_where(open_gateway: Open, provider: Provider, region: Any) -> None:
+    gateway = open_gateway(config().replace('auth = "none"', 'auth = "none"\nregion = "eu-central-1"', 1))
+    provider.script()
+    for model in ("quickest", "idle", "cheapest"):
+        assert who(gateway, model, provider={"region": region}).startswith("one/")
+    refused = gateway.chat("quickest", provider={"region": "mars"})
+    assert (refused.status, refused.error["code"]) == (400, "no_deployment_left")
+    assert refused.error["param"] == "provider.region"
