@@ -1,6 +1,7 @@
 """Where plans, health and the walk meet, over a real server: what one of them alone can't show."""
 
 import json
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tests.faults.scenarios import TEXT
 from tests.faults.wall import ASKED
 from tests.path.house import Answer, Gateway, Provider, names, rule, sse
+from tests.path.served import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -342,6 +344,16 @@ PROHIBITED = {
 }
 
 
+@pytest.mark.parametrize("error", ["bad_request", "content_policy"])
+def test_what_a_hedge_is_refused_does_not_spoil_a_late_answer(
+    gateway: Gateway, provider: Provider, error: str
+) -> None:
+    provider.script(rule("cheap", first_token_ms=1_200), rule("o", error=error), text=TEXT)
+    answer, record = ask(gateway, "cheap", models=["dear"])
+    assert answer.text == TEXT and names(provider.log) == ["cheap", "o"]
+    assert [one["kind"] for one in record["attempts"]] == ["", "hedge"] and record["outcome"] == "ok"
+
+
 @pytest.mark.parametrize(
     ("model", "asked", "status", "body"),
     [("claude", "c", 400, BLOCKED), ("claude", "c", 200, REFUSED), ("google", "g", 200, PROHIBITED)],
@@ -362,3 +374,25 @@ def test_other_families_refusals_are_not_routed_around(
     else:
         assert answer.error["code"] in ("content_filter", "content_policy_violation"), answer.body
     assert len(record["attempts"]) == 1
+
+
+# What is left of all that
+
+
+def test_nothing_runs_or_waits_afterwards(gateway: Gateway) -> None:
+    """Races, continuations, queues and refusals are over, say status and metrics; nobody is spared for them."""
+
+    def is_quiet() -> bool:
+        status = gateway.admin("GET", "/admin/v1/status")
+        [lane] = status["lanes"]
+        running = [one["deployment"] for one in status["deployments"] if one["running"]]
+        return not running and not lane["running"] and not lane["waiting"]
+
+    eventually(is_quiet)
+    text = gateway.request("GET", "/metrics", key=None).body.decode()
+    running = re.findall(r"^wicket_deployment_running\{.*\} (\S+)$", text, re.MULTILINE)
+    assert len(running) >= 8 and set(running) == {"0"}
+    assert 'wicket_lane_running{provider="narrow"} 0' in text
+    found = {one["deployment"]: one for one in gateway.admin("GET", "/admin/v1/status")["deployments"]}
+    for calm in ("one/learn", "one/cheap", "one/queued", "one/refusing", "narrow/n", "claude/c"):
+        assert found.get(calm, {"state": "closed"})["state"] == "closed", calm

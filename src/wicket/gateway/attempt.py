@@ -96,7 +96,7 @@ class Attempt:
         self.deployment = prepared.deployment
         if prepared.crossing is not None:
             self.translated = Translated(prepared.crossing, call, is_kept=self.is_kept)
-        if call.collected is not None or call.route.continues:
+        if call.is_streamed and (call.collected is not None or call.route.continues):
             self.keeps_frames = True
         self.report = report
         self.clock = clock

@@ -244,10 +244,10 @@ class Drive:
     def _body(self, prepared: Prepared, fields: Fields) -> Body:
         """What this deployment gets. Raises `CallerFault` for what it can't be told."""
         call, deployment = self.call, prepared.deployment
-        if prepared.gap:
-            raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
         crossing = prepared.crossing
         if crossing is None:
+            if prepared.gap:
+                raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
             return prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
         conversation = self.conversation
         if conversation is None or fields is not call.fields:

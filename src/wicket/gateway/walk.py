@@ -55,6 +55,7 @@ from wicket.gateway.walk_state import State, Try, Walk
 from wicket.gateway.walk_time import tick
 
 FIRST = (Send(0, 0),)
+WHOLE = (Commit(0), Finish(0))
 FORWARD = tuple((Forward(number),) for number in range(8))
 
 
@@ -119,6 +120,8 @@ def _ended(walk: Walk, event: Ended) -> Sequence[Action]:
         return ()
     attempt.live = False
     walk.chosen = event.attempt
+    if len(walk.tries) == 1:
+        return (*WHOLE, settle(walk, "ok"))
     losers = cancel_others(walk, event.attempt, HEDGE_LOST)
     return (*losers, Commit(event.attempt), Finish(event.attempt), settle(walk, "ok"))
 
