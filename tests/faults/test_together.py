@@ -380,7 +380,7 @@ def test_other_families_refusals_are_not_routed_around(
 
 
 def test_nothing_runs_or_waits_afterwards(gateway: Gateway) -> None:
-    """Races, continuations, queues and refusals are over, say status and metrics; nobody is spared for them."""
+    """Races, continuations, queues and refusals are over, and nobody is spared for them."""
 
     def is_quiet() -> bool:
         status = gateway.admin("GET", "/admin/v1/status")

@@ -147,8 +147,8 @@ def _back_off(walk: Walk) -> int:
 def _more_telling(old: Fault | None, new: Fault) -> Fault:
     """What the caller is told when nothing worked: the newest fault.
 
-    But a refusal that a hedge met and a context error outlive later faults, and a refused prefill, or a deployment
-    that can't even be told the request, does not hide why it was its turn.
+    But a refusal that a hedge met and a context error outlive later faults, and a refused prefill, or a
+    deployment that can't even be told the request, does not hide why it was its turn.
     """
     if old is None or not new.elsewhere:
         return new
