@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -12,6 +12,9 @@ from wicket.config.check import known_dialects, url_fault
 from wicket.config.load import load, parse
 from wicket.config.snapshot import compile_snapshot
 from wicket.dialects.contract import module
+from wicket.dialects.openai_chat import CHAT, EMBEDDINGS
+from wicket.dialects.translation import spoken
+from wicket.gateway.request import Rates, RequestHeads
 from wicket.providers import catalogue
 
 ROWS = catalogue.rows()
@@ -85,10 +88,35 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         assert headers[header] == value
     else:
         assert row.auth_optional and headers == {}
-    chat = next(api for api in module(row.dialect).APIS if api.name == "chat.completions")
-    target = module(row.dialect).target(deployment, chat, streamed=False)
+    side = spoken(row.dialect)
+    assert side is not None
+    target = module(row.dialect).target(deployment, side.CONVERSATION, streamed=False)
     path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
-    assert target == path + "/chat/completions"
+    assert target == path + side.CONVERSATION.path.replace("{model}", quote("some/model:v1", safe=""))
+
+
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.also is not None])
+def test_what_a_row_s_dialect_lacks_goes_to_its_other_one(name: str) -> None:
+    row = ROWS[name]
+    assert row.also is not None and row.also.path[0] == "/" and row.also.dialect != row.dialect
+    environ = dict.fromkeys(row.env[:1], "a-credential")
+    for base, prefix in (
+        ("", ""),
+        ("https://proxy.example/at/home" + urlsplit(row.base_url).path, "/at/home"),
+    ):
+        text = f"[providers.{name}]\n{FILLERS}" + (f'base_url = "{base}"\n' if base else "")
+        config = parse(text, environ, source="wicket.toml", base=Path("/"))
+        (deployment,) = (
+            compile_snapshot(config, version=1, engine_sockets={}).resolve(f"{name}/m").deployments
+        )
+        embed = RequestHeads(Rates()).find(deployment, EMBEDDINGS, False)
+        assert embed.gap == "" and embed.target == f"{prefix}{row.also.path}/embeddings"
+        chat = RequestHeads(Rates()).find(deployment, CHAT, False)
+        assert chat.crossing is not None and chat.dialect is module(row.dialect)
+    text = f'[providers.{name}]\n{FILLERS}dialect = "{row.also.dialect}"\n'
+    config = parse(text, environ, source="wicket.toml", base=Path("/"))
+    (deployment,) = compile_snapshot(config, version=1, engine_sockets={}).resolve(f"{name}/m").deployments
+    assert deployment.base_path == row.also.path and deployment.also is None
 
 
 def test_no_two_rows_read_the_same_list_of_a_source() -> None:

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from wicket.accounts.price import FREE, Price
+from wicket.config.aws import SIGNED, aws_keys
 from wicket.config.schema import (
     Config,
     DeploymentTable,
@@ -24,6 +25,7 @@ from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
 NANOS_PER_USD = 1_000_000_000
+CHAT, RESPONSES = "openai_chat", "openai_responses"
 
 Prices = tuple[int, int, int | None, int | None, int]
 Template = Callable[[str], tuple[Deployment, ...]]
@@ -65,6 +67,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         dialect=provider.dialect,
         origin=Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file),
         base_path=parts.path.rstrip("/"),
+        also=provider.also,
         query=provider.query,
         path_template=provider.path_template,
         rename=provider.rename,
@@ -76,7 +79,9 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
     )
     credentials = provider.credentials or ("",)
     per_credential = [
-        msgspec.structs.replace(bare, credential=index, headers=auth_headers(provider, secret))
+        msgspec.structs.replace(
+            bare, credential=index, headers=auth_headers(provider, secret), aws=aws_keys(provider, secret)
+        )
         for index, secret in enumerate(credentials)
     ]
 
@@ -97,7 +102,7 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
     headers = dict(provider.headers)
     if secret and provider.auth == "bearer":
         headers.setdefault("authorization", f"Bearer {secret}")
-    elif secret and provider.auth != "none":
+    elif secret and provider.auth not in ("none", SIGNED):
         headers.setdefault(provider.auth, secret)
     return tuple(headers.items())
 
@@ -176,6 +181,11 @@ def _features(known: Mapping[Any, bool]) -> dict[str, object]:
     }
 
 
+def _has_responses(row: str) -> bool:
+    known = catalogue.row_of(row)
+    return known is not None and known.has_responses
+
+
 def _facts(provider: Provider, model: str) -> dict[str, object]:
     fact = catalogue.fact_of(provider.row, model) if provider.row else None
     facts: dict[str, object] = {}
@@ -186,6 +196,8 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
             **_features(fact.features),
             "warning": fact.warning(catalogue.today()),
         }
+        if fact.needs_responses and provider.dialect == CHAT and _has_responses(provider.row):
+            facts["dialect"] = RESPONSES
     own = provider.prices.get(model)
     if own is not None:
         facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}

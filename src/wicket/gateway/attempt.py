@@ -300,24 +300,25 @@ class Attempt:
             facts = read(data)
             if facts.fault is not None:
                 raise facts.fault
+            if facts.model:
+                self.model = facts.model
+            if facts.counts is not None:
+                self._note_counts(facts.counts)
+            if facts.finished:
+                finished = self._count_finish()
+            if facts.is_usage:
+                self.usage_frame = data
             if facts.is_done:
                 self.done = True
                 if facts.goes_out:
                     self.is_marked = True
                     self.out.append(frame)
                 break
-            if facts.model:
-                self.model = facts.model
-            if facts.counts is not None:
-                self._note_counts(facts.counts)
-                if facts.is_usage:
-                    self.usage_frame = data
-                    continue
+            if facts.is_usage:
+                continue
             if facts.spoke:
                 spoke = True
                 self.num_frames += 1
-            if facts.finished:
-                finished = self._count_finish()
             self.out.append(frame)
             self.held_bytes += len(frame)
         if self.held_bytes > MAX_HELD_BYTES:

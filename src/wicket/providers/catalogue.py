@@ -28,14 +28,23 @@ _DATED = re.compile(r"[-@](?:20\d{2}-?\d{2}-?\d{2}|latest)$")
 _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
 
+class OtherWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A second dialect at a provider's host: its name and the path under which that is spoken."""
+
+    dialect: str
+    path: str
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One provider. `base_url` may hold {account}, {region} or {resource}, which the operator fills in.
 
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
+    `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
+    with `has_responses` models of OpenAI's Responses API alone are asked by that, at the same address;
     `facts_from` names the row whose facts hold where there are none of its own. `probe` is the path that
     `wicket providers check` gets, "" where none is free of charge. `region` is where requests are processed;
     `data_collection` is "deny" where the provider's terms for its API say that requests are not used to train
@@ -52,6 +61,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = "bearer"
     auth_optional: bool = False
     dialect: str = "openai_chat"
+    also: OtherWay | None = None
     versioned_url: str = ""
     versioned_path: str = ""
     headers: dict[str, str] = {}
@@ -63,6 +73,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     is_aggregator: bool = False  # passes on other providers' models
     is_router: bool = False  # routes by suffixes of a model's name itself, so these are left to it
     lists_models: bool = True
+    has_responses: bool = False
     facts_from: str = ""
     probe: str = "/models"
     region: str = ""
@@ -241,7 +252,9 @@ def known_models(row: str) -> tuple[str, ...]:
     known = row_of(row)
     if known is None or not known.lists_models:
         return ()
-    return tuple(fact.model for fact in _in_use.of(row) if fact.is_offered(today()))
+    return tuple(
+        fact.model for fact in _in_use.of(row) if fact.is_offered(today(), with_responses=known.has_responses)
+    )
 
 
 def providers_of(model: str) -> tuple[str, ...]:

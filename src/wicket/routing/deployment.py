@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import msgspec
 
+from wicket.wire.aws_keys import AwsKeys
 from wicket.wire.origin import Origin
 
 # What a request may need of a model; a provider's facts use the same names.
 FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
+
+
+class Also(msgspec.Struct, frozen=True):
+    """A second dialect that the same host speaks, under `path`: for the APIs that the first one lacks."""
+
+    dialect: str
+    path: str  # takes the place of the base path; no trailing slash
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,8 +33,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     base_path: str = "/v1"
     query: str = ""  # e.g. "api-version=2024-10-21"
     path_template: str = ""  # e.g. "/deployments/{model}" (Azure); appended to base_path
+    also: Also | None = None
     headers: tuple[tuple[str, str], ...] = ()
     credential: int = 0  # which of the provider's credentials
+    aws: AwsKeys | None = None  # what each request is signed with
     rename: dict[str, str] = {}  # request fields this provider spells differently
     remove: tuple[str, ...] = ()  # harmless request fields this provider rejects: dropped and reported
     usage_in_stream: str = "ask"  # "ask": send stream_options.include_usage; "always"; "never"
