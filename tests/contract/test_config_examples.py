@@ -18,7 +18,9 @@ from wicket.providers import catalogue
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "configuration.md").read_text()
 PROVIDERS = (ROOT / "docs" / "providers.md").read_text()
-EXAMPLES = re.findall(r"^```toml\n(.*?)^```", GUIDE + PROVIDERS, re.DOTALL | re.MULTILINE)
+OTHERS = [ROOT / "README.md", *((ROOT / "docs" / f"{name}.md") for name in ("plans", "failover", "routing"))]
+PAPERS = GUIDE + PROVIDERS + "".join(paper.read_text() for paper in OTHERS)
+EXAMPLES = re.findall(r"^```toml\n(.*?)^```", PAPERS, re.DOTALL | re.MULTILINE)
 
 
 def _environ(text: str) -> dict[str, str]:

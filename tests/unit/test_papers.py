@@ -110,8 +110,9 @@ def test_no_paths_of_somebodys_machine(paper: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "docs/guide.md"])
 def test_configurations_load(name: str) -> None:
     blocks = re.findall(r"```toml\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
-    environ = {"OPENAI_API_KEY": "a-credential", "MINE_KEY": "a-credential"}
     for block in blocks:
+        named = ["OPENAI_API_KEY", "ANTHROPIC_API_KEY", *re.findall(r"env:(\w+)", block)]
+        environ = dict.fromkeys(named, "a-credential")
         assert parse(block, environ, source="wicket.toml", base=ROOT).warnings == ()
     assert blocks
 

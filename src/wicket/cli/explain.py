@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wicket.cli.discovery import add_server_options, find_server
 from wicket.cli.output import add_json_option, show_json
-from wicket.cli.terminal import plain, table
+from wicket.cli.terminal import milliseconds, plain, table
 from wicket.errors import CallerFault
 from wicket.routing.estimate import dollars
 
@@ -113,6 +113,10 @@ def outlined(plan: Mapping[str, Any]) -> str:
         f"policy   {plan['policy']}, commit {plan['commit']}",
         f"limits   {times}",
     ]
+    if plan["hedge"]:
+        lines.append(f"hedge    {_hedge(plan['hedge'])}")
+    if plan["continue"]:
+        lines.append("continue where the next deployment supports it")
     if plan["needs"]["features"]:
         lines.append(f"needs    {', '.join(plan['needs']['features'])}")
     if plan["dropped"]:
@@ -124,10 +128,42 @@ def outlined(plan: Mapping[str, Any]) -> str:
         text += "\n\n" + table(["", "DEPLOYMENT", "KEY", "ABOUT USD", "CONTEXT", "FEATURES", "WHY"], rows)
     else:
         text += "\n\nNobody is left to answer it."
+    if any(one["health"] for one in plan["candidates"]):
+        text += "\n\n" + _health_table(plan["candidates"])
     gone = [[one["deployment"], str(one["credential"]), one["reason"]] for one in plan["filtered"]]
     if gone:
         text += "\n\n" + table(["NOT ASKED", "KEY", "WHY"], gone)
     return text
+
+
+def _hedge(hedge: Mapping[str, Any]) -> str:
+    when = f"{hedge['after_s']:g} s"
+    if hedge["after_s"] is None:
+        when = f"{hedge['after']:.4g} of its first tokens"
+    return f"when the first is later than {when}, {hedge['max_share']:.2%} of the requests at most"
+
+
+def _health_table(candidates: Sequence[Mapping[str, Any]]) -> str:
+    """What is known of each now."""
+    rows = []
+    for one in candidates:
+        state = one["health"]
+        rest_s = state["reopens_in_ms"] / 1_000
+        speed = state["tokens_per_s"]
+        rows.append(
+            [
+                one["deployment"],
+                str(one["credential"]),
+                f"cools {rest_s:.1f} s" if state["is_cooling"] else "well" if state["has_room"] else "full",
+                str(state["running"]),
+                milliseconds(state["first_token_ms"]),
+                milliseconds(state["late_ms"]),
+                "-" if speed is None else f"{speed:.0f}",
+                f"{state['headroom']:.0%}",
+            ]
+        )
+    heads = ["NOW", "KEY", "STATE", "RUNNING", "FIRST TOKEN", "LATE AFTER", "TOKENS/S", "HEADROOM"]
+    return table(heads, rows)
 
 
 def _row(one: Mapping[str, Any]) -> list[str]:

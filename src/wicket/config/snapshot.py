@@ -135,10 +135,10 @@ class Snapshot:
         return Route(name=name, deployments=template(model))
 
     def _with_suffix(self, name: str) -> Route | None:
-        """The route of `name` without its ":floor" or ":nitro", by that policy; None if it has none."""
+        """The route of `name` without its ":floor" or ":nitro", by that policy; None unless it has one."""
         stem, colon, suffix = name.rpartition(":")
         chosen = SUFFIXES.get(colon + suffix)
-        if chosen is None or not stem or self._is_routers_own(stem):
+        if chosen is None or not stem or stem.endswith(tuple(SUFFIXES)) or self._is_routers_own(stem):
             return None
         route = self.resolve_all(stem)
         if route.task or route.floor:

@@ -106,9 +106,10 @@ class Spoken(Protocol):
 class Heard(Protocol):
     """A dialect as a caller speaks it.
 
-    Three more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
+    Four more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
     on to a provider of the same dialect; `wants_usage(fields) -> bool`, where usage in a stream must be asked
-    for; `last_frames(asked, ending) -> bytes`, what stands behind a stream that passed as it came.
+    for, and `END_MARK`, all that stands behind a stream whose caller did not; `last_frames(asked, ending) ->
+    bytes`, what stands behind any other stream that passed as it came.
     """
 
     CONVERSATION: Api

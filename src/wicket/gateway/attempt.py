@@ -24,6 +24,7 @@ from wicket.gateway import observe
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of
+from wicket.gateway.walk_end import HEDGE_LOST
 from wicket.wire import json
 from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
@@ -53,6 +54,7 @@ class Attempt:
     splitter: Splitter | None = None
     translated: Translated | None = None
     is_kept = False  # whether a translated stream is put together for a look at it afterwards
+    keeps_frames = False  # whether the caller's frames are collected, or could be continued
     size = 0
     held_bytes = 0
     usage_frame = b""
@@ -90,14 +92,12 @@ class Attempt:
     ) -> None:
         self.number = number
         self.call = call
+        self.prepared = prepared
         self.deployment = prepared.deployment
-        self.dialect = prepared.dialect
-        self.price = prepared.price
-        self.rates = prepared.rates
-        self.name_header = prepared.name_header
-        self.stream_type = prepared.stream_type
         if prepared.crossing is not None:
             self.translated = Translated(prepared.crossing, call, is_kept=self.is_kept)
+        if call.is_streamed and (call.collected is not None or call.route.continues):
+            self.keeps_frames = True
         self.report = report
         self.clock = clock
         self.started_us = clock()
@@ -111,10 +111,10 @@ class Attempt:
         self.status = status
         self.headers = found = dict(headers)
         if not 200 <= status < 300:
-            fault = self.dialect.judge(status, found, b"")
+            fault = self.prepared.dialect.judge(status, found, b"")
             self.report(Refused(self.number, self.clock(), fault))
             return
-        if self.call.is_streamed and found.get(b"content-type", b"").startswith(self.stream_type):
+        if self.call.is_streamed and found.get(b"content-type", b"").startswith(self.prepared.stream_type):
             self.splitter = FrameSplitter() if self.translated is None else self.translated.splitter()
             self.report(Opened(self.number, self.clock()))
 
@@ -141,11 +141,11 @@ class Attempt:
             return
         data = b"".join(self.parts)
         if not 200 <= self.status < 300:
-            self._fail(self.dialect.judge(self.status, self.headers, data))
+            self._fail(self.prepared.dialect.judge(self.status, self.headers, data))
             return
         try:
             if self.translated is None:
-                whole = self.dialect.whole(data, self.call.api)
+                whole = self.prepared.dialect.whole(data, self.call.api)
             elif self.call.is_streamed:
                 raise _not_streamed()
             else:
@@ -175,7 +175,7 @@ class Attempt:
             self.report(Ended(self.number, self.ended_us))
             return
         if headers_seen and not 200 <= self.status < 300:  # the status had said it, its text was only cut
-            self._fail(self.dialect.judge(self.status, self.headers, b"".join(self.parts)))
+            self._fail(self.prepared.dialect.judge(self.status, self.headers, b"".join(self.parts)))
             return
         self._fail(fault, is_stale=is_stale)
 
@@ -207,7 +207,7 @@ class Attempt:
         if not self.out:
             return b""
         out = self.out
-        if self.call.collected is not None or self.call.route.continues:
+        if self.keeps_frames:
             self._keep(out)
         self.out = []
         self.held_bytes = 0
@@ -236,7 +236,7 @@ class Attempt:
         """What it used and what that costs in nano-USD; computed once, when it is over."""
         if self._bill is None or not self.done:
             usage = self._usage()
-            self._bill = (usage, cost_of(self.price, usage))
+            self._bill = (usage, cost_of(self.prepared.price, usage))
         return self._bill
 
     def forget(self) -> None:
@@ -260,17 +260,20 @@ class Attempt:
                 counts.reasoning_tokens,
             )
         is_whole = self.reason == "" and self.fault is None and self.done
-        if not (self.spoke or is_whole or self.reason == "hedge_lost"):  # who lost a race was at work
+        was_at_work = self.reason == HEDGE_LOST and self.exchange is not None  # and not still in a queue
+        if not (self.spoke or is_whole or was_at_work):
             return NO_USAGE
         name = self.deployment.id
-        output = self.num_frames if self.splitter else self.rates.outputs.estimate(name, self.size)
-        return Usage(self.rates.inputs.estimate(name, self.call.body_bytes), output, is_estimated=True)
+        output = self.num_frames if self.splitter else self.prepared.rates.outputs.estimate(name, self.size)
+        return Usage(
+            self.prepared.rates.inputs.estimate(name, self.call.body_bytes), output, is_estimated=True
+        )
 
     def _learn(self, counts: Counts) -> None:
         name = self.deployment.id
-        self.rates.inputs.learn(name, self.call.body_bytes, counts.input_tokens)
+        self.prepared.rates.inputs.learn(name, self.call.body_bytes, counts.input_tokens)
         if self.splitter is None:
-            self.rates.outputs.learn(name, self.size, counts.output_tokens)
+            self.prepared.rates.outputs.learn(name, self.size, counts.output_tokens)
 
     # reading
 
@@ -289,7 +292,7 @@ class Attempt:
         self._tell(spoke, finished)
 
     def _look(self, frames: list[bytes]) -> tuple[bool, bool]:
-        read, spoke, finished = self.dialect.frame, False, self.finished
+        read, spoke, finished = self.prepared.dialect.frame, False, self.finished
         for frame in frames:
             data = payload(frame)
             if not data:

@@ -247,10 +247,10 @@ class Drive:
     def _body(self, prepared: Prepared, fields: Fields) -> Body:
         """What this deployment gets. Raises `CallerFault` for what it can't be told."""
         call, deployment = self.call, prepared.deployment
-        if prepared.gap:
-            raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
         crossing = prepared.crossing
         if crossing is None:
+            if prepared.gap:
+                raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
             return prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
         conversation = self.conversation
         if conversation is None or fields is not call.fields:
@@ -351,7 +351,7 @@ class Drive:
         return b"x-request-id: req_%016x\r\n" % self.call.id
 
     def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
-        lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.name_header)
+        lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.prepared.name_header)
         headers = attempt.headers
         for name in UPSTREAM_IDS:
             if name in headers:
@@ -363,15 +363,20 @@ class Drive:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
         if attempt.deployment.engine:
             lines += confidence_header(headers)
-        if with_cost and attempt.price is not None:
+        if with_cost and attempt.prepared.price is not None:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
         return lines
 
     def _cost_usd(self, attempt: Attempt) -> float | None:
-        return None if attempt.price is None else charge_of(self.call, attempt) / 1e9
+        return None if attempt.prepared.price is None else charge_of(self.call, attempt) / 1e9
 
     def _last_frames(self, attempt: Attempt) -> bytes:
         """What the caller's dialect has behind an answer: usage with our cost in it, an end mark."""
+        voice = hearing(self.call.api.dialect)
+        if not (self.call.wants_usage or attempt.is_marked or attempt.translated is not None):
+            mark: bytes | None = getattr(voice, "END_MARK", None)
+            if mark is not None:
+                return mark
         usage, cost_usd = attempt.bill()[0], self._cost_usd(attempt)
         counts = Counts(
             usage.input_tokens,
@@ -383,7 +388,7 @@ class Drive:
         if attempt.translated is not None:
             frames: bytes = attempt.translated.last_frames(counts if usage.is_estimated else None, cost_usd)
             return mark_continued(frames, attempt) if attempt.continued is not None else frames
-        write = getattr(hearing(self.call.api.dialect), "last_frames", None)
+        write = getattr(voice, "last_frames", None)
         if write is None:
             return b""
         ending = Ending(

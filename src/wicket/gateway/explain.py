@@ -16,8 +16,6 @@ from wicket.routing.preferences import Preferences
 
 _PICO = 1e12
 _KINDS = ("input", "output", "cached", "cache_write")
-# Settings of a route that others decide about; shown where this version has them.
-_MORE = ("retries", "max_attempts", "hedge", "continues")
 _NOTHING = Preferences()
 
 
@@ -34,7 +32,10 @@ def explain(now: Situation, call: Call) -> dict[str, Any]:
         "commit": route.commit,
         "is_stream": call.is_streamed,
         "timeouts": _seconds(route),
-        **{name: value for name in _MORE if (value := _plain(getattr(route, name, None))) is not None},
+        "retries": route.retries,
+        "max_attempts": route.max_attempts,
+        "hedge": _hedge(route),
+        "continue": route.continues,
         "needs": {
             "features": list(needs.features),
             "input_tokens": facts.input_tokens,
@@ -63,7 +64,7 @@ def _candidate(one: Deployment, call: Call, facts: Facts) -> dict[str, Any]:
         },
         "region": one.region or None,
         "data_collection": one.data_collection or None,
-        "health": _health(one, facts),
+        "health": _health(one, call, facts),
     }
 
 
@@ -103,11 +104,15 @@ def _prices(one: Deployment) -> dict[str, float] | None:
     return known | ({"request": one.prices[4] / 1e9} if one.prices[4] else {})
 
 
-def _health(one: Deployment, facts: Facts) -> dict[str, Any] | None:
-    """What is known of it now; None where nobody watches."""
+def _health(one: Deployment, call: Call, facts: Facts) -> dict[str, Any] | None:
+    """What is known of it now; None where nobody watches. `late_ms`: when it would be raced, asked first."""
     health = facts.health
     if health is None:
         return None
+    hedge = call.route.hedge
+    late_us = 0
+    if hedge is not None:
+        late_us = hedge.after_us or health.late_us(one, hedge.after, call.is_streamed)
     rest_us = max(0, health.reopens_us(one) - facts.now_us)
     return {
         "is_cooling": bool(rest_us),
@@ -115,8 +120,21 @@ def _health(one: Deployment, facts: Facts) -> dict[str, Any] | None:
         "running": health.num_running(one),
         "has_room": health.has_room(one),
         "first_token_ms": health.first_token_us(one, facts.now_us) // 1_000 or None,
+        "late_ms": late_us // 1_000 or None,
         "tokens_per_s": round(health.tokens_per_s(one), 1) or None,
         "headroom": round(health.headroom(one, facts.now_us), 3),
+    }
+
+
+def _hedge(route: Route) -> dict[str, float | None] | None:
+    """When a late first token is raced, as the configuration says it; None for never."""
+    hedge = route.hedge
+    if hedge is None:
+        return None
+    return {
+        "after": None if hedge.after_us else hedge.after,
+        "after_s": hedge.after_us / 1e6 if hedge.after_us else None,
+        "max_share": hedge.max_share_ppm / 1e6,
     }
 
 
@@ -147,9 +165,3 @@ def _limits(limits: Limits) -> dict[str, Any]:
         "data_collection": "deny" if limits.no_collection else "allow",
         "require": list(limits.require),
     }
-
-
-def _plain(value: Any) -> Any:
-    """A setting as JSON has it."""
-    fields = getattr(value, "__struct_fields__", None)
-    return {name: getattr(value, name) for name in fields} if fields else value

@@ -34,11 +34,11 @@ class LaneTable(msgspec.Struct, frozen=True):
 class Place:
     """An attempt's place in a lane: waited for, held, or gone. `start` is called once it is held."""
 
-    __slots__ = ("_ask", "attempt", "caller", "is_waiting", "lanes", "provider")
+    __slots__ = ("_ask", "attempt", "caller", "is_waiting", "lane", "lanes")
 
-    def __init__(self, lanes: Lanes, provider: str, attempt: Attempt, ask: Callable[[], None]) -> None:
+    def __init__(self, lanes: Lanes, lane: Lane[Place], attempt: Attempt, ask: Callable[[], None]) -> None:
         self.lanes = lanes
-        self.provider = provider
+        self.lane = lane
         self.attempt = attempt
         self.caller = attempt.call.caller.key_id
         self.is_waiting = True
@@ -97,7 +97,7 @@ class Lanes:
         """Let `ask` send the attempt now, later, or never."""
         provider = attempt.deployment.provider
         lane = self.by_provider[provider]
-        place = attempt.place = Place(self, provider, attempt, ask)
+        place = attempt.place = Place(self, lane, attempt, ask)
         if lane.take():
             place.start()
             return
@@ -113,9 +113,7 @@ class Lanes:
 
     def leave(self, place: Place) -> None:
         """See `Place.leave`."""
-        lane = self.by_provider.get(place.provider)
-        if lane is None:
-            return
+        lane = place.lane  # not by name: a new configuration may have taken its lane away, and made another
         if place.is_waiting:
             lane.remove(place.caller, place)
             return
@@ -124,7 +122,7 @@ class Lanes:
         if after is not None:
             after.start()
         elif was_above:
-            self.shrunk(place.provider)
+            self.shrunk(place.attempt.deployment.provider)
 
     def close(self) -> None:
         """The worker ends: who still waits is told so, while there is time to say it."""

@@ -22,7 +22,8 @@ def charge_of(call: Call, answer: Attempt | None) -> int:
     if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
-    markup = call.route.markup_of(answer.deployment)
+    route = call.route
+    markup = route.markup_of(answer.deployment) if route.parts else route.markup_ppm
     return charge_nanos(cost, markup) if markup else cost
 
 

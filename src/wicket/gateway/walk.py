@@ -49,12 +49,13 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.walk_due import set_due
-from wicket.gateway.walk_end import cancel_others, settle
+from wicket.gateway.walk_end import HEDGE_LOST, cancel_others, settle
 from wicket.gateway.walk_next import after_break, after_failed_continuation, after_failure, send
 from wicket.gateway.walk_state import State, Try, Walk
 from wicket.gateway.walk_time import tick
 
 FIRST = (Send(0, 0),)
+WHOLE = (Commit(0), Finish(0))
 FORWARD = tuple((Forward(number),) for number in range(8))
 
 
@@ -100,7 +101,7 @@ def _spoke(walk: Walk, event: Spoke) -> Sequence[Action]:
     attempt.heard_us = event.now_us
     walk.chosen = event.attempt
     walk.wait = None
-    losers = cancel_others(walk, event.attempt, "hedge_lost")
+    losers = cancel_others(walk, event.attempt, HEDGE_LOST)
     set_due(walk, event.now_us)
     if walk.rules.holds_whole:
         return losers
@@ -119,7 +120,9 @@ def _ended(walk: Walk, event: Ended) -> Sequence[Action]:
         return ()
     attempt.live = False
     walk.chosen = event.attempt
-    losers = cancel_others(walk, event.attempt, "hedge_lost")
+    if len(walk.tries) == 1:
+        return (*WHOLE, settle(walk, "ok"))
+    losers = cancel_others(walk, event.attempt, HEDGE_LOST)
     return (*losers, Commit(event.attempt), Finish(event.attempt), settle(walk, "ok"))
 
 

@@ -8,6 +8,8 @@ from wicket.errors import Fault, UpstreamBroken
 from wicket.gateway.events import Action, Cancel, Fail, Settle
 from wicket.gateway.walk_state import NEVER, State, Walk
 
+HEDGE_LOST = "hedge_lost"
+
 
 def settle(walk: Walk, outcome: str) -> Settle:
     """The last action of every walk."""
@@ -23,7 +25,7 @@ def give_up(walk: Walk, fault: Fault | None) -> Sequence[Action]:
 
 
 def cancel_others(walk: Walk, keep: int, reason: str) -> Sequence[Action]:
-    """Let everybody go but the attempt `keep`, -1 for nobody."""
+    """Let everybody go but the attempt `keep`, -1 for nobody. Who only lost a race may be asked again."""
     if len(walk.tries) == 1 and keep == 0:
         return ()
     cancels = []
@@ -31,4 +33,6 @@ def cancel_others(walk: Walk, keep: int, reason: str) -> Sequence[Action]:
         if attempt.live and attempt.number != keep:
             attempt.live = False
             cancels.append(Cancel(attempt.number, reason))
+            if reason == HEDGE_LOST:
+                walk.asked &= ~(1 << attempt.candidate)
     return cancels

@@ -5,7 +5,7 @@ what failed                        → who is asked
 5xx, reset, 429 of the last one    → the same again, after Retry-After (up to 3 s) or a back-off
 anything of the provider's own     → the next deployment; other credentials of this one come last
 context too long                   → nobody whose context is known to be as small
-a refusal, a mistake of the caller → nobody
+a refusal, a mistake of the caller → nobody (of a hedge: the first one, if it still runs, may answer)
 the answer itself, after its
 commit point                       → who can continue it, else nobody
 """
@@ -51,7 +51,7 @@ def after_failure(walk: Walk, attempt: Try, fault: Fault, now: int) -> Sequence[
     walk.fault = _more_telling(walk.fault, fault)
     if not fault.elsewhere:
         walk.fault = fault
-        return give_up(walk, fault)
+        return _final(walk, attempt, fault, now)
     group = group_of(walk.rules, attempt.candidate)
     _remember(walk, attempt.candidate, fault)
     if any(other.live for other in walk.tries):  # its rival still runs
@@ -70,6 +70,16 @@ def after_failure(walk: Walk, attempt: Try, fault: Fault, now: int) -> Sequence[
             return ()
     candidate = anyone_left(walk)
     return (send(walk, candidate, now),) if candidate >= 0 else give_up(walk, walk.fault)
+
+
+def _final(walk: Walk, attempt: Try, fault: Fault, now: int) -> Sequence[Action]:
+    """Nobody else is asked. But what a hedge says is no answer while the first one, who was asked without it,
+    may still give one."""
+    if not any(other.live and other.number < attempt.number for other in walk.tries):
+        return give_up(walk, fault)
+    walk.asked = (1 << walk.rules.num_candidates) - 1
+    set_due(walk, now)
+    return ()
 
 
 def after_break(walk: Walk, attempt: Try, fault: Fault, now: int, may_continue: bool) -> Sequence[Action]:
@@ -137,11 +147,13 @@ def _back_off(walk: Walk) -> int:
 def _more_telling(old: Fault | None, new: Fault) -> Fault:
     """What the caller is told when nothing worked: the newest fault.
 
-    But a context error outlives later faults, and a refused prefill, or a deployment that can't even be told
-    the request, does not hide why it was its turn.
+    But a refusal that a hedge met and a context error outlive later faults, and a refused prefill, or a
+    deployment that can't even be told the request, does not hide why it was its turn.
     """
     if old is None or not new.elsewhere:
         return new
+    if not old.elsewhere:
+        return old
     if old.code == "not_confident":  # a mini's business, of which the caller need not know
         return new
     if old.code == "context_length_exceeded" or new.code == "prefill_unsupported":

@@ -16,7 +16,7 @@ from wicket.gateway.walk_due import (
     patience,
     set_due,
 )
-from wicket.gateway.walk_end import cancel_others, give_up, settle
+from wicket.gateway.walk_end import HEDGE_LOST, cancel_others, give_up, settle
 from wicket.gateway.walk_next import after_break, after_failed_continuation, after_failure, send
 from wicket.gateway.walk_state import State, Try, Walk, successor
 
@@ -85,7 +85,7 @@ def _conclude(walk: Walk, attempt: Try) -> Sequence[Action]:
     attempt.live = False
     first = Commit(attempt.number) if walk.state == State.WAITING else Forward(attempt.number)
     walk.chosen = attempt.number
-    others = cancel_others(walk, attempt.number, "hedge_lost")
+    others = cancel_others(walk, attempt.number, HEDGE_LOST)
     return (*others, Cancel(attempt.number, ""), first, Finish(attempt.number), settle(walk, "ok"))
 
 

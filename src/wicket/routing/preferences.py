@@ -199,12 +199,20 @@ def _prices(value: Any) -> dict[str, int]:
             raise CallerFault(
                 "unsupported", f"'{field}' can't be kept: no price per image is known.", param=field
             )
-        dollars = _number(item, field, _MAX_DOLLARS)
+        dollars = _number(_as_number(item), field, _MAX_DOLLARS)
         if name == "request":
             found["request"] = round(dollars * 1_000_000_000)
         else:
             found[_PRICES[name]] = round(dollars * 1_000_000)
     return found
+
+
+def _as_number(value: Any) -> Any:
+    """OpenRouter's callers may write prices as text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _seconds(value: Any) -> dict[str, float]:
@@ -221,11 +229,6 @@ def _seconds(value: Any) -> dict[str, float]:
 
 
 def _number(value: Any, name: str, most: float) -> float:
-    if isinstance(value, str):  # OpenRouter's callers may write prices as text
-        try:
-            value = float(value)
-        except ValueError:
-            raise wrong(name, "must be a number") from None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(name, "must be a number")
     if not 0 <= value <= most:

@@ -43,6 +43,7 @@ from wicket.gateway.events import (
 from wicket.gateway.hedges import HedgeBudget
 from wicket.gateway.rules import Rules
 from wicket.gateway.walk import step
+from wicket.gateway.walk_end import HEDGE_LOST
 from wicket.gateway.walk_next import OF_THE_CREDENTIAL
 from wicket.gateway.walk_state import MAX_TRIES_PER_GROUP, NEVER, State, Walk, group_of
 from wicket.routing.deployment import Hedge, Route
@@ -258,16 +259,19 @@ def check(simulation: Simulation) -> None:
 def _check_bounds(simulation: Simulation) -> None:
     rules = simulation.walk.rules
     counted = [send for send in simulation.sends if send.attempt not in simulation.stale]
+    lost = {one.attempt for one in simulation.log if isinstance(one, Cancel) and one.reason == HEDGE_LOST}
     assert all(0 <= send.candidate < rules.num_candidates for send in simulation.sends)
     assert len(counted) <= rules.max_attempts, "attempts are bounded"
     assert len(simulation.sends) <= 2 * rules.max_attempts, "stale connections too"
     for group in {group_of(rules, send.candidate) for send in counted}:
         here = [send.candidate for send in counted if group_of(rules, send.candidate) == group]
         assert len(here) <= MAX_TRIES_PER_GROUP, "a deployment is not hammered"
-        assert len(here) - len(set(here)) <= rules.retries, "second tries are bounded"
+        again = [send.candidate for send in counted if send.candidate in here and send.attempt not in lost]
+        assert len(again) - len(set(again)) <= rules.retries, "second tries are bounded"
     for candidate in {send.candidate for send in counted}:
         if rules.cooling and rules.cooling[candidate]:
-            assert sum(send.candidate == candidate for send in counted) == 1, "no second try while it cools"
+            tried = [send for send in counted if send.candidate == candidate and send.attempt not in lost]
+            assert len(tried) <= 1, "no second try while it cools"
     assert simulation.num_hedges <= (1 if rules.hedge_us else 0)
 
 

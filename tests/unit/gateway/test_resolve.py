@@ -180,6 +180,7 @@ def test_the_explanation_is_the_plan_with_what_is_known() -> None:
     assert second["health"] == {
         "is_cooling": True,
         "reopens_in_ms": 2_000,
+        "late_ms": None,
         "running": 2,
         "has_room": True,
         "first_token_ms": 340,

@@ -388,6 +388,35 @@ def test_a_hedge_goes_to_another_deployment_and_needs_permission() -> None:
     assert run.sends[1:] == [Send(1, 2)], "but a late first token still means the next one"
 
 
+def test_what_a_hedge_is_refused_ends_the_search_but_not_the_first_one() -> None:
+    refusal = ProviderRefusal("content_policy_violation", "no")
+    run = started(changed(hedge_us=SECOND))
+    run.pass_time(2 * SECOND)
+    assert run.feed(Failed(1, run.now, refusal)) == ()
+    run.pass_time(100 * SECOND)
+    assert len(run.sends) == 2 and run.live == {0}, "nobody else is asked, the first one is waited for"
+    run.feed(Failed(0, run.now, UpstreamBroken("cut", "cut")))
+    assert run.settled == ["content_policy_violation"], "and if it fails, the refusal is what there is to say"
+    run = started(changed(hedge_us=SECOND))
+    run.pass_time(2 * SECOND)
+    run.feed(Failed(0, run.now, refusal))
+    assert run.settled == ["content_policy_violation"], (
+        "whom the first one refuses the second does not answer"
+    )
+    check(run)
+
+
+def test_who_lost_a_race_is_asked_again_if_the_winner_breaks() -> None:
+    run = started(changed(num_candidates=2, hedge_us=SECOND, holds_whole=True))
+    run.pass_time(2 * SECOND)
+    run.feed(Spoke(1, run.now))
+    actions = run.feed(Failed(1, run.now, UpstreamBroken("cut", "cut")))
+    assert list(actions) == [Send(2, 0)]
+    run.feed(Ended(2, run.now))
+    assert run.settled == ["ok"]
+    check(run)
+
+
 def test_a_hedge_that_fails_leaves_the_first_one_running() -> None:
     run = started(changed(hedge_us=SECOND))
     run.pass_time(2 * SECOND)

@@ -10,7 +10,7 @@ Source: OpenAI API reference (chat/completions), OpenRouter's `reasoning_details
 from wicket.dialects.openai_chat.apis import APIS, CHAT, CLASSIFY, COMPLETIONS, EMBEDDINGS
 from wicket.dialects.openai_chat.completion import read_completion, write_completion, write_message
 from wicket.dialects.openai_chat.faults import KEEP_ALIVE, fault_body, fault_frame
-from wicket.dialects.openai_chat.passing import body, frame, last_frames, target, wants_usage, whole
+from wicket.dialects.openai_chat.passing import END_MARK, body, frame, last_frames, target, wants_usage, whole
 from wicket.dialects.openai_chat.request_read import read_request
 from wicket.dialects.openai_chat.request_write import write_request
 from wicket.dialects.openai_chat.stream_read import ChatReader
@@ -45,6 +45,7 @@ __all__ = [
     "COMPLETIONS",
     "CONVERSATION",
     "EMBEDDINGS",
+    "END_MARK",
     "KEEP_ALIVE",
     "STREAM_TYPE",
     "body",

@@ -75,6 +75,7 @@ _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _T = TypeVar("_T")
 MAX_MODEL = 256  # characters of the upstream's own name for itself that are kept
 
+END_MARK = b"data: [DONE]\n\n"
 _SPOKE = Frame(spoke=True)
 _SILENT = Frame()
 _DONE = Frame(is_done=True)
@@ -204,7 +205,7 @@ def _has_output(delta: _Delta | None) -> bool:
 def last_frames(asked: Asked, ending: Ending) -> bytes:
     """The usage frame if it is wanted (the provider's with our cost in it, or an estimate), then `[DONE]`."""
     frame = _usage_frame(asked, ending) if asked.wants_usage else b""
-    return frame + b"data: [DONE]\n\n"
+    return frame + END_MARK
 
 
 def _usage_frame(asked: Asked, ending: Ending) -> bytes:

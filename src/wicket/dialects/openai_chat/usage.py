@@ -54,8 +54,8 @@ def usage_counts(usage: Usage | None) -> Counts | None:
     reasoning = (thinking.reasoning_tokens if thinking else None) or 0
     if reasoning > output:  # some providers report reasoning beside the output, not inside it
         output += reasoning
-    heard = min((details.audio_tokens if details else None) or 0, prompt)
-    spoken = min((thinking.audio_tokens if thinking else None) or 0, output)
+    heard = min(details.audio_tokens or 0, prompt) if details else 0
+    spoken = min(thinking.audio_tokens or 0, output) if thinking else 0
     counts = Counts(prompt, output, min(cached, prompt), written, reasoning, 0, heard, spoken)
     if (
         min(prompt, output, cached, written, reasoning, heard, spoken) < 0
