@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 
 from wicket.routing.blame import Blame
-from wicket.routing.breaker import PROBE_US, Breaker
+from wicket.routing.breaker import LEAST_PROBED_US, PROBE_US, Breaker
 from wicket.routing.deployment import Deployment
 from wicket.routing.vitals import Digest, Turn, Vitals
 
@@ -35,6 +35,7 @@ class HealthTable:
         self.barred: dict[Key, Breaker] = {}  # credentials in trouble
         self._chance = Random(seed).random  # noqa: S311 - it scatters waits, it keeps no secret
         self._tell = tell
+        self.probed_providers: frozenset[str] = frozenset()  # those that are actively probed
         self.has_room_at: Callable[[Deployment], bool] = lambda deployment: True
 
     # plan.Health
@@ -133,6 +134,8 @@ class HealthTable:
         else:
             self._refused(deployment, breaker, blame, code, now_us)
         if turned:
+            if deployment.provider in self.probed_providers:  # a probe is to decide, and comes once a second
+                breaker.reopens_us = max(breaker.reopens_us, now_us + LEAST_PROBED_US)
             self._turned(vitals.name, vitals.credential, breaker, now_us)
         if blame in (Blame.FAILURE, Blame.LIMIT) and is_probe:
             self._release_credential(deployment, now_us)

@@ -221,6 +221,7 @@ class Worker:
         )
         self.probes.every_s = {name: each.probe_s for name, each in providers.items() if each.probe_s}
         self.probes.deployments = snapshot.deployments
+        self.gate.health.probed_providers = frozenset(self.probes.every_s)
 
     def _note_unready(self) -> None:
         """Requests wait for an engine that loads, but not for a mini: what it can't answer now goes up."""

@@ -6,7 +6,7 @@ import pytest
 
 from wicket.routing import health as module
 from wicket.routing.blame import Blame
-from wicket.routing.breaker import MAX_FAILURES
+from wicket.routing.breaker import FAILURE_US, LEAST_PROBED_US, MAX_FAILURES
 from wicket.routing.deployment import Deployment
 from wicket.routing.health import HealthTable
 from wicket.routing.plan import Facts, last_resorts_last
@@ -180,3 +180,13 @@ def test_names_that_callers_invent_are_not_remembered_for_ever(monkeypatch: pyte
             fail(table, deployment(f"p/{number}"), Blame.FAILURE, now=NOW + number)
         assert len(table._vitals) <= 40
     assert table.find(ONE) is busy and table.reopens_us(deployment("p/499")) > NOW
+
+
+def test_where_probes_are_sent_no_caller_comes_before_the_first() -> None:
+    for probed in (frozenset[str](), frozenset({ONE.provider})):
+        table = HealthTable()
+        table.probed_providers = probed
+        for _ in range(MAX_FAILURES):
+            fail(table, ONE, Blame.FAILURE)
+        left_us = table.reopens_us(ONE) - NOW
+        assert left_us == LEAST_PROBED_US if probed else 0 < left_us <= FAILURE_US
