@@ -12,6 +12,9 @@ from wicket.config.check import known_dialects, url_fault
 from wicket.config.load import load, parse
 from wicket.config.snapshot import compile_snapshot
 from wicket.dialects.contract import module
+from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS
+from wicket.dialects.translation import spoken
+from wicket.gateway.request import Rates, RequestHeads
 from wicket.providers import catalogue
 
 ROWS = catalogue.rows()
@@ -38,6 +41,8 @@ def test_a_row_is_well_formed_and_sourced(name: str) -> None:
     assert row.base_url.startswith("https://") or host == "127.0.0.1"
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]+", variable) for variable in row.env)
     assert row.dialect in known_dialects()
+    assert not row.also_speaks or row.dialect != "openai_chat"
+    assert set(row.also_speaks) <= set(known_dialects()) - {row.dialect}
     assert not set(row.rename) & set(row.remove)
     assert all(value not in row.rename for value in row.rename.values())
     assert bool(row.versioned_url) == bool(row.versioned_path)
@@ -85,10 +90,27 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         assert headers[header] == value
     else:
         assert row.auth_optional and headers == {}
-    chat = next(api for api in module(row.dialect).APIS if api.name == "chat.completions")
-    target = module(row.dialect).target(deployment, chat, streamed=False)
+    assert headers.get("anthropic-version", "") == ("2023-06-01" if name == "anthropic" else "")
+    side = spoken(row.dialect)
+    assert side is not None
+    target = module(row.dialect).target(deployment, side.CONVERSATION, streamed=False)
     path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
-    assert target == path + "/chat/completions"
+    assert target == path + side.CONVERSATION.path.replace("{model}", "some/model%3Av1")
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if ROWS[name].also_speaks])
+def test_embeddings_go_where_the_provider_speaks_openai(name: str) -> None:
+    row = ROWS[name]
+    text = f'[providers.{name}]\n{FILLERS}api_key = "k"\n'
+    config = parse(text, {}, source="wicket.toml", base=Path("/"))
+    (deployment,) = compile_snapshot(config, version=1, engine_sockets={}).resolve(f"{name}/m").deployments
+    prepared = RequestHeads(Rates()).find(deployment, EMBEDDINGS, False)
+    assert prepared.gap == "" and prepared.crossing is None and prepared.deployment is deployment
+    path = urlsplit(row.base_url).path + row.also_speaks["openai_chat"].path
+    assert prepared.head.startswith(f"POST {path}/embeddings HTTP/1.1\r\n".encode())
+    assert b"\r\nauthorization: Bearer k\r\n" in prepared.head and b"x-goog-api-key" not in prepared.head
+    assert RequestHeads(Rates()).find(deployment, COMPLETIONS, False).gap
+    assert RequestHeads(Rates()).find(deployment, CHAT, False).crossing is not None
 
 
 def test_no_two_rows_read_the_same_list_of_a_source() -> None:

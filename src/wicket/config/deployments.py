@@ -19,7 +19,7 @@ from wicket.config.schema import (
     Provider,
 )
 from wicket.providers import catalogue
-from wicket.routing.deployment import FEATURES, Deployment, Limits
+from wicket.routing.deployment import FEATURES, Deployment, Endpoint, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
@@ -75,7 +75,9 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
     )
     credentials = provider.credentials or ("",)
     per_credential = [
-        msgspec.structs.replace(bare, credential=index, headers=auth_headers(provider, secret))
+        msgspec.structs.replace(
+            bare, credential=index, headers=auth_headers(provider, secret), others=_others(provider, secret)
+        )
         for index, secret in enumerate(credentials)
     ]
 
@@ -89,6 +91,19 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         )
 
     return deployments
+
+
+def _others(provider: Provider, secret: str) -> dict[str, Endpoint]:
+    """Where the provider speaks further dialects."""
+    path = urlsplit(provider.base_url).path.rstrip("/")
+    return {
+        dialect: Endpoint(
+            path + place.path,
+            place.apis,
+            auth_headers(msgspec.structs.replace(provider, auth=place.auth), secret),
+        )
+        for dialect, place in provider.also_speaks.items()
+    }
 
 
 def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]:

@@ -14,7 +14,8 @@ from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
 from wicket.config.schema import Provider, ProviderTable
 from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path, variable
-from wicket.providers.catalogue import Row
+from wicket.dialects.translation import dialect_headers
+from wicket.providers.catalogue import Auth, Row
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
@@ -41,8 +42,8 @@ class Place:
 def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Place) -> Provider:
     """The provider ready for use. Raises `LeftOut` when it should be left out."""
     secrets = _credentials(table, row, place)
-    auth = table.auth or (row.auth if row else "bearer")
     url = _base_url(table, row, place)
+    dialect, auth, url = _spoken(table, row, url)
     return Provider(
         name=name,
         row=row.name if row else "",
@@ -51,8 +52,9 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         credentials=tuple(secret.value for secret in secrets),
         origins=tuple(secret.origin for secret in secrets),
         auth=auth,
-        dialect=table.dialect or (row.dialect if row else "openai_chat"),
-        headers=_headers(table, row),
+        dialect=dialect,
+        also_speaks=row.also_speaks if row and dialect == row.dialect else {},
+        headers=_headers(table, row, dialect),
         query=f"api-version={quote(table.api_version, safe='')}" if table.api_version else "",
         path_template=row.versioned_path if row and table.api_version else "",
         ca_file=str(resolve_path(table.ca_file, place.base)) if table.ca_file else "",
@@ -78,8 +80,22 @@ def sends_in_clear(provider: Provider) -> bool:
     return bool(provider.credentials) and parts.scheme == "http" and not is_here
 
 
-def _headers(table: ProviderTable, row: Row | None) -> dict[str, str]:
-    headers = dict(row.headers) if row else {}
+def _spoken(table: ProviderTable, row: Row | None, url: str) -> tuple[str, Auth, str]:
+    """The dialect, how the key goes out, and the address; a row may offer a choice of them.
+
+    Another dialect of the row may be asked for by its name, or by an address that ends with its path.
+    """
+    if row is None:
+        return table.dialect or "openai_chat", table.auth or "bearer", url
+    for name, other in row.also_speaks.items():
+        is_there = other.path != "" and url.endswith(other.path)
+        if table.dialect == name or (not table.dialect and is_there):
+            return name, table.auth or other.auth, url if is_there or table.base_url else url + other.path
+    return table.dialect or row.dialect, table.auth or row.auth, url
+
+
+def _headers(table: ProviderTable, row: Row | None, dialect: str) -> dict[str, str]:
+    headers = dialect_headers(dialect) | (dict(row.headers) if row else {})
     if table.organization:
         headers["openai-organization"] = table.organization
     if table.project:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from wicket.providers.catalogue import NewerFile
+from wicket.providers.catalogue import AlsoSpeaks, Auth, NewerFile
 
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
@@ -174,7 +174,6 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -229,6 +228,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()  # where each credential came from: "env:NAME", "file:PATH", "literal"
     auth: Auth = "bearer"
     dialect: str = "openai_chat"
+    also_speaks: dict[str, AlsoSpeaks] = {}
     headers: dict[str, str] = {}
     query: str = ""
     path_template: str = ""

@@ -221,7 +221,7 @@ class Drive:
 
     def _body(self, prepared: Prepared) -> Body:
         """What this deployment gets. Raises `CallerFault` for what it can't be told."""
-        call, deployment = self.call, prepared.deployment
+        call, deployment = self.call, prepared.asked
         if prepared.gap:
             raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
         crossing = prepared.crossing

@@ -10,7 +10,7 @@ from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
 from wicket.gateway.crossing import Crossing, crossing_of
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import Deployment, elsewhere
 from wicket.upstream.request_head import complete, head
 
 EVENTS = b"text/event-stream"
@@ -33,12 +33,14 @@ class Rates:
 class Prepared(msgspec.Struct, frozen=True):
     """A deployment made ready for one API: `head` ends where `content-length` goes.
 
-    `crossing` is None where the caller's bytes pass as they are. `gap`: why this deployment can't be asked by
+    `asked` is the deployment where it speaks the dialect that it is asked in. `crossing` is None where the
+    caller's bytes pass as they are. `gap`: why this deployment can't be asked by
     that API's callers, "" if it can. `names` are its own headers, lower-case; `stream_type` is what its
     streams call themselves.
     """
 
     deployment: Deployment
+    asked: Deployment
     head: bytes
     dialect: Dialect
     price: Price | None
@@ -68,24 +70,27 @@ class RequestHeads:
         return found
 
     def _prepare(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
-        dialect, crossing, gap = module(deployment.dialect), None, ""
+        crossing, gap, asked = None, "", deployment
         if api.dialect != deployment.dialect:
             try:
                 crossing = crossing_of(api, deployment)
                 api = crossing.spoken.CONVERSATION
             except CallerFault as fault:
-                gap = fault.message
+                there = elsewhere(deployment, api.dialect, api.name)
+                asked, gap = (deployment, fault.message) if there is None else (there, "")
+        dialect = module(asked.dialect)
         stream_type: bytes = getattr(dialect, "STREAM_TYPE", EVENTS)
         return Prepared(
             deployment=deployment,
-            head=_head(deployment, api, dialect, stream_type if streamed else b"") if not gap else b"",
+            asked=asked,
+            head=_head(asked, api, dialect, stream_type if streamed else b"") if not gap else b"",
             dialect=dialect,
             price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
             rates=self._rates,
             name_header=_name_header(deployment),
             crossing=crossing,
             gap=gap,
-            names=frozenset([name.lower().encode() for name, _ in deployment.headers]),
+            names=frozenset([name.lower().encode() for name, _ in asked.headers]),
             stream_type=stream_type,
         )
 

@@ -10,6 +10,14 @@ from wicket.wire.origin import Origin
 FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
 
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """Where a provider speaks another dialect than a deployment's own, at the same origin."""
+
+    base_path: str
+    apis: tuple[str, ...]  # of that dialect, by name
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """Provider + credential + upstream model: one thing that can answer.
 
@@ -21,6 +29,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     model: str  # the upstream's name for it
     dialect: str = "openai_chat"
+    others: dict[str, Endpoint] = {}  # by dialect: asked for what its own has no word for
     origin: Origin
     base_path: str = "/v1"
     query: str = ""  # e.g. "api-version=2024-10-21"
@@ -98,3 +107,13 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             if any(one is deployment for one in part.deployments):
                 return part.markup_ppm
         return self.markup_ppm
+
+
+def elsewhere(deployment: Deployment, dialect: str, api: str) -> Deployment | None:
+    """The same deployment where it answers another dialect's `api`; None if it does not."""
+    place = deployment.others.get(dialect)
+    if place is None or api not in place.apis:
+        return None
+    return msgspec.structs.replace(
+        deployment, dialect=dialect, base_path=place.base_path, headers=place.headers, others={}
+    )
