@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from wicket.upstream.scripted import Seen
@@ -75,7 +76,7 @@ def _anthropic(fields: dict[str, Any]) -> Asked:
     asked.tools = {tool["name"]: tool["input_schema"] for tool in fields.get("tools", ())}
     asked.schema = fields.get("output_config", {}).get("format", {}).get("schema")
     roles = [message["role"] for message in fields["messages"]]
-    assert roles[0] == "user" and all(one != other for one, other in zip(roles, roles[1:], strict=False))
+    assert roles[0] == "user" and all(one != other for one, other in pairwise(roles))
     due: list[str] = []
     for message in fields["messages"]:
         content = message["content"]

@@ -1,4 +1,4 @@
-"""Every caller's dialect before every provider's, over real sockets: the conversation suite, and what fails."""
+"""Every caller's dialect before every provider's, over real sockets: the conversation suite, and failures."""
 
 from collections.abc import Iterator
 

@@ -96,8 +96,11 @@ ANYBODY = Caller(key_id=-1, name="", digest=b"")
 
 
 def family_of(request: Request) -> str:
-    """Whose client asks: "gemini" by path or key header (its SDK also comes to `/v1`), "anthropic_messages" by
-    its version header, else "openai_chat"."""
+    """Whose client asks, by the dialect's name.
+
+    Google's is known by its path or, as its SDK also comes to `/v1`, by its key's header; Anthropic's by the
+    header with its version.
+    """
     headers = request.headers
     if request.url.path.startswith("/v1beta/"):
         return "gemini"
