@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest
 export PYTHON
 
 .PHONY: help install install-test install-services serve test test-services test-faults test-lab lab demo check \
-	format bench lock clean
+	format bench soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ format: install-test ## format the code and mend what can be mended
 
 bench: install-test ## measure; docs/benchmarks.md is made of this
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: install-test ## ten minutes of all faults at once, workers killed meanwhile (ARGS="--seconds 60" for less)
+	@$(BIN)/python bench/soak.py $(ARGS)
 
 lock: ## lock the dependencies again (needs uv; ARGS=--upgrade takes newer ones)
 	@sh scripts/lock.sh $(ARGS)

@@ -64,7 +64,8 @@ AWKWARD = [
     record(sequence=6, model="'; DROP TABLE records; --", cost_nanos=(1 << 63) - 1, attempts=[]),
     record(sequence=7, attempts=[Attempt("mine/small", 200, "", 40, 900, -1, 699, Usage(10, 5, 3))]),
     record(
-        sequence=8, attempts=[Attempt("mine/small", 200, "hedge_lost", 40, 900, -1, 700, Usage(10, 5, 3))]
+        sequence=8,
+        attempts=[Attempt("mine/small", 200, "hedge_lost", 40, 900, -1, 700, Usage(10, 5, 3), kind="hedge")],
     ),
     record(sequence=9, task="slots", large_cost_nanos=700),
     record(sequence=10, task="'; DROP TABLE records; --", large_cost_nanos=-1, attempts=[], dropped=["n"]),

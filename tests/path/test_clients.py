@@ -187,7 +187,7 @@ def test_an_error_in_a_stream_is_raised_by_the_sdk(client: OpenAI, provider: Pro
 
 def test_extra_fields_reach_the_provider(client: OpenAI, provider: Provider) -> None:
     client.chat.completions.create(
-        model="mine/plain", messages=MESSAGES, extra_body={"top_k": 7, "provider": {"only": ["x"]}}
+        model="mine/plain", messages=MESSAGES, extra_body={"top_k": 7, "provider": {"only": ["mine"]}}
     )
     assert provider.last.fields["top_k"] == 7 and "provider" not in provider.last.fields
     assert json.loads(provider.last.body)["model"] == "plain"

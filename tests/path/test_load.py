@@ -80,7 +80,7 @@ def test_a_full_queue_goes_elsewhere_at_once_or_is_a_clear_503(
         elsewhere = gateway.chat("either")
         assert elsewhere.status == 200 and elsewhere.headers["x-wicket-deployment"] == "wide/second"
         attempts = gateway.record(elsewhere.headers["x-request-id"])["attempts"]
-        assert [one["reason"] for one in attempts] == ["deployment_busy", "ok"]
+        assert [one["reason"] for one in attempts] == ["ok"], "the plan has it behind one with room"
         refused = gateway.chat("narrow/first")
         assert (refused.status, refused.error["code"]) == (503, "deployment_busy")
         assert refused.headers["retry-after"] == "1"

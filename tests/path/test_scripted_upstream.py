@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import struct
 import sys
 from collections.abc import Callable
@@ -18,7 +19,8 @@ from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.request_head import complete, head, without_body
 from wicket.upstream.scripted import ScriptedUpstream
 from wicket.upstream.scripted_errors import ERRORS
-from wicket.upstream.scripted_script import Price, Rule, Script, When
+from wicket.upstream.scripted_help import explanation
+from wicket.upstream.scripted_script import Greeting, Price, Rule, Script, When
 from wicket.wire.json import encode
 from wicket.wire.origin import Origin
 
@@ -287,3 +289,57 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capfd: pytest.CaptureFix
     assert asyncio.run(work("--script", str(tmp_path / "missing.toml"))) == 1
     assert "missing.toml" in capfd.readouterr().err
     assert asyncio.run(work("--cert", "x")) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [("close", "reset"), ("cut", "reset"), ("reset", "reset"), ("plain", "ok")],
+)
+def test_a_connection_may_go_wrong_before_there_is_a_request(fault: Any, code: str) -> None:
+    async def test(client: Client, up: ScriptedUpstream) -> None:
+        if code == "ok":
+            assert (await client.post({"model": "m"})).status == 400
+        else:
+            assert await client.code({"model": "m"}) == code
+        assert (await client.post({"model": "m"})).status == 200, "the next one is served"
+        assert len(up.log) == 1
+
+    against(Script(greetings=[Greeting(fault=fault, to_nth=1)]), test)
+
+
+def test_a_silent_connection_says_nothing_and_flapping_ones_come_back() -> None:
+    async def test(client: Client, up: ScriptedUpstream) -> None:
+        with pytest.raises(ProviderFault) as caught:
+            await client.send(without_body(head("GET", "/v1/models", client.origin, [])), total_ms=200)
+        assert caught.value.code == "total_timeout"
+        up.set_script(Script(greetings=[Greeting(fault="close", period_s=0.2, to_s=0.1)]))
+        statuses = []
+        while statuses[-1:] != [200]:
+            try:
+                statuses.append((await client.post({"model": "m"})).status)
+            except ProviderFault as fault:
+                statuses.append(fault.code)
+        assert set(statuses) <= {"reset", 200}
+
+    against(Script(greetings=[Greeting(fault="silent")]), test)
+
+
+def test_a_request_is_read_slowly_only_where_its_rule_says_so() -> None:
+    async def test(client: Client, up: ScriptedUpstream) -> None:
+        loop = asyncio.get_running_loop()
+        big = [{"role": "user", "content": "x" * 30_000}]
+        times = []
+        for model in ("slow", "fast"):
+            begun = loop.time()
+            await client.post({"model": model, "messages": big})
+            times.append(loop.time() - begun)
+        assert times[0] >= 0.25, "30,000 bytes at 100,000 a second"
+        assert [seen.fields["messages"] for seen in up.log] == [big, big]
+
+    against(Script(rules=[Rule(When(model="slow"), read_bytes_s=100_000)]), test)
+
+
+def test_help_names_every_field_of_a_script() -> None:
+    words = set(re.findall(r"\w+", explanation()))
+    fields = [field for kind in (When, Rule, Greeting, Script) for field in kind.__struct_fields__]
+    assert set(fields) <= words

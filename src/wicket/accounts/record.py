@@ -38,6 +38,7 @@ class Attempt(msgspec.Struct, array_like=True):
     cost_nanos: int = 0
     usage: Usage = NO_USAGE
     is_probe: bool = False  # sent to a deployment that was spared, to see whether it is well again
+    kind: str = ""  # "hedge": raced against a late one; "continuation": it got the answer so far
 
 
 class Record(msgspec.Struct, array_like=True):

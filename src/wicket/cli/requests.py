@@ -22,6 +22,12 @@ def add_parser(subparsers: Any) -> None:
     show.set_defaults(run=show_request)
 
 
+def _ending(attempt: dict[str, Any]) -> str:
+    """How a try ended, and what kind of try it was."""
+    kinds = [attempt.get("kind") or "", "probe" if attempt.get("is_probe") else ""]
+    return " ".join([attempt["reason"], *(f"({kind})" for kind in kinds if kind)])
+
+
 def show_request(args: argparse.Namespace) -> None:
     """Print one record."""
     with administration(args) as house:
@@ -40,7 +46,7 @@ def show_request(args: argparse.Namespace) -> None:
         [
             attempt["deployment"],
             attempt["status"] or "-",
-            attempt["reason"] + (" (probe)" if attempt.get("is_probe") else ""),
+            _ending(attempt),
             milliseconds(attempt["first_token_ms"]),
             milliseconds(attempt["ended_ms"]),
             dollars(attempt["cost_usd"]),

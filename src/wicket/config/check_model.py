@@ -28,6 +28,8 @@ def check_model(path: Path, name: str, model: Model, file: File, mistakes: Mista
     if not model.deployments and name != AUTO_NAME:
         mistakes.add((*path, "deployments"), 'is needed: a list of "provider/model"')
     _check_policy(path, model, mistakes)
+    if model.continues and model.commit == "whole":
+        mistakes.add((*path, "continue"), 'has a meaning with commit = "first-token" only')
     for index, deployment in enumerate(model.ids):
         place = (*path, "deployments", index)
         if deployment in model.ids[:index]:

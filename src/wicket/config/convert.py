@@ -36,7 +36,7 @@ def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes)
     if not isinstance(value, dict):
         mistakes.add(path, f"expected a table, got {_kind(value)}")
         return section()
-    fields = {field.name: field.type for field in msgspec.structs.fields(section)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(section)}
     good = {}
     for name, item in value.items():
         if name not in fields:
@@ -44,9 +44,9 @@ def convert(section: type[_Section], value: Any, path: Path, mistakes: Mistakes)
             mistakes.add((*path, name), f"unknown field{near or '; known: ' + ', '.join(fields)}")
             continue
         before = len(mistakes)
-        converted = _field(fields[name], item, (*path, name), mistakes)
+        converted = _field(fields[name].type, item, (*path, name), mistakes)
         if len(mistakes) == before or isinstance(converted, (msgspec.Struct, dict)):
-            good[name] = converted
+            good[fields[name].name] = converted
     return section(**good)
 
 

@@ -24,6 +24,7 @@ from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
 NANOS_PER_USD = 1_000_000_000
+CHAT, RESPONSES = "openai_chat", "openai_responses"
 
 Prices = tuple[int, int, int | None, int | None, int]
 Template = Callable[[str], tuple[Deployment, ...]]
@@ -72,6 +73,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         usage_in_stream=provider.usage_in_stream,
         region=provider.region,
         data_collection=provider.data_collection,
+        prefill=provider.prefill,
     )
     credentials = provider.credentials or ("",)
     per_credential = [
@@ -190,6 +192,11 @@ def _features(known: Mapping[Any, bool]) -> dict[str, object]:
     }
 
 
+def _has_responses(row: str) -> bool:
+    known = catalogue.row_of(row)
+    return known is not None and known.has_responses
+
+
 def _facts(provider: Provider, model: str) -> dict[str, object]:
     fact = catalogue.fact_of(provider.row, model) if provider.row else None
     facts: dict[str, object] = {}
@@ -200,6 +207,8 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
             **_features(fact.features),
             "warning": fact.warning(catalogue.today()),
         }
+        if fact.needs_responses and provider.dialect == CHAT and _has_responses(provider.row):
+            facts["dialect"] = RESPONSES
     own = provider.prices.get(model)
     if own is not None:
         facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}

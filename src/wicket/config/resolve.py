@@ -62,6 +62,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         rename=table.rename if table.rename is not None else (row.rename if row else {}),
         remove=table.remove if table.remove is not None else (row.remove if row else ()),
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
+        prefill=table.prefill,
         models=table.models,
         prices=table.prices,
         max_concurrent=table.max_concurrent,

@@ -117,10 +117,23 @@ class DeploymentTable(_Section, frozen=True):
     max_output_tokens: Size = 0
 
 
+class HedgeTable(_Section, frozen=True):
+    """When another deployment is raced: `after` is a learned share of first tokens, `after_s` a fixed time.
+
+    At most `max_share` of the route's requests cause an extra call.
+    """
+
+    after: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
+    after_s: Seconds | None = None
+    max_share: Annotated[float, Meta(gt=0, le=1)] = 0.05
+
+
 class Model(_Section, frozen=True):
     """The rule for one model name. The caller pays cost * (1 + `markup`).
 
     `max_price`, `region`, `data_collection` and `require` keep deployments out (see `routing.filters`).
+    `retries` are second tries of one deployment, `max_attempts` bounds all of a request. `continue`: another
+    deployment may go on with an answer that broke after its commit point.
 
     `collect` names the task that requests and answers are kept for. With the policy "cascade" the first
     deployment is a mini: `quality` is the precision its answers must have, or `budget_usd_per_day` what the
@@ -133,6 +146,10 @@ class Model(_Section, frozen=True):
     timeouts: TimeoutTable = TimeoutTable()
     price: PriceTable | None = None  # instead of the catalogue's
     markup: Ratio = 0.0
+    retries: Annotated[int, Meta(ge=0, le=3)] = 1
+    max_attempts: Annotated[int, Meta(ge=1, le=20)] = 6
+    hedge: HedgeTable | None = None
+    continues: bool = msgspec.field(name="continue", default=False)
     collect: str = ""
     quality: Share | None = None
     budget_usd_per_day: Dollars | None = None
@@ -198,6 +215,7 @@ class ProviderTable(_Section, frozen=True):
     rename: dict[str, str] | None = None
     remove: tuple[str, ...] | None = None
     usage_in_stream: UsageInStream | None = None
+    prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
     max_concurrent: Size = 0  # requests that run there at once, over all workers; 0: no limit
@@ -237,6 +255,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
     max_concurrent: int = 0

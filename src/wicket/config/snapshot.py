@@ -14,10 +14,10 @@ from wicket.config.automatic import AUTO_NAME, auto_route
 from wicket.config.check_cascade import POLICY, is_mini, task_of
 from wicket.config.check_model import DEFAULT_NAME, policy_name
 from wicket.config.names import MAX_NAME, no_mini_yet, unknown_model
-from wicket.config.schema import Config, Model, TaskTable, TimeoutTable
+from wicket.config.schema import Config, HedgeTable, Model, TaskTable, TimeoutTable
 from wicket.errors import CallerFault
 from wicket.providers import catalogue
-from wicket.routing.deployment import Deployment, Route, Timeouts
+from wicket.routing.deployment import Deployment, Hedge, Route, Timeouts
 from wicket.routing.filters import with_questions
 from wicket.routing.plan import SUFFIXES
 
@@ -228,6 +228,10 @@ class Snapshot:
             markup_ppm=round(model.markup * 1_000_000),
             collect=model.collect,
             sample_ppm=round(kept.sample * 1_000_000),
+            retries=model.retries,
+            max_attempts=model.max_attempts,
+            hedge=_hedge(model.hedge),
+            continues=model.continues,
             task=task if model.policy == POLICY else "",
             limits=build.limits_of(model),
         )
@@ -287,6 +291,13 @@ def name_owner(route: Route) -> str:
     providers = {deployment.provider for deployment in route.deployments}
     is_local = any(deployment.engine for deployment in route.deployments)
     return "wicket" if is_local or len(providers) != 1 else providers.pop()
+
+
+def _hedge(table: HedgeTable | None) -> Hedge | None:
+    if table is None:
+        return None
+    after_us = round(table.after_s * 1_000_000) if table.after_s is not None else 0
+    return Hedge(table.after, after_us, round(table.max_share * 1_000_000))
 
 
 def _timeouts(table: TimeoutTable) -> Timeouts:

@@ -17,11 +17,13 @@ from wicket.accounts.cost import cost_nanos
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts, Frame
+from wicket.dialects.openai_chat import CHAT
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
 from wicket.gateway import observe
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
+from wicket.gateway.partial import can_be_continued, has_room, text_of
 from wicket.wire import json
 from wicket.wire.sse import FrameSplitter, FrameTooLong, payload
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 MAX_ERROR_BYTES = 64 * 1024
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_HELD_BYTES = 32 * 1024 * 1024
-MAX_TAKEN_BYTES = 1024 * 1024  # of an answer that may become an example: frames wrap few bytes in many
+MAX_TAKEN_BYTES = 1024 * 1024  # of an answer that is kept or continued: frames wrap few bytes in many
 LEARN_MASK = 15  # one request in 16 teaches the bytes per token; a stream's frames stand for its tokens
 
 
@@ -65,13 +67,17 @@ class Attempt:
     fault: Fault | None = None
     reason = ""
     dropped: tuple[str, ...] = ()
-    taken: list[bytes] | None = None  # the frames that the caller got, where they are kept as an example
+    taken: list[bytes] | None = None  # the frames that the caller got, where they are kept or continued
+    num_taken = 0  # bytes of the answer that the caller got, counted where `taken` is kept
+    kind = ""  # "hedge" or "continuation", see `events.Send`
+    continued: Attempt | None = None  # whose broken answer it goes on with
+    num_before = 0  # tokens of that, estimated
+    answer_id = ""  # the id that it gave the answer
     place: Place | None = None  # in its provider's lane, where there is one
     vitals: Vitals | None = None  # of its deployment, while it runs there
     is_probe = False  # sent while its deployment was spared, to see whether it is well again
     has_rivals = False  # the plan has others
     has_others = False  # behind it in the plan
-    num_taken = 0  # bytes of the answer that the caller got, counted where it is kept as an example
     _bill: tuple[Usage, int] | None = None
 
     def __init__(
@@ -201,7 +207,7 @@ class Attempt:
         if not self.out:
             return b""
         out = self.out
-        if self.call.collected is not None:
+        if self.call.collected is not None or self.call.route.continues:
             self._keep(out)
         self.out = []
         self.held_bytes = 0
@@ -215,6 +221,16 @@ class Attempt:
             self.taken = []
         if self.num_taken <= MAX_TAKEN_BYTES:
             self.taken += frames
+
+    def said(self) -> str | None:
+        """The text that the caller has of this answer; None if it is none that could be continued."""
+        call = self.call
+        if call.api is not CHAT or self.finished or self.num_taken > MAX_TAKEN_BYTES:
+            return None
+        if not (can_be_continued(call.fields) and has_room(call.fields, self.num_before + self.num_frames)):
+            return None
+        text = text_of(self.taken or ())
+        return text if text and text.strip() else None
 
     def bill(self) -> tuple[Usage, int]:
         """What it used and what that costs in nano-USD; computed once, when it is over."""
@@ -243,7 +259,8 @@ class Attempt:
                 counts.cache_write_tokens,
                 counts.reasoning_tokens,
             )
-        if not (self.spoke or (self.reason == "" and self.fault is None and self.done)):
+        is_whole = self.reason == "" and self.fault is None and self.done
+        if not (self.spoke or is_whole or self.reason == "hedge_lost"):  # who lost a race was at work
             return NO_USAGE
         name = self.deployment.id
         output = self.num_frames if self.splitter else self.rates.outputs.estimate(name, self.size)
@@ -282,24 +299,25 @@ class Attempt:
                 if facts.counts is not None:
                     self._note_counts(facts.counts)
                 raise facts.fault
+            if facts.model:
+                self.model = facts.model
+            if facts.counts is not None:
+                self._note_counts(facts.counts)
+            if facts.finished:
+                finished = self._count_finish()
+            if facts.is_usage:
+                self.usage_frame = data
             if facts.is_done:
                 self.done = True
                 if facts.goes_out:
                     self.is_marked = True
                     self.out.append(frame)
                 break
-            if facts.model:
-                self.model = facts.model
-            if facts.counts is not None:
-                self._note_counts(facts.counts)
-                if facts.is_usage:
-                    self.usage_frame = data
-                    continue
+            if facts.is_usage:
+                continue
             if facts.spoke:
                 spoke = True
                 self.num_frames += 1
-            if facts.finished:
-                finished = self._count_finish()
             self.out.append(frame)
             self.held_bytes += len(frame)
         if self.held_bytes > MAX_HELD_BYTES:
@@ -406,7 +424,8 @@ class Attempt:
             observe.over(self)
         if self.exchange is not None:
             self.exchange.cancel()
-        self.report(Failed(self.number, self.ended_us, fault, is_stale))
+        may_continue = self.call.route.continues and self.said() is not None
+        self.report(Failed(self.number, self.ended_us, fault, is_stale, may_continue))
 
     def _over(self) -> None:
         self.done = True

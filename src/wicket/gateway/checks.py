@@ -144,7 +144,9 @@ class Checks:
             if len(self._rests) >= _MAX_ROUTES:
                 self._rests.clear()
             others = tuple(one for one in route.deployments if not one.task)
-            rest = msgspec.structs.replace(route, deployments=others, policy="ordered")
+            rest = msgspec.structs.replace(
+                route, deployments=others, policy="ordered", hedge=None, continues=False
+            )
             found = self._rests[id(route)] = (route, rest)
         return found[1]
 

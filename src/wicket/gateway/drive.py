@@ -31,6 +31,7 @@ from wicket.gateway.cascade import (
     note_cascade,
 )
 from wicket.gateway.collect import example_of
+from wicket.gateway.continuation import ContinuedAttempt, mark_continued
 from wicket.gateway.crossing import asked_of, hearing
 from wicket.gateway.dropped import dropped_line
 from wicket.gateway.events import (
@@ -42,6 +43,7 @@ from wicket.gateway.events import (
     Fail,
     Finish,
     Forward,
+    Join,
     KeepAlive,
     Planned,
     Send,
@@ -52,8 +54,10 @@ from wicket.gateway.gate import Gate
 from wicket.gateway.planning import planned
 from wicket.gateway.request import Prepared, request_bytes
 from wicket.gateway.settle import charge_of, settle
-from wicket.gateway.walk import NEVER, State, Walk, step
+from wicket.gateway.walk import step
+from wicket.gateway.walk_state import NEVER, State, Walk
 from wicket.routing.deployment import Deployment
+from wicket.wire.fields import Fields
 
 _log = logging.getLogger("wicket.gateway")
 
@@ -112,7 +116,9 @@ class Drive:
         self.plan: Sequence[Deployment] = route.deployments
         if len(self.plan) > 1 or call.preferences is not None or route.limits is not None:
             self.plan = planned(gate, call)
-        self.walk = Walk(gate.rules.find(route, self.plan, call.is_streamed))
+        if route.hedge is not None:
+            gate.hedges.earn(route)
+        self.walk = Walk(gate.rules.find(call, self.plan, gate.health))
         self.attempts: list[Attempt] = []
         self.conversation: Conversation | None = None  # what the caller said, once somebody must be told
         self.answer: Attempt | None = None
@@ -135,7 +141,14 @@ class Drive:
 
     def tick(self, now_us: int) -> None:
         """A limit may have passed."""
-        self.feed(Ticked(now_us))
+        rules = self.walk.rules
+        if not (rules.hedge_us or rules.continues):
+            self.feed(Ticked(now_us))
+            return
+        may_hedge = rules.hedge_us > 0 and self.gate.hedges.may(self.call.route)
+        answer = self.answer
+        may_continue = bool(rules.continues) and answer is not None and answer.said() is not None
+        self.feed(Ticked(now_us, may_hedge, may_continue))
 
     def client_gone(self) -> None:
         """The caller left: nobody is asked any further, what was produced is accounted."""
@@ -173,18 +186,27 @@ class Drive:
     def _send(self, action: Send) -> None:
         call, gate, deployment = self.call, self.gate, self.plan[action.candidate]
         prepared = gate.heads.find(deployment, call.api, call.is_streamed)
-        extra = b""
-        if deployment.task:
-            attempt: Attempt = MiniAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+        fields, extra = call.fields, b""
+        if action.kind == "continuation":
+            assert self.answer is not None
+            follower = ContinuedAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+            fields = follower.go_on_from(self.answer)
+            attempt: Attempt = follower
+        elif deployment.task:
+            attempt = MiniAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
             extra = floor_header(gate.cascades, call)
         elif call.route.floor and deployment.engine and action.candidate + 1 < len(self.plan):
             attempt = SoftAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
             extra = floor_line(call.route.floor)
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
+        if action.kind:
+            attempt.kind = action.kind
+            if action.kind == "hedge":
+                gate.hedges.spend(call.route)
         self.attempts.append(attempt)
         try:
-            body = self._body(prepared)
+            body = self._body(prepared, fields)
         except CallerFault as fault:
             fault.elsewhere = True  # another deployment may well be able to say it
             asyncio.get_running_loop().call_soon(self.feed, attempt.not_sent(fault))  # not inside this step
@@ -219,17 +241,20 @@ class Drive:
         except Exception:
             self._collapse()
 
-    def _body(self, prepared: Prepared) -> Body:
+    def _body(self, prepared: Prepared, fields: Fields) -> Body:
         """What this deployment gets. Raises `CallerFault` for what it can't be told."""
         call, deployment = self.call, prepared.asked
         if prepared.gap:
             raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
         crossing = prepared.crossing
         if crossing is None:
-            return prepared.dialect.body(call.fields, deployment, call.api, streamed=call.is_streamed)
-        if self.conversation is None:
-            self.conversation = crossing.heard.read_request(call.fields)
-        return crossing.spoken.write_request(self.conversation, deployment, streamed=call.is_streamed)
+            return prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
+        conversation = self.conversation
+        if conversation is None or fields is not call.fields:
+            conversation = crossing.heard.read_request(fields)
+        if fields is call.fields:
+            self.conversation = conversation
+        return crossing.spoken.write_request(conversation, deployment, streamed=call.is_streamed)
 
     def _cancel(self, action: Cancel) -> None:
         self.attempts[action.attempt].cancel(action.reason)
@@ -262,6 +287,12 @@ class Drive:
         data = attempt.take()
         if data:
             self.reply.write(data)
+
+    def _join(self, action: Join) -> None:
+        self.answer = attempt = self.attempts[action.attempt]
+        if self.is_paused and attempt.exchange is not None:
+            attempt.exchange.pause()
+        self.reply.write(b": continued by %b\n\n" % attempt.deployment.id.encode() + attempt.take())
 
     def _forward(self, action: Forward) -> None:
         data = self.attempts[action.attempt].take()
@@ -345,7 +376,8 @@ class Drive:
             usage.reasoning_tokens,
         )
         if attempt.translated is not None:
-            return attempt.translated.last_frames(counts if usage.is_estimated else None, cost_usd)
+            frames: bytes = attempt.translated.last_frames(counts if usage.is_estimated else None, cost_usd)
+            return mark_continued(frames, attempt) if attempt.continued is not None else frames
         write = getattr(hearing(self.call.api.dialect), "last_frames", None)
         if write is None:
             return b""
@@ -357,8 +389,8 @@ class Drive:
             cost_usd=cost_usd,
             is_marked=attempt.is_marked,
         )
-        frames: bytes = write(asked_of(self.call), ending)
-        return frames
+        frames = write(asked_of(self.call), ending)
+        return mark_continued(frames, attempt) if attempt.continued is not None else frames
 
 
 PERFORM: dict[type, Callable[[Drive, Any], None]] = {
@@ -367,6 +399,7 @@ PERFORM: dict[type, Callable[[Drive, Any], None]] = {
     Begin: Drive._begin,
     KeepAlive: Drive._keep_alive,
     Commit: Drive._commit,
+    Join: Drive._join,
     Forward: Drive._forward,
     Finish: Drive._finish,
     Fail: Drive._fail,

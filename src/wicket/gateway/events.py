@@ -60,18 +60,28 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Failed(msgspec.Struct, frozen=True, array_like=True):
-    """An attempt failed. `is_stale`: a kept-alive connection was closed before it carried a byte."""
+    """An attempt failed. `is_stale`: a kept-alive connection was closed before it carried a byte.
+
+    `may_continue`: what the caller has of its answer is text that another model could continue.
+    """
 
     attempt: int
     now_us: int
     fault: Fault
     is_stale: bool = False
+    may_continue: bool = False
 
 
 class Ticked(msgspec.Struct, frozen=True, array_like=True):
-    """Time passed; `Walk.due_us` says when this is worth sending."""
+    """Time passed; `Walk.due_us` says when this is worth sending.
+
+    `may_hedge`: the route's budget allows one extra call now; it is spent when the Send is carried out.
+    `may_continue`: see `Failed`.
+    """
 
     now_us: int
+    may_hedge: bool = False
+    may_continue: bool = False
 
 
 class ClientGone(msgspec.Struct, frozen=True, array_like=True):
@@ -84,11 +94,15 @@ Event = Planned | Opened | Refused | Spoke | Heard | Finished | Ended | Failed |
 
 
 class Send(msgspec.Struct, frozen=True, array_like=True):
-    """Ask candidate `candidate` of the plan as try number `attempt`; `is_fresh`: on a new connection."""
+    """Ask candidate `candidate` of the plan as try number `attempt`; `is_fresh`: on a new connection.
+
+    `kind`: "hedge" for one raced against a late one, "continuation" for one that gets the answer so far.
+    """
 
     attempt: int
     candidate: int
     is_fresh: bool = False
+    kind: str = ""
 
 
 class Cancel(msgspec.Struct, frozen=True, array_like=True):
@@ -108,6 +122,12 @@ class KeepAlive(msgspec.Struct, frozen=True, array_like=True):
 
 class Commit(msgspec.Struct, frozen=True, array_like=True):
     """This attempt is the answer: send status, headers and what was held."""
+
+    attempt: int
+
+
+class Join(msgspec.Struct, frozen=True, array_like=True):
+    """From here on this attempt carries on the answer that broke: its frames follow in the same stream."""
 
     attempt: int
 
@@ -136,4 +156,4 @@ class Settle(msgspec.Struct, frozen=True, array_like=True):
     outcome: str
 
 
-Action = Send | Cancel | Begin | KeepAlive | Commit | Forward | Finish | Fail | Settle
+Action = Send | Cancel | Begin | KeepAlive | Commit | Join | Forward | Finish | Fail | Settle

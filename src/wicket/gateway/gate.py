@@ -13,6 +13,7 @@ from wicket.accounts.record import Record
 from wicket.accounts.request_ids import RequestIds
 from wicket.errors import BusyFault, OperatorFault
 from wicket.gateway.cascade import Cascade
+from wicket.gateway.hedges import HedgeBudget
 from wicket.gateway.lanes import Lanes
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.resolve import Routes
@@ -56,6 +57,7 @@ class Gate:
         self.tell_turn: Callable[[Turn], None] = lambda turn: None
         self.cascades: Mapping[str, Cascade] = {}
         self.checks: Checks | None = None
+        self.hedges = HedgeBudget()
         self.active: set[Drive] = set()
         self.max_active = 1_000
         self.max_held_bytes = 256 * 1024 * 1024

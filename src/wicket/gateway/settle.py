@@ -55,7 +55,10 @@ def settle(
         record.deployment = answer.deployment.id
         record.served_model = answer.model
         record.usage = answer.bill()[0]
-        record.first_token_us = answer.first_token_us - started if answer.first_token_us >= 0 else -1
+        first = answer
+        while first.continued is not None:
+            first = first.continued
+        record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
         record.price_row = answer.deployment.price_id
         record.dropped = list(shown(answer.dropped)) if answer.dropped else []
     return record
@@ -73,4 +76,5 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         cost_nanos=cost,
         usage=usage,
         is_probe=attempt.is_probe,
+        kind=attempt.kind,
     )

@@ -51,6 +51,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `also_speaks` are further dialects of it by name: asked for what `dialect` has no word for (embeddings).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
+    with `has_responses` models of OpenAI's Responses API alone are asked by that, at the same address;
     `facts_from` names the row whose facts hold where there are none of its own. `probe` is the path that
     `wicket providers check` gets, "" where none is free of charge. `region` is where requests are processed;
     `data_collection` is "deny" where the provider's terms for its API say that requests are not used to train
@@ -79,6 +80,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     is_aggregator: bool = False  # passes on other providers' models
     is_router: bool = False  # routes by suffixes of a model's name itself, so these are left to it
     lists_models: bool = True
+    has_responses: bool = False
     facts_from: str = ""
     probe: str = "/models"
     region: str = ""
@@ -257,7 +259,9 @@ def known_models(row: str) -> tuple[str, ...]:
     known = row_of(row)
     if known is None or not known.lists_models:
         return ()
-    return tuple(fact.model for fact in _in_use.of(row) if fact.is_offered(today()))
+    return tuple(
+        fact.model for fact in _in_use.of(row) if fact.is_offered(today(), with_responses=known.has_responses)
+    )
 
 
 def providers_of(model: str) -> tuple[str, ...]:

@@ -109,9 +109,11 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
         """Whether tokens have a price."""
         return self.input_pico is not None
 
-    def is_offered(self, today: datetime.date) -> bool:
+    def is_offered(self, today: datetime.date, *, with_responses: bool = False) -> bool:
         """Whether it is worth listing: of a kind and an API that can be called, and not at its end."""
-        if not self.is_listed or self.kind not in LISTED_KINDS or self.needs_responses:
+        if not self.is_listed or self.kind not in LISTED_KINDS:
+            return False
+        if self.needs_responses and not with_responses:
             return False
         if self.deprecation_date is not None:
             return self.deprecation_date > today.isoformat()

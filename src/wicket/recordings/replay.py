@@ -84,7 +84,7 @@ class Replay:
         client = Client(reader, writer)
         try:
             while head := await client.read_head():
-                await self._serve_one(client, await client.read_body(head, None))
+                await self._serve_one(client, await client.read_body(head, lambda _: None))
         except (ClientGone, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         except (ValueError, asyncio.LimitOverrunError):  # not HTTP as we read it

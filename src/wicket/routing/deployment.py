@@ -51,6 +51,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     data_collection: str = ""  # "deny": it keeps nothing to train on; "allow": it may; "": unknown
     warning: str = ""  # what callers are told of its model's end, in ASCII on one line
     weight: float = 1.0  # its share under the policy "weighted"
+    prefill: bool = False  # whether the configuration says that it goes on from a message of its own
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,10 +80,24 @@ class Timeouts(msgspec.Struct, frozen=True):
     mini_ms: int = 3_000
 
 
+class Hedge(msgspec.Struct, frozen=True):
+    """When a second deployment is raced against a late first one, and how often at most.
+
+    `after`: the share of its first tokens that came sooner, as learned; `after_us`: a fixed time instead.
+    `max_share_ppm`: extra calls per million of the route's requests.
+    """
+
+    after: float = 0.95
+    after_us: int = 0
+    max_share_ppm: int = 50_000
+
+
 class Route(msgspec.Struct, frozen=True, kw_only=True):
     """The rule for one model name. `deployments` are candidates in the configured order.
 
     `task` is that of a cascade, whether or not its mini is there yet; "" for every other route.
+    `retries`: second tries of one deployment; `max_attempts`: of all together. `continues`: whether another
+    deployment may go on with an answer that broke after its commit point.
     """
 
     name: str
@@ -95,6 +110,10 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     collect: str = ""  # the task whose examples its requests are, "" for none
     sample_ppm: int = 1_000_000  # which share of them is kept
     task: str = ""
+    retries: int = 1
+    max_attempts: int = 6
+    hedge: Hedge | None = None
+    continues: bool = False
     limits: Limits | None = None
     questions: tuple[str, ...] = ()  # FEATURES that some deployment is known to lack: what tells them apart
     least_context_tokens: int = 0  # the smallest that is known of a deployment, 0 if none is

@@ -75,6 +75,7 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
         "deployment": attempt.deployment,
         "status": attempt.status,
         "reason": attempt.reason or "ok",
+        "kind": attempt.kind,
         "started_ms": _ms(attempt.started_us),
         "first_token_ms": _ms(attempt.first_token_us),
         "ended_ms": _ms(attempt.ended_us),

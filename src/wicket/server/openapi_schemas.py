@@ -274,6 +274,7 @@ SCHEMAS: dict[str, Schema] = {
             "deployment": TEXT,
             "status": one_of("integer"),
             "reason": TEXT,
+            "kind": {"enum": ["", "hedge", "continuation"]},
             **dict.fromkeys(("started_ms", "first_token_ms", "ended_ms"), MS),
             "cost_usd": USD,
             **TOKENS,

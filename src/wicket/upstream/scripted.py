@@ -24,10 +24,14 @@ import msgspec
 from wicket.errors import ConfigFault
 from wicket.upstream.scripted_answer import End, Plan, Step, Wait, plan
 from wicket.upstream.scripted_client import Client, ClientGone, Request
+from wicket.upstream.scripted_door import Door
+from wicket.upstream.scripted_help import explanation
 from wicket.upstream.scripted_script import (
     Price,
     Script,
     choose,
+    greet,
+    pace,
     parse_answers,
     parse_script,
     understand,
@@ -79,11 +83,10 @@ class ScriptedUpstream:
         self.port = port
         self.host = host
         self._tls = tls
-        self._clients: set[asyncio.Task[None]] = set()
         self._num_connections = 0
         self._changed = asyncio.Condition()
         self._start = 0.0
-        self._server: asyncio.Server | None = None
+        self._door: Door | None = None
         self.set_script(script or Script(), at=0.0)
 
     @property
@@ -100,6 +103,7 @@ class ScriptedUpstream:
         """Replace the script; its rules count from here."""
         self.script = script
         self._seen: dict[int, int] = {}
+        self._num_greeted = 0
         self._script_at = self._now() if at is None else at
 
     async def until(self, holds: Callable[[list[Seen]], bool]) -> None:
@@ -113,29 +117,24 @@ class ScriptedUpstream:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*self._tls)
         self._start = self._script_at = asyncio.get_running_loop().time()
-        self._server = await asyncio.start_server(
-            self._accept, self.host, self.port, ssl=context, backlog=1_024, limit=1 << 20
-        )
-        self.port = self._server.sockets[0].getsockname()[1]
+        self._door = Door(self._accept, self._greet, context)
+        self.port = self._door.open(self.host, self.port)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        assert self._server is not None
-        self._server.close()
-        clients = list(self._clients)
-        for task in clients:
-            task.cancel()
-        await asyncio.gather(*clients, return_exceptions=True)
-        await self._server.wait_closed()
+        assert self._door is not None
+        await self._door.close()
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients.add(task)
+    def _greet(self) -> str:
+        """The fault for a new connection, "" for none."""
         self._num_connections += 1
+        self._num_greeted += 1
+        return greet(self.script, self._num_greeted, self._now() - self._script_at)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = Client(reader, writer)
         try:
             number = self._num_connections
@@ -144,7 +143,6 @@ class ScriptedUpstream:
         except (ClientGone, ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            self._clients.discard(task)
             await client.close()
 
     async def _serve_one(self, client: Client, connection: int) -> bool:
@@ -152,7 +150,7 @@ class ScriptedUpstream:
         head = await client.read_head()
         if head is None:
             return False
-        request = await client.read_body(head, self._pace())
+        request = await client.read_body(head, lambda first: pace(self.script, head.path, head.key, first))
         if request.path.startswith("/__"):
             return await self._own(client, request)
         names = [name for name, _ in request.headers]
@@ -176,11 +174,6 @@ class ScriptedUpstream:
         finally:
             seen.ended_ms = (self._now() - self._start) * 1000
             await self._tell()
-
-    def _pace(self) -> int | None:
-        """The slowest reading that any rule asks for; a body's rule isn't known before its end."""
-        rates = [rule.read_bytes_s for rule in self.script.rules if rule.read_bytes_s]
-        return min(rates, default=None)
 
     def _note(self, request: Request, connection: int) -> Seen:
         seen = Seen(
@@ -265,9 +258,12 @@ async def serve(script: Script, host: str, port: int, *, tls: tuple[str, str] | 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="wicket dev upstream", description="A scripted provider to test against."
+        prog="wicket dev upstream",
+        description="A scripted provider to test against.",
+        epilog=explanation(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--script", type=Path, help="TOML or JSON; a good provider without one")
+    parser.add_argument("--script", type=Path, help="TOML or JSON, see below; a good provider without one")
     parser.add_argument("--answers", type=Path, help='JSONL of {"prompt", "answer"}')
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")

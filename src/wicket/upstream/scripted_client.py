@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import struct
+from collections.abc import Callable
 
 import msgspec
 
+from wicket.upstream.scripted_door import reset_transport
+
+BEGINNING_BYTES = 512  # of a body, read at once to see who asks for what
 _PACE_SLICE_S = 0.01
 
 
@@ -58,14 +59,16 @@ class Client:
         fields = (line.partition(":") for line in lines[1:] if line)
         return Request(method, path, [(name.lower(), value.strip()) for name, _, value in fields])
 
-    async def read_body(self, head: Request, bytes_s: int | None) -> Request:
-        """The request with its body, read no faster than `bytes_s`."""
+    async def read_body(self, head: Request, pace: Callable[[bytes], int | None]) -> Request:
+        """The request with its body, read no faster than `pace` says of its beginning, in bytes a second."""
         if head.header("expect").lower() == "100-continue":
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         if head.header("transfer-encoding"):
             return msgspec.structs.replace(head, body=await self._read_chunks())
         left = int(head.header("content-length") or 0)
-        parts: list[bytes] = []
+        parts = [await self._reader.readexactly(min(left, BEGINNING_BYTES))] if left else []
+        left -= sum(map(len, parts))
+        bytes_s = pace(parts[0]) if left else None
         while left:
             data = await self._reader.read(
                 min(left, max(1, int(bytes_s * _PACE_SLICE_S))) if bytes_s else left
@@ -105,20 +108,17 @@ class Client:
     async def end(self, *, rst: bool) -> None:
         """End the connection from here."""
         if rst:
-            handle = self._writer.get_extra_info("socket")
-            with socket.socket(fileno=os.dup(handle.fileno())) as same:
-                same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self._writer.transport.abort()
+            reset_transport(self._writer.transport)
         self._writer.close()
         await self._writer.wait_closed()
 
     async def close(self) -> None:
         """Close without flushing, and wait until it is closed."""
+        self._writer.transport.abort()  # first, because this too may be cancelled
         if self._peek is not None:
             self._peek.cancel()
             await asyncio.gather(self._peek, return_exceptions=True)
             self._peek = None
-        self._writer.transport.abort()
         try:
             await self._writer.wait_closed()
         except (OSError, asyncio.CancelledError):

@@ -1,14 +1,15 @@
 """What the scripted upstream is told to do: rules as data, and which rule a request meets.
 
 A script is TOML or JSON: `[[rules]]`, each with conditions (all must hold) and actions. The first rule that
-matches answers; without one, or without an action in it, the answer is a plain good one.
+matches answers; without one, or without an action in it, the answer is a plain good one. `[[greetings]]` are
+for what goes wrong with a connection before there is a request.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from wicket.errors import ConfigFault
 
 _GEMINI = re.compile(r"/models/(.+):(?:streamG|g)enerateContent")
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
 _PIECE = re.compile(r"\s*\S+\s*?")
 
 
@@ -78,6 +80,23 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finish_reason: str = ""
 
 
+class Greeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is done to a connection instead of talking to it. Connections and times count from the script.
+
+    `fault`: "cut" and "reset" end it after the client's first bytes, which over TLS is in the middle of the
+    handshake; "silent" never answers them; "plain" answers in plain HTTP, as a port without TLS does;
+    "close" ends it at once.
+    """
+
+    fault: Literal["cut", "reset", "silent", "plain", "close"]
+    from_nth: int = 1
+    to_nth: int | None = None
+    every_nth: int = 1
+    from_s: float = 0.0
+    to_s: float | None = None
+    period_s: float | None = None
+
+
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """USD per million tokens, for the log's `cost_usd`."""
 
@@ -89,6 +108,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything. `answers` maps the last user message to the text of the answer."""
 
     rules: list[Rule] = []
+    greetings: list[Greeting] = []
     models: tuple[str, ...] = ("scripted",)
     text: str = "Paris is the capital of France."
     answers: dict[str, str] = {}
@@ -201,7 +221,35 @@ def _same_model(wanted: str, model: str) -> bool:
     return model.startswith(wanted[:-1]) if wanted.endswith("*") else model == wanted
 
 
-def _is_time(when: When, at_s: float) -> bool:
+def greet(script: Script, nth: int, at_s: float) -> str:
+    """The fault for the `nth` connection since the script, "" to talk to it."""
+    for one in script.greetings:
+        is_turn = nth >= one.from_nth and (one.to_nth is None or nth <= one.to_nth)
+        if is_turn and (nth - one.from_nth) % one.every_nth == 0 and _is_time(one, at_s):
+            return one.fault
+    return ""
+
+
+def pace(script: Script, path: str, key: str, beginning: bytes) -> int | None:
+    """How fast a request is read, in bytes a second, None for at once.
+
+    A body's rule isn't known before its end, so only path, key, and a model named in the first bytes are
+    looked at; of several rules the slowest counts.
+    """
+    found = _MODEL.search(beginning)
+    model = found[1].decode(errors="replace") if found else ""
+    rates = [
+        rule.read_bytes_s
+        for rule in script.rules
+        if rule.read_bytes_s
+        and path.split("?", 1)[0].endswith(rule.when.path)
+        and rule.when.key in ("", key)
+        and (not rule.when.model or _same_model(rule.when.model, model))
+    ]
+    return min(rates, default=None)
+
+
+def _is_time(when: When | Greeting, at_s: float) -> bool:
     if when.period_s:
         at_s %= when.period_s
     return at_s >= when.from_s and (when.to_s is None or at_s < when.to_s)

@@ -270,7 +270,8 @@ def test_a_caller_who_leaves_pays_for_what_came(other: ModuleType) -> None:
 def test_who_waits_long_hears_the_keep_alive_of_its_own_dialect(
     other: ModuleType, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wicket.gateway.walk.BEGIN_AFTER_US", 1)
+    for module in ("walk_due", "walk_time"):
+        monkeypatch.setattr(f"wicket.gateway.{module}.BEGIN_AFTER_US", 1)
 
     async def go() -> None:
         async with house([Rule(first_token_ms=400)], ["openai_chat"], commit="whole") as made:

@@ -121,7 +121,7 @@ def test_limits_of_time_are_of_one_request_and_not_remembered() -> None:
     found = planned(Now(), asked)
     assert found is not asked.route.deployments, "what is remembered of a route is found by this tuple"
     book = RuleBook()
-    assert book.find(asked.route, found, True) is not book.find(asked.route, found, True)
+    assert book.find(asked, found) is not book.find(asked, found)
 
 
 def test_each_model_needs_the_keys_leave() -> None:

@@ -150,7 +150,10 @@ def test_models_at_their_end_are_not_offered_and_warned_of() -> None:
 def test_only_what_can_be_called_is_offered() -> None:
     offered = catalogue.known_models("openai")
     assert "gpt-5.4" in offered and "text-embedding-3-small" in offered
-    for name in ("gpt-5-pro", "tts-1", "gpt-image-1", "text-davinci-003"):
+    assert "gpt-5-pro" in offered, "by the Responses API, which this row has"
+    fact = catalogue.fact_of("openai", "gpt-5-pro")
+    assert fact is not None and not fact.is_offered(catalogue.today())
+    for name in ("tts-1", "gpt-image-1", "text-davinci-003"):
         assert catalogue.fact_of("openai", name) is not None and name not in offered
     assert catalogue.known_models("azure") == ()
 

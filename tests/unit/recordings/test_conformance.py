@@ -17,14 +17,17 @@ CASSETTES = Path(__file__).parents[2] / "data" / "cassettes"
 # What one provider says and no other family has a word for: lost when translated, kept when passed through.
 OF_ONE_FAMILY = {
     "answer: choices[].message.audio",
+    "request: messages[].prefix",
     "answer: choices[].message.extra_content",
     "answer: choices[].message.thought_signature",
     "answer: choices[].seed",
+    "answer: content_filters",
     "answer: context_management",
     "answer: prompt_filter_results",
     "answer: request_id",
     "answer: time_info",
     "answer: usage_breakdown",
+    "request: reasoning.context",
     "request: thinking.clear_thinking",
     "request: tools[].defer_loading",
 }

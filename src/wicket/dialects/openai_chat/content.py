@@ -81,14 +81,14 @@ def _read_video(node: Node) -> Part:
 def _linked(node: Node, name: str, medium: str) -> Media:
     raw = node.raw(name)
     if raw is not None and kind(raw) == "string":  # many clients send the URL itself
-        return _from_url(node.needed_text(name), Media(kind=medium), node.at(name))
+        return from_url(node.needed_text(name), Media(kind=medium), node.at(name))
     inner = node.node(name)
     if inner is None:
         raise wrong_value(node.at(name), "is required")
     media = Media(kind=medium, detail=inner.text("detail") or "")
     if media.detail == "auto":
         media.detail = ""
-    return _from_url(inner.needed_text("url"), media, inner.at("url"))
+    return from_url(inner.needed_text("url"), media, inner.at("url"))
 
 
 def _read_audio(node: Node) -> Part:
@@ -109,7 +109,7 @@ def _read_file(node: Node) -> Part:
         return media
     path, data = inner.at("file_data"), inner.needed_text("file_data")
     if data.startswith(("data:", "http://", "https://")):
-        media = _from_url(data, media, path)
+        media = from_url(data, media, path)
     else:
         media.data = checked(data, path)
     if not media.media_type:
@@ -130,7 +130,8 @@ _READERS = {
 }
 
 
-def _from_url(url: str, media: Media, path: str) -> Media:
+def from_url(url: str, media: Media, path: str) -> Media:
+    """`media` with what a URL or a base64 data URL says. Raises `CallerFault`."""
     if not url.startswith("data:"):
         if not url.startswith(("http://", "https://", "gs://")):
             raise wrong_value(path, "must be an http(s) URL or a data URL")

@@ -1,0 +1,196 @@
+"""Responses to Responses: bytes pass, and are read as far as the walk and the books need.
+
+Two things don't pass: thoughts of another family that we had wrapped for the caller (`carrier`), and an
+answer that is to be fetched later, for nothing is kept here. A stream's last event waits for our cost.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from wicket.dialects.contract import Api, Body, Counts, Frame, Whole
+from wicket.dialects.openai_chat.passing import MAX_MODEL, OURS, read, target
+from wicket.dialects.openai_responses.answers import COMPLETED, REASONS
+from wicket.dialects.openai_responses.apis import COMPACT, INPUT_TOKENS
+from wicket.dialects.openai_responses.carrier import MARK, is_carried
+from wicket.dialects.openai_responses.faults import failure
+from wicket.dialects.openai_responses.usage import Usage, usage_counts
+from wicket.dialects.translation import Asked, Ending
+from wicket.errors import CallerFault, UpstreamBroken
+from wicket.routing.deployment import Deployment
+from wicket.wire import fields as top
+from wicket.wire import json
+from wicket.wire.fields import Edits, Fields, splice
+
+__all__ = ["body", "frame", "last_frames", "target", "whole"]
+
+_MARK = MARK.encode()
+_TERMINAL = ("response.completed", "response.incomplete")
+_FAILED = ("response.failed", "response.cancelled")
+
+
+class _Event(msgspec.Struct):
+    type: str = ""
+    response: msgspec.Raw = msgspec.Raw()
+    error: Any = None
+    code: Any = None
+    message: Any = None
+
+
+class _Details(msgspec.Struct):
+    reason: Any = None
+
+
+class _Response(msgspec.Struct):
+    status: Any = None
+    model: str | None = None
+    error: Any = None
+    incomplete_details: _Details | None = None
+    usage: Usage | None = None
+    output: list[msgspec.Raw] | None = None
+    input_tokens: int | None = None
+
+
+class _Item(msgspec.Struct):
+    type: Any = None
+    encrypted_content: Any = None
+
+
+_decode_event = msgspec.json.Decoder(_Event).decode
+_decode_response = msgspec.json.Decoder(_Response).decode
+_decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_item = msgspec.json.Decoder(_Item).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_SPOKE = Frame(spoke=True)
+_SILENT = Frame()
+
+
+def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
+    """The caller's bytes with the model renamed and our fields removed. Raises `CallerFault`."""
+    if not streamed and "background" in fields and top.flag(fields, "background"):
+        message = "'background' answers are fetched later by their id, and none is kept here: "
+        raise CallerFault("not_kept", message + "leave it out, or stream the answer.", param="background")
+    put = {"model": json.encode(deployment.model)}
+    kept, carried = _without_carried(fields)
+    if kept is not None:
+        put["input"] = kept
+    removed = tuple([name for name in deployment.remove if name in fields]) if deployment.remove else ()
+    ours = tuple([name for name in OURS if name in fields])
+    edits = Edits(put=put, rename=deployment.rename, remove=ours + removed)
+    return Body(splice(fields, edits), carried + removed)
+
+
+def _without_carried(fields: Fields) -> tuple[bytes | None, tuple[str, ...]]:
+    """The input without our own reasoning items and the paths of those; None where there is none."""
+    raw = fields.get("input")
+    if raw is None or _MARK not in bytes(raw):
+        return None, ()
+    try:
+        items = _decode_items(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return None, ()  # a string
+    kept = [item for item in items if not _is_ours(item)]
+    if len(kept) == len(items):
+        return None, ()
+    return json.encode(kept), tuple(f"input[{at}]" for at, item in enumerate(items) if _is_ours(item))
+
+
+def _is_ours(raw: msgspec.Raw) -> bool:
+    if _MARK not in bytes(raw):
+        return False
+    try:
+        item = _decode_item(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return item.type == "reasoning" and is_carried(item.encrypted_content)
+
+
+def whole(data: bytes, api: Api) -> Whole:
+    """Read a complete answer. One that failed, or that is only queued, is none."""
+    try:
+        answer = read(_decode_response, data)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+    if answer.error or answer.status == "failed":
+        raise failure(answer.error)
+    if api.name == INPUT_TOKENS.name:
+        if answer.input_tokens is None:
+            raise UpstreamBroken("malformed", "The provider's answer has no count.")
+        return Whole("", Counts())  # counting costs nothing
+    if answer.output is None:
+        raise UpstreamBroken("malformed", "The provider's answer has no output.")
+    if api.name != COMPACT.name and answer.status not in (*COMPLETED, "incomplete"):
+        shown = answer.status[:40] if isinstance(answer.status, str) else "nothing"
+        raise UpstreamBroken("failed_finish", f"The provider ended with {shown!r}.")
+    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage))
+
+
+def _malformed(error: object) -> UpstreamBroken:
+    text = f"The provider's answer is not what it promised: {str(error)[:300]}."
+    return UpstreamBroken("malformed", text)
+
+
+def frame(data: bytes) -> Frame:
+    """Read one event. The last one is held back: it is the usage frame, and the end."""
+    if data == b"[DONE]":
+        return _SILENT
+    try:
+        event = read(_decode_event, data)
+        name = event.type
+        if name.endswith(".delta") or name == "response.output_item.done":
+            return _SPOKE
+        if name == "error" or (not name and event.error):
+            told = event.error if isinstance(event.error, dict) else None
+            return Frame(fault=failure(told or {"code": event.code, "message": event.message}))
+        if name not in _TERMINAL and name not in _FAILED:
+            return _SILENT
+        answer = read(_decode_response, event.response or b"{}")
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+    if name in _FAILED or answer.error:
+        return Frame(fault=failure(answer.error))
+    reason = answer.incomplete_details.reason if answer.incomplete_details is not None else None
+    if name == "response.incomplete" and (not isinstance(reason, str) or reason not in REASONS):
+        shown = reason[:40] if isinstance(reason, str) else "nothing"
+        return Frame(fault=UpstreamBroken("failed_finish", f"The provider ended with {shown!r}."))
+    return Frame(
+        finished=True,
+        is_usage=True,
+        is_done=True,
+        model=(answer.model or "")[:MAX_MODEL],
+        counts=usage_counts(answer.usage),
+    )
+
+
+def last_frames(asked: Asked, ending: Ending) -> bytes:
+    """The provider's last event with our cost in its usage, all else as it came."""
+    if not ending.usage_frame:
+        return b""
+    try:
+        event = _decode_fields(ending.usage_frame)
+        name = json.decode(event.get("type", msgspec.Raw(b'""')), type=str)
+        data = _with_cost(event, ending)
+    except (msgspec.DecodeError, RecursionError):
+        return b"data: %b\n\n" % ending.usage_frame.replace(b"\n", b" ")
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data.replace(b"\n", b" "))
+
+
+def _with_cost(event: Fields, ending: Ending) -> bytes:
+    response = _decode_fields(event["response"])
+    raw = response.get("usage")
+    usage: dict[str, Any] = {}
+    if raw is not None and bytes(raw) != b"null":
+        usage |= _decode_fields(raw)
+    else:
+        usage["input_tokens"] = ending.counts.input_tokens
+        usage["output_tokens"] = ending.counts.output_tokens
+        usage["total_tokens"] = ending.counts.input_tokens + ending.counts.output_tokens
+    if ending.is_estimated:
+        usage["is_estimated"] = True
+    if ending.cost_usd is not None:
+        usage["cost"] = ending.cost_usd
+    response["usage"] = msgspec.Raw(json.encode(usage))
+    event["response"] = msgspec.Raw(json.encode(response))
+    return json.encode(event)
