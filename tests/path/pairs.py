@@ -28,6 +28,13 @@ api_key = "{secret}"
 [providers.gemini]
 base_url = "{url}"
 api_key = "{secret}"
+[providers.lenient]
+row = "gemini"
+base_url = "{url}"
+api_key = "{secret}"
+remove = ["parallel_tool_calls"]
+[models.both]
+deployments = ["gemini/gemini-2.5-flash", "anthropic/claude-sonnet-4-5"]
 """
 MODELS = {
     "openai": "openai/gpt-4.1",

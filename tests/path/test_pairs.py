@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.path.callers import CALLERS, Caller, Question
-from tests.path.house import SECRET, Answer, Gateway, Provider, rule
+from tests.path.house import SECRET, Answer, Gateway, Provider, delta, rule, sse, stream_rule
 from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway
 
 PAIRS = [(name, spoken) for name in CALLERS for spoken in MODELS]
@@ -102,3 +102,47 @@ def test_a_finish_reason_that_nobody_knows_is_no_stop(
         assert said.finish == "" and said.num_errors == 1
     else:
         assert answer.status == 502 and caller.error(answer.json)
+
+
+# What one provider has no word for
+
+ONE_CALL = Question(tools=True, more={"parallel_tool_calls": False})
+
+
+def _ask_for_one_call(house: Gateway, model: str) -> Answer:
+    caller = CALLERS["openai"]
+    return caller.post(house, model, caller.body(model, ONE_CALL, stream=False), stream=False)
+
+
+def test_one_call_at_a_time_is_said_or_refused_or_left_out_by_the_operators_word(
+    house: Gateway, provider: Provider
+) -> None:
+    assert _ask_for_one_call(house, MODELS["anthropic"]).status == 200
+    assert provider.last.fields["tool_choice"] == {"type": "auto", "disable_parallel_tool_use": True}
+    refused = _ask_for_one_call(house, MODELS["gemini"])
+    assert (refused.status, refused.error["param"]) == (400, "parallel_tool_calls")
+    lenient = _ask_for_one_call(house, "lenient/gemini-2.5-flash")
+    assert (lenient.status, lenient.headers["x-wicket-dropped"]) == (200, "parallel_tool_calls")
+
+
+def test_who_is_passed_over_for_a_word_is_not_blamed(house: Gateway, provider: Provider) -> None:
+    for _ in range(12):
+        answer = _ask_for_one_call(house, "both")
+        assert answer.headers["x-wicket-deployment"] == MODELS["anthropic"]
+    caller = CALLERS["openai"]
+    plain = caller.post(house, "both", caller.body("both", Question(), stream=False), stream=False)
+    assert plain.headers["x-wicket-deployment"] == MODELS["gemini"]
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+def test_usage_that_comes_with_an_error_is_counted(house: Gateway, provider: Provider, name: str) -> None:
+    """OpenRouter's, recorded as openrouter/stream_error."""
+    error = b'{"error":{"code":400,"message":"Limit"},"choices":[],"usage":{"prompt_tokens":43,"completion_tokens":10}}'
+    provider.script(stream_rule(sse(delta("a"), error)))
+    answer = _post(CALLERS[name], house, "openai", stream=True)
+    record = house.record(answer.headers["x-request-id"])
+    assert record["outcome"] == "provider_error"
+    assert (
+        record["attempts"][0]["usage"]["input_tokens"],
+        record["attempts"][0]["usage"]["output_tokens"],
+    ) == (43, 10)
