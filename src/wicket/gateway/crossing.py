@@ -77,7 +77,7 @@ def crossing_of(api: Api, deployment: Deployment) -> Crossing:
 
 
 def without(conversation: Conversation, names: Sequence[str]) -> tuple[Conversation, tuple[str, ...]]:
-    """The conversation without the settings that an operator has left out (`remove`), by the caller's names."""
+    """The conversation without the settings that an operator leaves out (`remove`), and their names."""
     out = {setting: name for setting, name in conversation.names.items() if name in names}
     if not out:
         return conversation, ()
