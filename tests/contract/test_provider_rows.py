@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -12,7 +12,7 @@ from wicket.config.check import known_dialects, url_fault
 from wicket.config.load import load, parse
 from wicket.config.snapshot import compile_snapshot
 from wicket.dialects.contract import module
-from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS
+from wicket.dialects.openai_chat import CHAT, EMBEDDINGS
 from wicket.dialects.translation import spoken
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.providers import catalogue
@@ -41,8 +41,6 @@ def test_a_row_is_well_formed_and_sourced(name: str) -> None:
     assert row.base_url.startswith("https://") or host == "127.0.0.1"
     assert all(re.fullmatch(r"[A-Z][A-Z0-9_]+", variable) for variable in row.env)
     assert row.dialect in known_dialects()
-    assert not row.also_speaks or row.dialect != "openai_chat"
-    assert set(row.also_speaks) <= set(known_dialects()) - {row.dialect}
     assert not set(row.rename) & set(row.remove)
     assert all(value not in row.rename for value in row.rename.values())
     assert bool(row.versioned_url) == bool(row.versioned_path)
@@ -95,22 +93,35 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
     assert side is not None
     target = module(row.dialect).target(deployment, side.CONVERSATION, streamed=False)
     path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
-    assert target == path + side.CONVERSATION.path.replace("{model}", "some/model%3Av1")
+    assert target == path + side.CONVERSATION.path.replace(
+        "{model}", quote("some/model:v1", safe="/" if row.dialect == "gemini" else "")
+    )
 
 
-@pytest.mark.parametrize("name", [name for name in ROWS if ROWS[name].also_speaks])
-def test_embeddings_go_where_the_provider_speaks_openai(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.also is not None])
+def test_what_a_row_s_dialect_lacks_goes_to_its_other_one(name: str) -> None:
     row = ROWS[name]
-    text = f'[providers.{name}]\n{FILLERS}api_key = "k"\n'
-    config = parse(text, {}, source="wicket.toml", base=Path("/"))
+    assert row.also is not None and row.also.path[0] == "/" and row.also.dialect != row.dialect
+    environ = dict.fromkeys(row.env[:1], "a-credential")
+    for base, prefix in (
+        ("", ""),
+        ("https://proxy.example/at/home" + urlsplit(row.base_url).path, "/at/home"),
+    ):
+        text = f"[providers.{name}]\n{FILLERS}" + (f'base_url = "{base}"\n' if base else "")
+        config = parse(text, environ, source="wicket.toml", base=Path("/"))
+        (deployment,) = (
+            compile_snapshot(config, version=1, engine_sockets={}).resolve(f"{name}/m").deployments
+        )
+        embed = RequestHeads(Rates()).find(deployment, EMBEDDINGS, False)
+        assert embed.gap == "" and embed.target == f"{prefix}{row.also.path}/embeddings"
+        chat = RequestHeads(Rates()).find(deployment, CHAT, False)
+        assert chat.crossing is not None and chat.dialect is module(row.dialect)
+        assert b"\r\nauthorization: Bearer a-credential\r\n" in embed.head or not row.env
+        assert b"x-goog-api-key" not in embed.head
+    text = f'[providers.{name}]\n{FILLERS}dialect = "{row.also.dialect}"\n'
+    config = parse(text, environ, source="wicket.toml", base=Path("/"))
     (deployment,) = compile_snapshot(config, version=1, engine_sockets={}).resolve(f"{name}/m").deployments
-    prepared = RequestHeads(Rates()).find(deployment, EMBEDDINGS, False)
-    assert prepared.gap == "" and prepared.crossing is None and prepared.deployment is deployment
-    path = urlsplit(row.base_url).path + row.also_speaks["openai_chat"].path
-    assert prepared.head.startswith(f"POST {path}/embeddings HTTP/1.1\r\n".encode())
-    assert b"\r\nauthorization: Bearer k\r\n" in prepared.head and b"x-goog-api-key" not in prepared.head
-    assert RequestHeads(Rates()).find(deployment, COMPLETIONS, False).gap
-    assert RequestHeads(Rates()).find(deployment, CHAT, False).crossing is not None
+    assert deployment.base_path == row.also.path and deployment.also is None
 
 
 def test_no_two_rows_read_the_same_list_of_a_source() -> None:

@@ -46,9 +46,8 @@ def seals(value: Any) -> list[str]:
     found: list[str] = []
     if isinstance(value, dict):
         for key, inner in value.items():
-            if key in ("thoughtSignature", "signature") and inner:
-                found.append(inner)
-            elif key == "data" and value.get("type") == "redacted_thinking":
+            is_redacted = key == "data" and value.get("type") == "redacted_thinking"
+            if is_redacted or (key in ("thoughtSignature", "signature") and inner):
                 found.append(inner)
             else:
                 found += seals(inner)

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from wicket.cli.web import get, with_pool
+from wicket.config.aws import aws_keys
 from wicket.config.deployments import auth_headers
 from wicket.config.schema import Provider
 from wicket.errors import Fault
@@ -17,6 +18,7 @@ from wicket.providers.catalogue import row_of
 from wicket.upstream.contract import Pool
 from wicket.upstream.fetch import Response
 from wicket.upstream.proxies import proxy_for
+from wicket.upstream.sigv4 import signed_headers
 from wicket.wire.json import DecodeError, decode
 from wicket.wire.origin import Origin
 
@@ -72,8 +74,12 @@ async def _ask(pool: Pool, provider: Provider, index: int, timeout_ms: int) -> R
     origin = Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file)
     secret = provider.credentials[index] if provider.credentials else ""
     query = f"?{provider.query}" if provider.query else ""
-    target = parts.path.rstrip("/") + (_probe(provider) or _LISTING) + query
+    path = provider.also.path if provider.also is not None else parts.path.rstrip("/")
+    target = path + (_probe(provider) or _LISTING) + query
     headers = [("accept", "application/json"), *auth_headers(provider, secret)]
+    keys = aws_keys(provider, secret)
+    if keys is not None:
+        headers += signed_headers("GET", target, {"host": origin.authority}, b"", keys, int(time.time()))
     return await get(pool, origin, target, headers, total_ms=timeout_ms, max_bytes=MAX_BYTES)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from wicket.accounts.price import FREE, Price
+from wicket.config.aws import SIGNED, aws_keys
 from wicket.config.schema import (
     Config,
     DeploymentTable,
@@ -19,7 +20,7 @@ from wicket.config.schema import (
     Provider,
 )
 from wicket.providers import catalogue
-from wicket.routing.deployment import FEATURES, Deployment, Endpoint, Limits
+from wicket.routing.deployment import FEATURES, Also, Deployment, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
@@ -66,6 +67,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         dialect=provider.dialect,
         origin=Origin(parts.scheme, host, port, proxy=proxy, ca_file=provider.ca_file),
         base_path=parts.path.rstrip("/"),
+        also=provider.also,
         query=provider.query,
         path_template=provider.path_template,
         rename=provider.rename,
@@ -78,7 +80,11 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
     credentials = provider.credentials or ("",)
     per_credential = [
         msgspec.structs.replace(
-            bare, credential=index, headers=auth_headers(provider, secret), others=_others(provider, secret)
+            bare,
+            credential=index,
+            headers=auth_headers(provider, secret),
+            aws=aws_keys(provider, secret),
+            also=_with_key(provider, secret),
         )
         for index, secret in enumerate(credentials)
     ]
@@ -95,17 +101,13 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
     return deployments
 
 
-def _others(provider: Provider, secret: str) -> dict[str, Endpoint]:
-    """Where the provider speaks further dialects."""
-    path = urlsplit(provider.base_url).path.rstrip("/")
-    return {
-        dialect: Endpoint(
-            path + place.path,
-            place.apis,
-            auth_headers(msgspec.structs.replace(provider, auth=place.auth), secret),
-        )
-        for dialect, place in provider.also_speaks.items()
-    }
+def _with_key(provider: Provider, secret: str) -> Also | None:
+    """The provider's other dialect, with the key as it goes out there."""
+    also = provider.also
+    if also is None or not also.auth:
+        return also
+    other = msgspec.structs.replace(provider, auth=also.auth)
+    return msgspec.structs.replace(also, headers=auth_headers(other, secret))
 
 
 def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]:
@@ -113,7 +115,7 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
     headers = dict(provider.headers)
     if secret and provider.auth == "bearer":
         headers.setdefault("authorization", f"Bearer {secret}")
-    elif secret and provider.auth != "none":
+    elif secret and provider.auth not in ("none", SIGNED):
         headers.setdefault(provider.auth, secret)
     return tuple(headers.items())
 

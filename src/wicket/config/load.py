@@ -174,6 +174,8 @@ def show(config: Config) -> dict[str, Any]:
         ]
         provider["headers"] = {key: mask(value) for key, value in real.headers.items()}
         provider["proxy"] = _without_password(real.proxy)
+        for field in ("access_key_id", "session_token"):
+            provider[field] = mask(provider[field]) if provider[field] else ""
     return shown
 
 

@@ -9,13 +9,15 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from wicket.config import aws
 from wicket.config.check import url_fault
 from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
 from wicket.config.schema import Provider, ProviderTable
 from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path, variable
 from wicket.dialects.translation import dialect_headers
-from wicket.providers.catalogue import Auth, Row
+from wicket.providers.catalogue import Row
+from wicket.routing.deployment import Also
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
@@ -41,9 +43,19 @@ class Place:
 
 def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Place) -> Provider:
     """The provider ready for use. Raises `LeftOut` when it should be left out."""
-    secrets = _credentials(table, row, place)
+    dialect = _dialect(table, row)
+    is_other = row is not None and row.also is not None and dialect == row.also.dialect
+    auth = table.auth or (row.also.auth if is_other and row and row.also else "")
+    auth = auth or (row.auth if row else "bearer")
+    keys = _access_keys(table, place) if auth == aws.SIGNED else {}
+    secrets = _credentials(table, row, place) if auth != aws.SIGNED else []
     url = _base_url(table, row, place)
-    dialect, auth, url = _spoken(table, row, url)
+    if auth == aws.SIGNED:
+        secrets = [keys["secret_access_key"]] if "secret_access_key" in keys else []
+        if url and not aws.region_of(url, table.region):
+            place.wrong("region", "is needed: requests are signed for a region")
+    else:
+        _check_unsigned(table, place)
     return Provider(
         name=name,
         row=row.name if row else "",
@@ -52,8 +64,10 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         credentials=tuple(secret.value for secret in secrets),
         origins=tuple(secret.origin for secret in secrets),
         auth=auth,
+        access_key_id=keys["access_key_id"].value if "access_key_id" in keys else "",
+        session_token=keys["session_token"].value if "session_token" in keys else "",
         dialect=dialect,
-        also_speaks=row.also_speaks if row and dialect == row.dialect else {},
+        also=_also(dialect, row, url),
         headers=_headers(table, row, dialect),
         query=f"api-version={quote(table.api_version, safe='')}" if table.api_version else "",
         path_template=row.versioned_path if row and table.api_version else "",
@@ -68,7 +82,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         max_concurrent=table.max_concurrent,
         queue=table.queue,
         probe_s=table.probe_s,
-        region=table.region or (row.region if row else ""),
+        region=table.region or (aws.region_of(url, "") if auth == aws.SIGNED else row.region if row else ""),
         data_collection=table.data_collection or (row.data_collection if row else ""),
         reason="declared in the configuration",
     )
@@ -81,18 +95,13 @@ def sends_in_clear(provider: Provider) -> bool:
     return bool(provider.credentials) and parts.scheme == "http" and not is_here
 
 
-def _spoken(table: ProviderTable, row: Row | None, url: str) -> tuple[str, Auth, str]:
-    """The dialect, how the key goes out, and the address; a row may offer a choice of them.
-
-    Another dialect of the row may be asked for by its name, or by an address that ends with its path.
-    """
-    if row is None:
-        return table.dialect or "openai_chat", table.auth or "bearer", url
-    for name, other in row.also_speaks.items():
-        is_there = other.path != "" and url.endswith(other.path)
-        if table.dialect == name or (not table.dialect and is_there):
-            return name, table.auth or other.auth, url if is_there or table.base_url else url + other.path
-    return table.dialect or row.dialect, table.auth or row.auth, url
+def _dialect(table: ProviderTable, row: Row | None) -> str:
+    """What was written, else the row's; the row's other one for an address that goes on to its path."""
+    if table.dialect or row is None:
+        return table.dialect or "openai_chat"
+    own, written = urlsplit(row.base_url).path, urlsplit(table.base_url).path.rstrip("/")
+    other = row.also if row.also is not None and own and row.also.path.startswith(own + "/") else None
+    return other.dialect if other is not None and written.endswith(other.path) else row.dialect
 
 
 def _headers(table: ProviderTable, row: Row | None, dialect: str) -> dict[str, str]:
@@ -116,6 +125,8 @@ def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
         return with_standard_path(url, row, is_versioned=bool(table.api_version))
     if row and not url:
         url = row.versioned_url if table.api_version and row.versioned_url else row.base_url
+        if row.also is not None and table.dialect == row.also.dialect:
+            url = urlsplit(url)._replace(path=row.also.path).geturl()
     if not url:
         place.wrong("base_url", "is needed: the address of the server's OpenAI-compatible API, up to /v1")
         return ""
@@ -124,6 +135,15 @@ def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
         if not given[word]:
             place.wrong(word, f"is needed: it fills {{{word}}} in {url}")
     return _PLACEHOLDER.sub(lambda match: quote(given[match.group(1)], safe="") or "x", url)
+
+
+def _also(dialect: str, row: Row | None, url: str) -> Also | None:
+    """The row's other dialect, if the provider speaks the row's own: beside the path that was configured."""
+    if row is None or row.also is None or dialect != row.dialect:
+        return None
+    path = urlsplit(url).path.rstrip("/")
+    prefix = path.removesuffix(urlsplit(row.base_url).path).removesuffix(row.also.path)
+    return Also(row.also.dialect, prefix + row.also.path, row.also.auth)
 
 
 def with_standard_path(url: str, row: Row, *, is_versioned: bool) -> str:
@@ -153,6 +173,24 @@ def _credentials(table: ProviderTable, row: Row | None, place: Place) -> list[Se
     if table.optional and not secrets:
         raise LeftOut(missing)
     return secrets
+
+
+def _access_keys(table: ProviderTable, place: Place) -> dict[str, Secret]:
+    """Access key, secret and token by their fields, those in order. Raises `LeftOut`."""
+    found, wrong = aws.read_keys(table, place.environ, place.base)
+    if table.optional and wrong and all(error.is_missing for error in wrong.values()):
+        raise LeftOut(str(next(iter(wrong.values()))))
+    for field, error in wrong.items():
+        place.wrong(field, str(error))
+    if table.api_key:
+        place.wrong("api_key", 'is not for auth = "sigv4", which takes access_key_id and secret_access_key')
+    return found
+
+
+def _check_unsigned(table: ProviderTable, place: Place) -> None:
+    for field in aws.FIELDS:
+        if getattr(table, field):
+            place.wrong(field, 'is for auth = "sigv4" only: write that too, or leave it out')
 
 
 def _row_credential(table: ProviderTable, row: Row | None, place: Place) -> list[Secret]:

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from wicket.providers.catalogue import AlsoSpeaks, Auth, NewerFile
+from wicket.providers.catalogue import NewerFile
+from wicket.routing.deployment import Also
 
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
@@ -191,6 +192,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -201,6 +203,9 @@ class ProviderTable(_Section, frozen=True):
     base_url: str = ""
     api_key: str | tuple[str, ...] = ()
     auth: Auth | None = None
+    access_key_id: str = ""  # these three for auth = "sigv4"
+    secret_access_key: str = ""
+    session_token: str = ""  # of temporary keys
     dialect: str = ""
     headers: dict[str, str] = {}
     organization: str = ""  # OpenAI-Organization
@@ -236,7 +241,11 @@ class File(_Section, frozen=True):
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider ready for use: `credentials` are secrets in clear text."""
+    """A provider ready for use: `credentials` are secrets in clear text.
+
+    With `auth` "sigv4" the one credential is the secret access key, and `region` is what requests are signed
+    for.
+    """
 
     name: str
     row: str = ""  # the catalogue row behind it, "" for none
@@ -245,8 +254,10 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     credentials: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()  # where each credential came from: "env:NAME", "file:PATH", "literal"
     auth: Auth = "bearer"
+    access_key_id: str = ""
+    session_token: str = ""
     dialect: str = "openai_chat"
-    also_speaks: dict[str, AlsoSpeaks] = {}
+    also: Also | None = None
     headers: dict[str, str] = {}
     query: str = ""
     path_template: str = ""

@@ -52,7 +52,7 @@ from wicket.gateway.events import (
 )
 from wicket.gateway.gate import Gate
 from wicket.gateway.planning import planned
-from wicket.gateway.request import Prepared, request_bytes
+from wicket.gateway.request import Prepared, request_bytes, signature_lines
 from wicket.gateway.settle import charge_of, settle
 from wicket.gateway.walk import step
 from wicket.gateway.walk_state import NEVER, State, Walk
@@ -60,6 +60,7 @@ from wicket.routing.deployment import Deployment
 from wicket.wire.fields import Fields
 
 _log = logging.getLogger("wicket.gateway")
+UPSTREAM_IDS = (b"x-request-id", b"request-id", b"x-amzn-requestid")  # whose is told; Anthropic's, AWS's
 
 
 class Reply(Protocol):
@@ -226,6 +227,8 @@ class Drive:
         observe.sent(attempt, gate.health)
         wished = call.preferences
         attempt.dropped = body.dropped if wished is None else wished.dropped + body.dropped
+        if deployment.aws is not None:
+            extra += signature_lines(prepared, body, gate.unix_s())
         attempt.exchange = gate.pool.send(
             deployment.origin,
             request_bytes(prepared, call, body, extra),
@@ -243,7 +246,7 @@ class Drive:
 
     def _body(self, prepared: Prepared, fields: Fields) -> Body:
         """What this deployment gets. Raises `CallerFault` for what it can't be told."""
-        call, deployment = self.call, prepared.asked
+        call, deployment = self.call, prepared.deployment
         if prepared.gap:
             raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
         crossing = prepared.crossing
@@ -352,8 +355,10 @@ class Drive:
     def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
         lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.name_header)
         headers = attempt.headers
-        if b"x-request-id" in headers:
-            lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[b"x-request-id"]
+        for name in UPSTREAM_IDS:
+            if name in headers:
+                lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[name]
+                break
         if attempt.dropped:
             lines += dropped_line(attempt.dropped)
         elif b"x-wicket-dropped" in headers:

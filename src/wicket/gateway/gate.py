@@ -74,6 +74,11 @@ class Gate:
         """The path's clock: monotonic microseconds."""
         return time.monotonic_ns() // 1_000
 
+    @staticmethod
+    def unix_s() -> int:
+        """The time of day, for signatures."""
+        return int(time.time())
+
     def configure(self, routes: Routes, max_active: int, max_held_bytes: int = 256 * 1024 * 1024) -> None:
         """Swap the configuration whole; requests under way keep the one they began with."""
         self.routes = routes

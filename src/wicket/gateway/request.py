@@ -9,11 +9,13 @@ from wicket.accounts.token_rates import TokenRates
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
-from wicket.gateway.crossing import Crossing, crossing_of
-from wicket.routing.deployment import Deployment, elsewhere
+from wicket.gateway.crossing import Crossing, crossing_of, is_conversation
+from wicket.routing.deployment import Deployment
 from wicket.upstream.request_head import complete, head
+from wicket.upstream.sigv4 import signed_headers
 
 EVENTS = b"text/event-stream"
+JSON = "application/json"
 _MAX_CACHED = 4_096  # callers can name any model of a provider: what is remembered of them is bounded
 
 
@@ -33,14 +35,12 @@ class Rates:
 class Prepared(msgspec.Struct, frozen=True):
     """A deployment made ready for one API: `head` ends where `content-length` goes.
 
-    `asked` is the deployment where it speaks the dialect that it is asked in. `crossing` is None where the
-    caller's bytes pass as they are. `gap`: why this deployment can't be asked by
+    `crossing` is None where the caller's bytes pass as they are. `gap`: why this deployment can't be asked by
     that API's callers, "" if it can. `names` are its own headers, lower-case; `stream_type` is what its
     streams call themselves.
     """
 
     deployment: Deployment
-    asked: Deployment
     head: bytes
     dialect: Dialect
     price: Price | None
@@ -50,6 +50,7 @@ class Prepared(msgspec.Struct, frozen=True):
     gap: str = ""
     names: frozenset[bytes] = frozenset()
     stream_type: bytes = EVENTS
+    target: str = ""
 
 
 class RequestHeads:
@@ -70,40 +71,51 @@ class RequestHeads:
         return found
 
     def _prepare(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
-        crossing, gap, asked = None, "", deployment
+        crossing, gap = None, ""
+        deployment = _as_asked(deployment, api)
+        dialect = module(deployment.dialect)
         if api.dialect != deployment.dialect:
             try:
                 crossing = crossing_of(api, deployment)
                 api = crossing.spoken.CONVERSATION
             except CallerFault as fault:
-                there = elsewhere(deployment, api.dialect, api.name)
-                asked, gap = (deployment, fault.message) if there is None else (there, "")
-        dialect = module(asked.dialect)
+                gap = fault.message
         stream_type: bytes = getattr(dialect, "STREAM_TYPE", EVENTS)
+        target = dialect.target(deployment, api, streamed=streamed) if not gap else ""
         return Prepared(
             deployment=deployment,
-            asked=asked,
-            head=_head(asked, api, dialect, stream_type if streamed else b"") if not gap else b"",
+            head=_head(deployment, target, stream_type if streamed else b"") if not gap else b"",
             dialect=dialect,
             price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
             rates=self._rates,
             name_header=_name_header(deployment),
             crossing=crossing,
             gap=gap,
-            names=frozenset([name.lower().encode() for name, _ in asked.headers]),
+            names=frozenset([name.lower().encode() for name, _ in deployment.headers]),
             stream_type=stream_type,
+            target=target,
         )
+
+
+def _as_asked(deployment: Deployment, api: Api) -> Deployment:
+    """A deployment in its other dialect, for what is no conversation and what only that one has."""
+    also = deployment.also
+    if also is None or api.dialect != also.dialect or is_conversation(api):
+        return deployment
+    headers = also.headers or deployment.headers
+    return msgspec.structs.replace(deployment, dialect=also.dialect, base_path=also.path, headers=headers)
 
 
 def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b"") -> bytes:
     """The whole request. Of the caller's headers only its trace goes out, and what its dialect lists.
 
     The deployment's own headers come before the caller's of the same name. `extra` are header lines for an
-    engine of ours.
+    engine of ours, or a signature.
     """
     lines = prepared.head
     if prepared.deployment.engine:
-        lines += b"x-wicket-salt: %b\r\n%b" % (call.caller.salt.encode(), extra)
+        lines += b"x-wicket-salt: %b\r\n" % call.caller.salt.encode()
+    lines += extra
     if call.trace:
         lines += call.trace
     if call.forwarded and prepared.crossing is None:
@@ -121,13 +133,20 @@ def _name_header(deployment: Deployment) -> bytes:
     return lines
 
 
-def _head(deployment: Deployment, api: Api, dialect: Dialect, stream_type: bytes) -> bytes:
+def signature_lines(prepared: Prepared, body: Body, unix_s: int) -> bytes:
+    """The header lines that sign one request to a deployment whose requests are signed."""
+    deployment = prepared.deployment
+    assert deployment.aws is not None
+    signed = {"host": deployment.origin.authority, "content-type": JSON}
+    found = signed_headers("POST", prepared.target, signed, body.data, deployment.aws, unix_s)
+    return b"".join([b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in found])
+
+
+def _head(deployment: Deployment, target: str, stream_type: bytes) -> bytes:
     headers = [
         *deployment.headers,
-        ("accept", stream_type.decode() or "application/json"),
-        ("content-type", "application/json"),
+        ("accept", stream_type.decode() or JSON),
+        ("content-type", JSON),
         ("user-agent", "wicket"),
     ]
-    return head(
-        "POST", dialect.target(deployment, api, streamed=stream_type != b""), deployment.origin, headers
-    )
+    return head("POST", target, deployment.origin, headers)

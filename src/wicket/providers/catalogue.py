@@ -28,18 +28,15 @@ _DATED = re.compile(r"[-@](?:20\d{2}-?\d{2}-?\d{2}|latest)$")
 _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"]
+class OtherWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A second dialect at a provider's host: its name and the path under which that is spoken.
 
-
-class AlsoSpeaks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where a provider speaks another dialect: `path` follows the base URL, `auth` is how its key goes there.
-
-    `apis` are those of that dialect's APIs that it is asked for there, by name.
+    `auth` is how the key goes out there, "" for as with the first one.
     """
 
+    dialect: str
     path: str
-    auth: Auth = "bearer"
-    apis: tuple[str, ...]
+    auth: Literal["", "bearer"] = ""
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -47,8 +44,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
+    `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
-    `also_speaks` are further dialects of it by name: asked for what `dialect` has no word for (embeddings).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
     with `has_responses` models of OpenAI's Responses API alone are asked by that, at the same address;
@@ -65,10 +62,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     base_url_env: str = ""
     env: tuple[str, ...] = ()
     is_enabled_by_env: bool = True
-    auth: Auth = "bearer"
+    auth: Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "none"] = "bearer"
     auth_optional: bool = False
     dialect: str = "openai_chat"
-    also_speaks: dict[str, AlsoSpeaks] = {}
+    also: OtherWay | None = None
     versioned_url: str = ""
     versioned_path: str = ""
     headers: dict[str, str] = {}

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
+from wicket.wire.aws_keys import AwsKeys
 from wicket.wire.origin import Origin
 
 # What a request may need of a model; a provider's facts use the same names.
 FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where a provider speaks another dialect than a deployment's own, at the same origin."""
+class Also(msgspec.Struct, frozen=True):
+    """A second dialect that the same host speaks, under `path`: for the APIs that the first one lacks."""
 
-    base_path: str
-    apis: tuple[str, ...]  # of that dialect, by name
-    headers: tuple[tuple[str, str], ...] = ()
+    dialect: str
+    path: str  # takes the place of the base path; no trailing slash
+    auth: str = ""  # how the key goes out there, "" for as with the first one
+    headers: tuple[tuple[str, str], ...] = ()  # those of a deployment, where `auth` is another
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,13 +31,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     model: str  # the upstream's name for it
     dialect: str = "openai_chat"
-    others: dict[str, Endpoint] = {}  # by dialect: asked for what its own has no word for
     origin: Origin
     base_path: str = "/v1"
     query: str = ""  # e.g. "api-version=2024-10-21"
     path_template: str = ""  # e.g. "/deployments/{model}" (Azure); appended to base_path
+    also: Also | None = None
     headers: tuple[tuple[str, str], ...] = ()
     credential: int = 0  # which of the provider's credentials
+    aws: AwsKeys | None = None  # what each request is signed with
     rename: dict[str, str] = {}  # request fields this provider spells differently
     remove: tuple[str, ...] = ()  # harmless request fields this provider rejects: dropped and reported
     usage_in_stream: str = "ask"  # "ask": send stream_options.include_usage; "always"; "never"
@@ -126,13 +129,3 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
             if any(one is deployment for one in part.deployments):
                 return part.markup_ppm
         return self.markup_ppm
-
-
-def elsewhere(deployment: Deployment, dialect: str, api: str) -> Deployment | None:
-    """The same deployment where it answers another dialect's `api`; None if it does not."""
-    place = deployment.others.get(dialect)
-    if place is None or api not in place.apis:
-        return None
-    return msgspec.structs.replace(
-        deployment, dialect=dialect, base_path=place.base_path, headers=place.headers, others={}
-    )

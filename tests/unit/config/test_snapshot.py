@@ -13,7 +13,7 @@ from wicket.accounts.price import FREE, Price
 from wicket.config.load import load, parse
 from wicket.config.snapshot import MAX_DYNAMIC_ROUTES, Snapshot, compile_snapshot
 from wicket.errors import UnknownModelFault
-from wicket.routing.deployment import Timeouts
+from wicket.routing.deployment import Also, Timeouts
 from wicket.wire.origin import Origin
 
 SOCKETS = {"compact": "/run/wicket/compact.sock", "embed": "/run/wicket/embed.sock"}
@@ -195,7 +195,7 @@ def test_a_server_without_a_credential_gets_no_authorization() -> None:
     snapshot = compiled("[providers.ollama]\n")
     (deployment,) = snapshot.resolve("ollama/qwen3:0.6b").deployments
     assert deployment.headers == () and deployment.origin == Origin("http", "127.0.0.1", 11434)
-    assert deployment.rename == {"max_completion_tokens": "max_tokens"}
+    assert deployment.dialect == "ollama" and deployment.also == Also("openai_chat", "/v1")
 
 
 AZURE = [

@@ -26,6 +26,7 @@ OF_ONE_FAMILY = {
     "answer: prompt_filter_results",
     "answer: request_id",
     "answer: time_info",
+    "answer: trace",  # what a guardrail saw; nobody but a caller of Converse can ask for it
     "answer: usage_breakdown",
     "request: reasoning.context",
     "request: thinking.clear_thinking",
@@ -57,6 +58,13 @@ def test_openai_like_providers_are_read_whole(name: str, reports: dict[str, Prov
     report = reports[name]
     assert report.parsed == report.recordings and not report.no_reader
     assert report.translated["openai_chat"] >= report.recordings - 1
+
+
+def test_bedrock_and_cohere_are_read_in_their_own_dialects(reports: dict[str, ProviderReport]) -> None:
+    for name, dialect in (("bedrock", "bedrock_converse"), ("cohere", "cohere")):
+        assert dialect not in reports[name].no_reader
+        assert reports[name].translated["openai_chat"] == reports[name].translated["gemini"] > 0
+    assert reports["bedrock"].errors["model_not_found"] >= 1 and reports["bedrock"].streams >= 4
 
 
 def test_errors_are_judged_by_name(reports: dict[str, ProviderReport]) -> None:

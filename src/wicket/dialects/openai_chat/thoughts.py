@@ -16,13 +16,13 @@ _ORIGINS = {
     "google-gemini-v1": "gemini",
     "openai-responses-v1": "openai_responses",
     "azure-openai-responses-v1": "openai_responses",
-    "aws-bedrock-v1": "bedrock",
+    "aws-bedrock-v1": "bedrock_converse",
 }
 _FORMATS = {
     "anthropic_messages": "anthropic-claude-v1",
     "gemini": "google-gemini-v1",
     "openai_responses": "openai-responses-v1",
-    "bedrock": "aws-bedrock-v1",
+    "bedrock_converse": "aws-bedrock-v1",
 }
 
 
