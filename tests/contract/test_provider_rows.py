@@ -88,11 +88,14 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         assert headers[header] == value
     else:
         assert row.auth_optional and headers == {}
+    assert headers.get("anthropic-version", "") == ("2023-06-01" if name == "anthropic" else "")
     side = spoken(row.dialect)
     assert side is not None
     target = module(row.dialect).target(deployment, side.CONVERSATION, streamed=False)
     path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
-    assert target == path + side.CONVERSATION.path.replace("{model}", quote("some/model:v1", safe=""))
+    assert target == path + side.CONVERSATION.path.replace(
+        "{model}", quote("some/model:v1", safe="/" if row.dialect == "gemini" else "")
+    )
 
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.also is not None])
@@ -113,6 +116,8 @@ def test_what_a_row_s_dialect_lacks_goes_to_its_other_one(name: str) -> None:
         assert embed.gap == "" and embed.target == f"{prefix}{row.also.path}/embeddings"
         chat = RequestHeads(Rates()).find(deployment, CHAT, False)
         assert chat.crossing is not None and chat.dialect is module(row.dialect)
+        assert b"\r\nauthorization: Bearer a-credential\r\n" in embed.head or not row.env
+        assert b"x-goog-api-key" not in embed.head
     text = f'[providers.{name}]\n{FILLERS}dialect = "{row.also.dialect}"\n'
     config = parse(text, environ, source="wicket.toml", base=Path("/"))
     (deployment,) = compile_snapshot(config, version=1, engine_sockets={}).resolve(f"{name}/m").deployments

@@ -124,6 +124,21 @@ def test_each_provider_and_credential_is_asked_and_judged(tmp_path: Path) -> Non
     assert one.code == 1 and "two (credential 1): works" in one.out and "FAILED two (credential 2)" in one.out
 
 
+def test_native_providers_list_their_models_in_their_own_form(tmp_path: Path) -> None:
+    invalid = {"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}
+    rules = [Rule(when=When(key="bad"), status=400, body=invalid)]
+    with scripted(Script(rules=rules, models=("a", "b"))) as port:
+        url = f"http://127.0.0.1:{port}"
+        (tmp_path / "wicket.toml").write_text(
+            f'[providers.anthropic]\nbase_url = "{url}/v1"\napi_key = "k"\n'
+            f'[providers.gemini]\nbase_url = "{url}/v1beta"\napi_key = ["k", "bad"]\n'
+        )
+        ran = wicket(tmp_path, "providers", "check", "--json")
+    found = [(each["provider"], each["code"]) for each in ran.document["providers"]]
+    assert found == [("anthropic", "ok"), ("gemini", "ok"), ("gemini", "bad_credential")]
+    assert {each["message"] for each in ran.document["providers"] if each["ok"]} == {"works, 2 models listed"}
+
+
 def test_all_well_is_exit_0_and_an_unknown_name_is_told(tmp_path: Path) -> None:
     with scripted(Script()) as port:
         (tmp_path / "wicket.toml").write_text(f'[providers.mine]\nbase_url = "http://127.0.0.1:{port}/v1"\n')

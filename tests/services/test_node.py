@@ -1,4 +1,4 @@
-"""The unmodified OpenAI SDK for Node against a real server."""
+"""The unmodified SDKs of OpenAI and Anthropic for Node against a real server."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("npm") is None:
         pytest.fail("these tests need Node with npm: https://nodejs.org")
     made = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "package-lock.json", "client.mjs"):
+    for name in ("package.json", "package-lock.json", "client.mjs", "anthropic.mjs"):
         shutil.copy(HERE / name, made)
     subprocess.run(
         ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
@@ -73,3 +73,26 @@ def test_the_node_sdk_gets_what_the_python_one_gets(got: dict[str, Any], provide
         "cut": ["APIError", None, "cut"],
     }
     provider.until(lambda log: any(seen.model == "endless" and seen.client_gone for seen in log))
+
+
+def test_anthropics_node_sdk_asks_openais_models(folder: Path, gateway: Gateway, provider: Provider) -> None:
+    provider.script(
+        rule("calls", tool_calls=[{"name": "weather", "arguments": '{"city": "Paris"}'}]),
+        rule("limited", error="rate_limit", headers={"retry-after": "30"}),
+        rule("cut", cut_after=2, gap_ms=20),
+    )
+    ran = subprocess.run(
+        ["node", "anthropic.mjs", gateway.url, gateway.key],
+        check=False,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert ran.returncode == 0, ran.stderr
+    got = json.loads(ran.stdout)
+    assert got["whole"] == ["Paris is the capital of France.", "end_turn", True]
+    assert got["streamed"] == "Paris is the capital of France."
+    assert got["call"] == ["tool_use", "weather", {"city": "Paris"}]
+    assert got["limited"] == ["RateLimitError", 429, "rate_limit_error"]
+    assert got["cut"][0] in ("APIError", "AnthropicError") and got["cut"][2] in ("api_error", None)

@@ -94,6 +94,8 @@ def judge(answer: Response, provider: Provider) -> tuple[str, str]:
     status = answer.status
     if status in _KEY:
         return _key_fault(status, provider)
+    if status == 400 and b"API_KEY_INVALID" in answer.body:  # Google's word for a 401
+        return _key_fault(401, provider)
     if 200 <= status < 300 and _probe(provider):
         return _listing(answer)
     if status == 404 and _probe(provider):

@@ -20,7 +20,7 @@ from wicket.config.schema import (
     Provider,
 )
 from wicket.providers import catalogue
-from wicket.routing.deployment import FEATURES, Deployment, Limits
+from wicket.routing.deployment import FEATURES, Also, Deployment, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
@@ -80,7 +80,11 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
     credentials = provider.credentials or ("",)
     per_credential = [
         msgspec.structs.replace(
-            bare, credential=index, headers=auth_headers(provider, secret), aws=aws_keys(provider, secret)
+            bare,
+            credential=index,
+            headers=auth_headers(provider, secret),
+            aws=aws_keys(provider, secret),
+            also=_with_key(provider, secret),
         )
         for index, secret in enumerate(credentials)
     ]
@@ -95,6 +99,15 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         )
 
     return deployments
+
+
+def _with_key(provider: Provider, secret: str) -> Also | None:
+    """The provider's other dialect, with the key as it goes out there."""
+    also = provider.also
+    if also is None or not also.auth:
+        return also
+    other = msgspec.structs.replace(provider, auth=also.auth)
+    return msgspec.structs.replace(also, headers=auth_headers(other, secret))
 
 
 def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]:

@@ -15,6 +15,7 @@ from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
 from wicket.config.schema import Provider, ProviderTable
 from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path, variable
+from wicket.dialects.translation import dialect_headers
 from wicket.providers.catalogue import Row
 from wicket.routing.deployment import Also
 
@@ -42,7 +43,10 @@ class Place:
 
 def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Place) -> Provider:
     """The provider ready for use. Raises `LeftOut` when it should be left out."""
-    auth = table.auth or (row.auth if row else "bearer")
+    dialect = _dialect(table, row)
+    is_other = row is not None and row.also is not None and dialect == row.also.dialect
+    auth = table.auth or (row.also.auth if is_other and row and row.also else "")
+    auth = auth or (row.auth if row else "bearer")
     keys = _access_keys(table, place) if auth == aws.SIGNED else {}
     secrets = _credentials(table, row, place) if auth != aws.SIGNED else []
     url = _base_url(table, row, place)
@@ -62,9 +66,9 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         auth=auth,
         access_key_id=keys["access_key_id"].value if "access_key_id" in keys else "",
         session_token=keys["session_token"].value if "session_token" in keys else "",
-        dialect=table.dialect or (row.dialect if row else "openai_chat"),
-        also=_also(table, row, url),
-        headers=_headers(table, row),
+        dialect=dialect,
+        also=_also(dialect, row, url),
+        headers=_headers(table, row, dialect),
         query=f"api-version={quote(table.api_version, safe='')}" if table.api_version else "",
         path_template=row.versioned_path if row and table.api_version else "",
         ca_file=str(resolve_path(table.ca_file, place.base)) if table.ca_file else "",
@@ -91,8 +95,17 @@ def sends_in_clear(provider: Provider) -> bool:
     return bool(provider.credentials) and parts.scheme == "http" and not is_here
 
 
-def _headers(table: ProviderTable, row: Row | None) -> dict[str, str]:
-    headers = dict(row.headers) if row else {}
+def _dialect(table: ProviderTable, row: Row | None) -> str:
+    """What was written, else the row's; the row's other one for an address that goes on to its path."""
+    if table.dialect or row is None:
+        return table.dialect or "openai_chat"
+    own, written = urlsplit(row.base_url).path, urlsplit(table.base_url).path.rstrip("/")
+    other = row.also if row.also is not None and own and row.also.path.startswith(own + "/") else None
+    return other.dialect if other is not None and written.endswith(other.path) else row.dialect
+
+
+def _headers(table: ProviderTable, row: Row | None, dialect: str) -> dict[str, str]:
+    headers = dialect_headers(dialect) | (dict(row.headers) if row else {})
     if table.organization:
         headers["openai-organization"] = table.organization
     if table.project:
@@ -124,13 +137,13 @@ def _base_url(table: ProviderTable, row: Row | None, place: Place) -> str:
     return _PLACEHOLDER.sub(lambda match: quote(given[match.group(1)], safe="") or "x", url)
 
 
-def _also(table: ProviderTable, row: Row | None, url: str) -> Also | None:
+def _also(dialect: str, row: Row | None, url: str) -> Also | None:
     """The row's other dialect, if the provider speaks the row's own: beside the path that was configured."""
-    if row is None or row.also is None or (table.dialect and table.dialect != row.dialect):
+    if row is None or row.also is None or dialect != row.dialect:
         return None
     path = urlsplit(url).path.rstrip("/")
     prefix = path.removesuffix(urlsplit(row.base_url).path).removesuffix(row.also.path)
-    return Also(row.also.dialect, prefix + row.also.path)
+    return Also(row.also.dialect, prefix + row.also.path, row.also.auth)
 
 
 def with_standard_path(url: str, row: Row, *, is_versioned: bool) -> str:

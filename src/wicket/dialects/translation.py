@@ -142,6 +142,14 @@ def spoken(name: str) -> Spoken | None:
     return cast(Spoken, found) if hasattr(found, "write_request") else None
 
 
+def dialect_headers(name: str) -> dict[str, str]:
+    """What every request to a provider of a dialect carries; {} for an unknown dialect."""
+    try:
+        return dict(getattr(module(name), "HEADERS", {}))
+    except ModuleNotFoundError:
+        return {}
+
+
 def heard(name: str) -> Heard | None:
     """The dialect called `name` from its caller's side; None if it has none."""
     found = module(name)

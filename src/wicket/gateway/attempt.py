@@ -299,6 +299,8 @@ class Attempt:
                 continue
             facts = read(data)
             if facts.fault is not None:
+                if facts.counts is not None:
+                    self._note_counts(facts.counts)
                 raise facts.fault
             if facts.model:
                 self.model = facts.model

@@ -21,6 +21,7 @@ from wicket.dialects.hub import (
     Began,
     Broken,
     Completion,
+    Conversation,
     Delta,
     Over,
     PartBegan,
@@ -73,6 +74,15 @@ def crossing_of(api: Api, deployment: Deployment) -> Crossing:
         message = f"{deployment.provider} can't be asked for {api.name}: its protocol has no such thing."
         raise CallerFault("unsupported_by_provider", message, param="model")
     return Crossing(writer, reader)
+
+
+def without(conversation: Conversation, names: Sequence[str]) -> tuple[Conversation, tuple[str, ...]]:
+    """The conversation without the settings that an operator leaves out (`remove`), and their names."""
+    out = {setting: name for setting, name in conversation.names.items() if name in names}
+    if not out:
+        return conversation, ()
+    kept = {setting: value for setting, value in conversation.settings.items() if setting not in out}
+    return msgspec.structs.replace(conversation, settings=kept), tuple(out.values())
 
 
 def asked_of(call: Call) -> Asked:

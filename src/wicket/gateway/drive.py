@@ -32,7 +32,7 @@ from wicket.gateway.cascade import (
 )
 from wicket.gateway.collect import example_of
 from wicket.gateway.continuation import ContinuedAttempt, mark_continued
-from wicket.gateway.crossing import asked_of, hearing
+from wicket.gateway.crossing import asked_of, hearing, without
 from wicket.gateway.dropped import dropped_line
 from wicket.gateway.events import (
     Begin,
@@ -257,7 +257,9 @@ class Drive:
             conversation = crossing.heard.read_request(fields)
         if fields is call.fields:
             self.conversation = conversation
-        return crossing.spoken.write_request(conversation, deployment, streamed=call.is_streamed)
+        conversation, removed = without(conversation, deployment.remove)
+        body = crossing.spoken.write_request(conversation, deployment, streamed=call.is_streamed)
+        return Body(body.data, body.dropped + removed) if removed else body
 
     def _cancel(self, action: Cancel) -> None:
         self.attempts[action.attempt].cancel(action.reason)

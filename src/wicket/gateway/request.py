@@ -102,7 +102,8 @@ def _as_asked(deployment: Deployment, api: Api) -> Deployment:
     also = deployment.also
     if also is None or api.dialect != also.dialect or is_conversation(api):
         return deployment
-    return msgspec.structs.replace(deployment, dialect=also.dialect, base_path=also.path)
+    headers = also.headers or deployment.headers
+    return msgspec.structs.replace(deployment, dialect=also.dialect, base_path=also.path, headers=headers)
 
 
 def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b"") -> bytes:

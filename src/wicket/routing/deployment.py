@@ -16,6 +16,8 @@ class Also(msgspec.Struct, frozen=True):
 
     dialect: str
     path: str  # takes the place of the base path; no trailing slash
+    auth: str = ""  # how the key goes out there, "" for as with the first one
+    headers: tuple[tuple[str, str], ...] = ()  # those of a deployment, where `auth` is another
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

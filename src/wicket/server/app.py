@@ -21,13 +21,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.request_ids import RequestIds, format_id
-from wicket.dialects.openai_chat import fault_body
+from wicket.dialects.openai_chat import CHAT, fault_body
 from wicket.dialects.translation import Heard, heard
 from wicket.errors import Fault, PermissionFault
 from wicket.server import admin, admin_examples, app_feedback, app_health, app_models, app_responses
 from wicket.server.answers import fault_headers
-from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate
-from wicket.server.app_paths import ALIAS, INFERENCE_PATHS, allow, unknown_path, wrong_method
+from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate, family_of
+from wicket.server.app_paths import ALIAS, allow, inference_paths, unknown_path, wrong_method
 
 __all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
 
@@ -47,12 +47,9 @@ def build_app(house: House, doors: Iterable[str] = ()) -> Starlette:
     for module in (app_health, app_models, app_feedback, app_responses, admin, admin_examples):
         for path, access, handlers in module.ROUTES:
             paths += _with_alias(path, Resource(house, handlers, access))
-    for path in INFERENCE_PATHS:
-        paths += _with_alias(path, closed(house))
-    known = {*INFERENCE_PATHS, *[ALIAS + path for path in INFERENCE_PATHS]}
-    for path in dict.fromkeys(doors):
-        if path not in known:
-            paths.insert(0, Path(path.replace("{model}", "{model:path}"), closed(house)))
+    for path in dict.fromkeys([*inference_paths(), *doors]):
+        for name in (path, ALIAS + path) if path.startswith("/v1/") else (path,):
+            paths.insert(0, Path(name.replace("{model}", "{model:path}"), closed(house)))
     middleware = [Middleware(NamedRequests), Middleware(ConfiguredCors, house=house)]
     app = Starlette(routes=paths, middleware=middleware)
     app.router.redirect_slashes = False
@@ -170,11 +167,8 @@ def fault_response(fault: Fault, request: Request | None = None) -> Response:
 
 def _voice_of(request: Request) -> Heard | None:
     """The dialect of a client that is plainly not OpenAI's, if it is spoken here."""
-    if request.url.path.startswith("/v1beta/"):
-        name = "gemini"
-    elif "anthropic-version" in request.headers:
-        name = "anthropic_messages"
-    else:
+    name = family_of(request)
+    if name == CHAT.dialect:
         return None
     try:
         return heard(name)

@@ -95,6 +95,20 @@ _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 ANYBODY = Caller(key_id=-1, name="", digest=b"")
 
 
+def family_of(request: Request) -> str:
+    """Whose client asks, by the dialect's name.
+
+    Google's is known by its path or, as its SDK also comes to `/v1`, by its key's header; Anthropic's by the
+    header with its version.
+    """
+    headers = request.headers
+    if request.url.path.startswith("/v1beta/"):
+        return "gemini"
+    if "anthropic-version" in headers:
+        return "anthropic_messages"
+    return "gemini" if "x-goog-api-key" in headers and "authorization" not in headers else "openai_chat"
+
+
 def authenticate(house: House, request: Request) -> Caller:
     """Who calls, by `Authorization` or one of the other headers with a key. Raises `KeyFault`.
 

@@ -11,14 +11,16 @@ from starlette.responses import Response
 from wicket.accounts.keys import allows_model
 from wicket.accounts.record import Record
 from wicket.accounts.request_ids import format_id, parse_id
+from wicket.dialects.openai_chat import CHAT
 from wicket.errors import CallerFault, PermissionFault
 from wicket.routing.deployment import Deployment, Route
 from wicket.server.admin_shapes import record_json
-from wicket.server.app_house import Call, Routes, Snapshot
+from wicket.server.app_house import Call, Routes, Snapshot, family_of
 from wicket.server.model_lists import anthropic_list, anthropic_model, gemini_list, gemini_model
 from wicket.supervisor.messages import EngineState
 from wicket.wire.json import encode
 
+FAMILY = CHAT.dialect  # whose form the cards have
 _JSON = "application/json"
 _PICO_PER_MILLION = 1_000_000  # pico-USD per token to USD per million tokens
 
@@ -68,20 +70,11 @@ def prices_usd(deployment: Deployment) -> dict[str, float]:
 
 
 async def list_models(call: Call) -> Response:
-    """`GET /v1/models`: what this key may call, the local model first; Anthropic's clients get their form."""
+    """`GET /v1/models`: what this key may call, the local model first, in the form of whoever asks."""
     cards = _cards(call)
-    if _is_anthropics(call):
-        return Response(encode(anthropic_list(cards)), media_type=_JSON)
-    return Response(encode({"object": "list", "data": cards}), media_type=_JSON)
-
-
-async def list_gemini_models(call: Call) -> Response:
-    """`GET /v1beta/models`: the same for Google's clients."""
-    return Response(encode(gemini_list(_cards(call))), media_type=_JSON)
-
-
-def _is_anthropics(call: Call) -> bool:
-    return "anthropic-version" in call.request.headers
+    lists = {"anthropic_messages": anthropic_list, "gemini": gemini_list}
+    made = lists.get(family_of(call.request))
+    return Response(encode(made(cards) if made else {"object": "list", "data": cards}), media_type=_JSON)
 
 
 def _cards(call: Call) -> list[dict[str, Any]]:
@@ -99,22 +92,15 @@ async def show_model(call: Call) -> Response:
     card = named_card(call.house.snapshot, name, call.house.engine_states())
     if not allows_model(call.caller, name):
         raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
-    if _is_anthropics(call):
-        return Response(encode(anthropic_model(card)), media_type=_JSON)
+    family = family_of(call.request)
+    if family != FAMILY:
+        made = gemini_model(card) if family == "gemini" else anthropic_model(card)
+        return Response(encode(made), media_type=_JSON)
     route = call.house.snapshot.resolve(name)
     first = next(iter(route.deployments), None)
     if first is not None and first.engine and not route.floor:  # else it would be one of several
         card["card"] = await call.house.engine_card(first)
     return Response(encode(card), media_type=_JSON)
-
-
-async def show_gemini_model(call: Call) -> Response:
-    """`GET /v1beta/models/ID`: the same for Google's clients."""
-    name = call.request.path_params["id"]
-    card = named_card(call.house.snapshot, name, call.house.engine_states())
-    if not allows_model(call.caller, name):
-        raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
-    return Response(encode(gemini_model(card)), media_type=_JSON)
 
 
 def named_card(snapshot: Snapshot, name: str, engines: Mapping[str, EngineState]) -> dict[str, Any]:
@@ -146,7 +132,7 @@ async def show_request(call: Call) -> Response:
 ROUTES: Routes = [
     ("/v1/models", "key", {"GET": list_models}),
     ("/v1/models/{id:path}", "key", {"GET": show_model}),
-    ("/v1beta/models", "key", {"GET": list_gemini_models}),
-    ("/v1beta/models/{id:path}", "key", {"GET": show_gemini_model}),
+    ("/v1beta/models", "key", {"GET": list_models}),
+    ("/v1beta/models/{id:path}", "key", {"GET": show_model}),
     ("/v1/requests/{id}", "key", {"GET": show_request}),
 ]

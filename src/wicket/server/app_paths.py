@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from difflib import get_close_matches
+from functools import cache
 
+from wicket.config.check import known_dialects
+from wicket.dialects.contract import Api, Way, module
+from wicket.dialects.openai_chat import CHAT
+from wicket.dialects.translation import heard
 from wicket.errors import CallerFault
 
 ALIAS = "/openai"  # `/openai/v1/…` answers as `/v1/…` does
-INFERENCE_PATHS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/classify")
 COLD_PATHS = (
     "/v1/models",
     "/v1/models/{id}",
@@ -35,8 +39,34 @@ ADMIN_PATHS = (
     "/admin/v1/backup",
     "/admin/v1/restart",
 )
-PATHS = INFERENCE_PATHS + COLD_PATHS + ADMIN_PATHS
 _MAX_SHOWN = 80
+
+
+@cache
+def inference_doors() -> dict[str, tuple[Api, Way]]:
+    """The ways into every API of every dialect that is heard, by path, OpenAI's first.
+
+    Of several paths that mean the same the first is listed: `/openai/v1/…` answers as `/v1/…` does, Gemini's
+    `/v1/models/…` as its `/v1beta/models/…`.
+    """
+    found: dict[str, tuple[Api, Way]] = {}
+    for name in sorted(known_dialects(), key=lambda name: name != CHAT.dialect):
+        if heard(name) is None:
+            continue
+        for api in module(name).APIS:
+            ways = {way.is_streamed: way for way in reversed(api.ways or (Way(f"/v1{api.path}"),))}
+            found |= {way.path: (api, way) for way in reversed(ways.values())}
+    return found
+
+
+def inference_paths() -> tuple[str, ...]:
+    """Their paths."""
+    return tuple(inference_doors())
+
+
+def all_paths() -> tuple[str, ...]:
+    """Every path that there is, each once."""
+    return inference_paths() + COLD_PATHS + ADMIN_PATHS
 
 
 def unknown_path(path: str) -> CallerFault:
@@ -46,7 +76,7 @@ def unknown_path(path: str) -> CallerFault:
     if near:
         hint = f"Did you mean {near}?"
     else:
-        hint = f"There are {', '.join(INFERENCE_PATHS + COLD_PATHS)}, and those under /admin/v1."
+        hint = f"There are {', '.join(inference_paths() + COLD_PATHS)}, and those under /admin/v1."
     return CallerFault("unknown_path", f"There is nothing at {shown!r}. {hint}", status=404)
 
 
@@ -69,7 +99,7 @@ def _nearest(path: str) -> str:
     while bare.startswith("/v1/v1/"):
         bare = bare[3:]
     for candidate in (bare, "/v1" + bare, "/admin" + bare):
-        if candidate in PATHS:
+        if candidate in all_paths():
             return candidate
-    close = get_close_matches(bare, PATHS, n=1, cutoff=0.75)
+    close = get_close_matches(bare, all_paths(), n=1, cutoff=0.75)
     return close[0] if close else ""

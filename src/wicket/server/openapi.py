@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import wicket
 from wicket.accounts.usage_rows import GROUPS
+from wicket.dialects.openai_chat import CHAT
+from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 
 _FAULTS = {
@@ -40,7 +43,7 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {**_inference_paths(), **_cold_paths(), **_admin_paths()},
+        "paths": {**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()},
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {
@@ -71,6 +74,24 @@ def _inference_paths() -> dict[str, Any]:
     }
 
 
+def _other_families() -> dict[str, Any]:
+    """The APIs of other dialects, whose bodies their own references describe."""
+    found: dict[str, Any] = {}
+    for path, (api, way) in inference_doors().items():
+        if api.dialect == CHAT.dialect:
+            continue
+        name = re.sub(r"\W+(\w)", lambda match: match[1].upper(), path.rpartition(":")[2].strip("/"))
+        summary = f"{api.name} of the dialect {api.dialect}"
+        operation = _operation(name, summary, "Document", _INFERENCE, requestBody=_body("Document"))
+        if "{model}" in path:
+            shape = one_of("string", pattern=MODEL_PATTERN)
+            operation["parameters"] = [_parameter("model", "path", shape, "A model's id.")]
+        if api.can_stream and way.is_streamed is not False:
+            operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
+        found[path] = {"post": _in_own_form(operation)}
+    return found
+
+
 def _cold_paths() -> dict[str, Any]:
     model = _parameter(
         "id", "path", one_of("string", pattern=MODEL_PATTERN), "A model's id; it may hold slashes."
@@ -87,12 +108,12 @@ def _cold_paths() -> dict[str, Any]:
             "get": _operation("getModel", "One model", "Model", ("401", "403", "404"), parameters=[model])
         },
         "/v1beta/models": {
-            "get": _googles(
+            "get": _in_own_form(
                 _operation("listGeminiModels", "The same for Google's clients", "Document", ("401",))
             )
         },
         "/v1beta/models/{id}": {
-            "get": _googles(
+            "get": _in_own_form(
                 _operation(
                     "getGeminiModel", "One model", "Document", ("401", "403", "404"), parameters=[model]
                 )
@@ -205,10 +226,11 @@ def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
     return {**operation, "responses": {status: responses.pop("200"), **responses}}
 
 
-def _googles(operation: dict[str, Any]) -> dict[str, Any]:
-    """Its faults have Google's shape."""
-    for response in operation["responses"].values():
-        response["content"] = _json(ref("Document"))
+def _in_own_form(operation: dict[str, Any]) -> dict[str, Any]:
+    """Its faults have its own family's shape."""
+    for status, response in operation["responses"].items():
+        if status != "200":
+            response["content"] = _json(ref("Document"))
     return operation
 
 

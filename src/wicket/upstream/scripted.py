@@ -1,4 +1,6 @@
-"""The scripted upstream: an OpenAI-compatible server that misbehaves as its script says.
+"""The scripted upstream: a server that misbehaves as its script says.
+
+It speaks OpenAI's chat, Anthropic's Messages or Gemini's generateContent, by the path that it is asked at.
 
 `python -m wicket.upstream.scripted --script FILE --port N`, or in a test
 `async with ScriptedUpstream(script) as up:`. `GET /__log` lists the requests it saw, `POST /__script`
@@ -151,7 +153,8 @@ class ScriptedUpstream:
         request = await client.read_body(head, lambda first: pace(self.script, head.path, head.key, first))
         if request.path.startswith("/__"):
             return await self._own(client, request)
-        ask = understand(request.method, request.path, request.key, request.body)
+        names = [name for name, _ in request.headers]
+        ask = understand(request.method, request.path, request.key, request.body, names)
         rule = choose(self.script, ask, self._seen, self._now() - self._script_at)
         seen = self._note(request, connection)
         seen.model = ask.model

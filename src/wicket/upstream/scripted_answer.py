@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from wicket.errors import ConfigFault
+from wicket.upstream import scripted_anthropic, scripted_gemini
+from wicket.upstream.scripted_content import CREATED, Call, Content, Frame
 from wicket.upstream.scripted_errors import ERRORS
 from wicket.upstream.scripted_script import Ask, Rule, Script, last_user_text, pieces, prompt_tokens
 from wicket.wire.chunked import LAST_CHUNK, chunk
 from wicket.wire.json import encode
-
-CREATED = 1_764_000_000
 
 
 class Wait(msgspec.Struct, frozen=True):
@@ -33,6 +33,7 @@ class End(msgspec.Struct, frozen=True):
 
 
 Step = bytes | Wait | End
+_FORMS = {"anthropic": scripted_anthropic, "gemini": scripted_gemini}
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -43,12 +44,6 @@ class Plan(msgspec.Struct, frozen=True):
     output_tokens: int = 0
 
 
-class _Content(msgspec.Struct, frozen=True):
-    text: str
-    finish_reason: str
-    usage: dict[str, Any]
-
-
 def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
     """What the `number`-th request is answered with. Raises `ConfigFault` for an unknown `error`."""
     if rule.silent:
@@ -56,53 +51,68 @@ def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
     if rule.reset or rule.close:
         return Plan([End(rst=rule.reset)])
     if rule.error or rule.body is not None or rule.status != 200:
-        return Plan(_shaped(rule, _fixed(rule)))
+        return Plan(_shaped(rule, _fixed(rule, ask)))
     path = ask.path.split("?", 1)[0]
     if path.endswith("/models"):
-        return Plan(_shaped(rule, _whole(rule, 200, _models(script))))
+        form = _FORMS.get(ask.form)
+        listed = _models(script) if form is None else form.models(script.models)
+        return Plan(_shaped(rule, _whole(rule, 200, listed)))
     if path.endswith("/embeddings"):
         return Plan(_shaped(rule, _whole(rule, 200, _embeddings(script, ask))), prompt_tokens(ask.fields))
-    if not path.endswith("/completions"):
+    if not path.endswith("/completions") and ask.form not in _FORMS:
         return Plan(_shaped(rule, _whole(rule, 404, ERRORS["no_model"][1])))
-    content = _content(script, rule, ask)
+    content = _content(script, rule, ask, number)
     steps = _stream(rule, ask, content, number) if ask.is_stream else _answer(rule, ask, content, number)
-    return Plan(_shaped(rule, steps), content.usage["prompt_tokens"], content.usage["completion_tokens"])
+    return Plan(_shaped(rule, steps), content.input_tokens, content.output_tokens)
 
 
-def _fixed(rule: Rule) -> list[Step]:
+def _fixed(rule: Rule, ask: Ask) -> list[Step]:
     status, body = rule.status, rule.body
     if rule.error:
         if rule.error not in ERRORS:
             raise ConfigFault("bad_script", f"No error is called {rule.error!r}: one of {', '.join(ERRORS)}.")
-        named_status, named_body = ERRORS[rule.error]
+        named_status, named_body = _in_form(ask, *ERRORS[rule.error])
         status = named_status if status == 200 else status
         return _whole(rule, status, named_body if body is None else body)
     return _whole(rule, status, ERRORS["server_error"][1] if body is None else body)
 
 
-def _content(script: Script, rule: Rule, ask: Ask) -> _Content:
+def _in_form(ask: Ask, status: int, body: dict[str, Any] | bytes) -> tuple[int, dict[str, Any] | bytes]:
+    """An error as the dialect that is spoken tells it."""
+    form = _FORMS.get(ask.form)
+    return form.fault(status, body["error"]["message"]) if form and isinstance(body, dict) else (status, body)
+
+
+def _content(script: Script, rule: Rule, ask: Ask, number: int) -> Content:
     text = rule.text
     if text is None:
         text = script.answers.get(last_user_text(ask.fields), script.text)
-    if rule.refusal or rule.tool_calls:
+    if rule.refusal or (rule.tool_calls and rule.text is None):
         text = ""
     finish = rule.finish_reason or ("tool_calls" if rule.tool_calls else "stop")
-    words = pieces(text)
-    limit = ask.fields.get("max_completion_tokens") or ask.fields.get("max_tokens")
-    if isinstance(limit, int) and len(words) > limit:
+    words, limit = pieces(text), ask.max_tokens
+    if limit is not None and len(words) > limit:
         text, finish = "".join(words[:limit]), "length"
     said = [text, rule.reasoning, rule.refusal, *(call.get("arguments", "") for call in rule.tool_calls)]
-    output = sum(len(pieces(part)) for part in said) * _num_choices(ask)
-    reasoning = len(pieces(rule.reasoning)) * _num_choices(ask)
-    prompt = prompt_tokens(ask.fields)
-    usage: dict[str, Any] = {
-        "prompt_tokens": prompt,
-        "completion_tokens": output,
-        "total_tokens": prompt + output,
-        "prompt_tokens_details": {"cached_tokens": 0},
-        "completion_tokens_details": {"reasoning_tokens": reasoning},
-    }
-    return _Content(text, finish, usage)
+    return Content(
+        id=str(number),
+        model=ask.model,
+        text=text,
+        reasoning=rule.reasoning,
+        signature=rule.signature,
+        refusal=rule.refusal,
+        calls=tuple(
+            [
+                Call(f"call_{number}_{index}", call["name"], call["arguments"])
+                for index, call in enumerate(rule.tool_calls)
+            ]
+        ),
+        finish_reason=finish,
+        input_tokens=prompt_tokens(ask.fields),
+        output_tokens=sum(len(pieces(part)) for part in said) * _num_choices(ask),
+        reasoning_tokens=len(pieces(rule.reasoning)) * _num_choices(ask),
+        is_counted=rule.usage,
+    )
 
 
 def _num_choices(ask: Ask) -> int:
@@ -114,18 +124,18 @@ def _is_chat(ask: Ask) -> bool:
     return "/chat/" in ask.path
 
 
-def _calls(rule: Rule, number: int) -> list[dict[str, Any]]:
+def _calls(content: Content) -> list[dict[str, Any]]:
     return [
-        {
-            "id": f"call_{number}_{i}",
-            "type": "function",
-            "function": {"name": c["name"], "arguments": c["arguments"]},
-        }
-        for i, c in enumerate(rule.tool_calls)
+        {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+        for call in content.calls
     ]
 
 
-def _answer(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
+def _answer(rule: Rule, ask: Ask, content: Content, number: int) -> list[Step]:
+    wait: list[Step] = [Wait(rule.first_token_ms)] if rule.first_token_ms else []
+    form = _FORMS.get(ask.form)
+    if form is not None:
+        return [*wait, *_whole(rule, 200, form.answer(content))]
     choices: list[dict[str, Any]] = []
     for index in range(_num_choices(ask)):
         choice: dict[str, Any] = {"index": index, "logprobs": None, "finish_reason": content.finish_reason}
@@ -135,7 +145,7 @@ def _answer(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
             if rule.reasoning:
                 message["reasoning_content"] = rule.reasoning
             if rule.tool_calls:
-                message["tool_calls"] = _calls(rule, number)
+                message["tool_calls"] = _calls(content)
             choice["message"] = message
         else:
             choice["text"] = content.text
@@ -144,7 +154,6 @@ def _answer(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
     body["choices"] = choices
     if rule.usage:
         body["usage"] = content.usage
-    wait: list[Step] = [Wait(rule.first_token_ms)] if rule.first_token_ms else []
     return [*wait, *_whole(rule, 200, body)]
 
 
@@ -153,12 +162,13 @@ def _envelope(ask: Ask, number: int, kind: str) -> dict[str, Any]:
     return {"id": f"{prefix}-{number}", "object": kind, "created": CREATED, "model": ask.model}
 
 
-def _stream(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
+def _stream(rule: Rule, ask: Ask, content: Content, number: int) -> list[Step]:
     fields = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
     steps: list[Step] = [_head(rule, 200, fields)]
     if rule.first_token_ms:
         steps.append(Wait(rule.first_token_ms))
-    frames = _frames(rule, ask, content, number)
+    form = _FORMS.get(ask.form)
+    frames = _frames(rule, ask, content, number) if form is None else form.frames(content)
     tokens = 0
     for nth, (frame, is_token) in enumerate(frames, 1):
         if is_token:
@@ -169,22 +179,23 @@ def _stream(rule: Rule, ask: Ask, content: _Content, number: int) -> list[Step]:
             tokens += 1
         steps.append(chunk(b'data: {"choices": [{"del\n\n' if nth == rule.malformed_frame else frame))
         if is_token and tokens == rule.error_frame_after:
-            error = encode(ERRORS["server_error"][1])
-            steps.append(chunk(b"data: " + error + b"\n\n"))
+            error = b"data: " + encode(ERRORS["server_error"][1]) + b"\n\n"
+            steps.append(chunk(error if form is None else form.fault_frame("Something went wrong here.")))
             return [*steps, LAST_CHUNK]
     if rule.cut_after is not None:
         return [*steps, End(rst=rule.rst)]
     if rule.stall_after is not None:
         return [*steps, Wait(None)]
-    if rule.done:
-        steps.append(chunk(b"data: [DONE]\n\n"))
+    end = b"data: [DONE]\n\n" if form is None else form.END
+    if rule.done and end:
+        steps.append(chunk(end))
     return [*steps, LAST_CHUNK]
 
 
-def _frames(rule: Rule, ask: Ask, content: _Content, number: int) -> list[tuple[bytes, bool]]:
+def _frames(rule: Rule, ask: Ask, content: Content, number: int) -> list[Frame]:
     """Frames in order and whether each carries a token."""
     kind = "chat.completion.chunk" if _is_chat(ask) else "text_completion"
-    frames: list[tuple[bytes, bool]] = []
+    frames: list[Frame] = []
 
     def add(choices: list[dict[str, Any]], *, is_token: bool, **more: object) -> None:
         body = {**_envelope(ask, number, kind), "choices": choices, **more}
@@ -201,7 +212,7 @@ def _frames(rule: Rule, ask: Ask, content: _Content, number: int) -> list[tuple[
     return frames
 
 
-def _deltas(rule: Rule, content: _Content, number: int) -> list[tuple[dict[str, Any], bool]]:
+def _deltas(rule: Rule, content: Content, number: int) -> list[tuple[dict[str, Any], bool]]:
     deltas: list[tuple[dict[str, Any], bool]] = []
     if rule.role_first:
         deltas.append(({"role": "assistant", "content": ""}, False))
@@ -210,7 +221,7 @@ def _deltas(rule: Rule, content: _Content, number: int) -> list[tuple[dict[str, 
         deltas.append(({"content": "x" * rule.huge_frame}, True))
     deltas += [({"content": piece}, True) for piece in pieces(content.text)]
     deltas += [({"refusal": piece}, True) for piece in pieces(rule.refusal)]
-    for index, call in enumerate(_calls(rule, number)):
+    for index, call in enumerate(_calls(content)):
         function = {"name": call["function"]["name"], "arguments": ""}
         first = {"index": index, "id": call["id"], "type": "function", "function": function}
         deltas.append(({"tool_calls": [first]}, True))

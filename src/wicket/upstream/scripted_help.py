@@ -13,6 +13,9 @@ is done as a good provider does it.
   error = "rate_limit"
   headers = {{ retry-after = "2" }}
 
+The path says in which dialect it answers, errors included: OpenAI's (…/chat/completions), Anthropic's
+(…/messages) or Gemini's (…/models/NAME:generateContent).
+
 conditions (when)
   model                   equal, or a prefix with * at its end
   path, key               the path's end; the API key
@@ -48,6 +51,7 @@ the stream
 
 the content
   text, reasoning, tool_calls, refusal, finish_reason
+  signature               the seal on the reasoning (Anthropic) or on the first call (Gemini)
 
 [[greetings]], for connections instead of requests (over TLS: in the middle of the handshake)
   fault                   "cut" (FIN) or "reset" (RST) after the client's first bytes, "silent", "plain"

@@ -8,12 +8,15 @@ for what goes wrong with a connection before there is a request.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
+from urllib.parse import unquote
 
 import msgspec
 
 from wicket.errors import ConfigFault
 
+_GEMINI = re.compile(r"/models/(.+):(?:streamG|g)enerateContent")
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
 _PIECE = re.compile(r"\s*\S+\s*?")
 
@@ -71,6 +74,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # the content
     text: str | None = None
     reasoning: str = ""
+    signature: str = ""  # Anthropic's on the reasoning, Gemini's on the first call
     tool_calls: list[dict[str, str]] = []  # {"name", "arguments"}
     refusal: str = ""
     finish_reason: str = ""
@@ -122,15 +126,26 @@ class Ask(msgspec.Struct, frozen=True):
     body: bytes
     fields: dict[str, Any]
 
+    form: str = "openai"  # or "anthropic", "gemini": in which dialect it is answered
+
     @property
     def model(self) -> str:
         """The model asked for, "" if none."""
-        return str(self.fields.get("model", ""))
+        named = _GEMINI.search(self.path)
+        return unquote(named[1]) if named else str(self.fields.get("model", ""))
 
     @property
     def is_stream(self) -> bool:
         """Whether a stream was asked for."""
-        return self.fields.get("stream") is True
+        return self.fields.get("stream") is True or ":streamGenerateContent" in self.path
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The limit on the answer's tokens."""
+        config = self.fields.get("generationConfig")
+        own = config.get("maxOutputTokens") if isinstance(config, dict) else None
+        limit = own or self.fields.get("max_completion_tokens") or self.fields.get("max_tokens")
+        return limit if isinstance(limit, int) else None
 
 
 def parse_script(data: bytes, *, toml: bool) -> Script:
@@ -157,13 +172,21 @@ def parse_answers(data: bytes) -> dict[str, str]:
     return answers
 
 
-def understand(method: str, path: str, key: str, body: bytes) -> Ask:
-    """Read the body as far as it is a JSON object."""
+def understand(method: str, path: str, key: str, body: bytes, headers: Iterable[str] = ()) -> Ask:
+    """Read the body as far as it is a JSON object. `headers` are the request's names, lower-case."""
     try:
         fields = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
     except msgspec.DecodeError:
         fields = {}
-    return Ask(method, path, key, body, fields)
+    return Ask(method, path, key, body, fields, _form(path.partition("?")[0], set(headers)))
+
+
+def _form(path: str, headers: set[str]) -> str:
+    """The dialect, by the path; lists of models are at the same one everywhere, so headers tell."""
+    is_list = path.endswith("/models")
+    if path.endswith("/messages") or (is_list and "anthropic-version" in headers):
+        return "anthropic"
+    return "gemini" if _GEMINI.search(path) or (is_list and "x-goog-api-key" in headers) else "openai"
 
 
 def choose(script: Script, ask: Ask, seen: dict[int, int], at_s: float) -> Rule:
@@ -267,8 +290,15 @@ def last_user_text(fields: dict[str, Any]) -> str:
 
 
 def _messages(fields: dict[str, Any]) -> list[dict[str, Any]]:
-    messages = fields.get("messages")
+    messages = fields.get("messages") or _contents(fields)
     return [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+
+
+def _contents(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Gemini's."""
+    contents = fields.get("contents")
+    found = [one for one in contents if isinstance(one, dict)] if isinstance(contents, list) else []
+    return [{"role": one.get("role", "user"), "content": one.get("parts")} for one in found]
 
 
 def _text(content: object) -> str:

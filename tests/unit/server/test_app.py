@@ -116,6 +116,9 @@ def test_other_families_clients_list_the_models_in_their_form(browser: Browser) 
     for sent in ({"path": "/v1beta/models", "x_goog_api_key": key}, {"path": f"/v1beta/models?key={key}"}):
         status, _, page = browser.ask("GET", key="", **sent)
         assert status == 200 and [model["name"] for model in page["models"]] == ["models/best"]
+    status, _, listed = browser.ask("GET", "/v1/models", key="", x_goog_api_key=key)
+    assert status == 200 and listed["models"]
+    assert browser.ask("GET", "/v1/models/best", key="", x_goog_api_key=key)[2]["displayName"] == "best"
     assert browser.ask("GET", "/v1beta/models/best", key=key)[2]["displayName"] == "best"
     assert browser.ask("GET", "/v1beta/models/mini", key=key)[0] == 403
     assert browser.ask("GET", "/v1/models?key=" + key, key="")[0] == 401

@@ -12,7 +12,7 @@ from wicket.errors import CallerFault
 from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
 from wicket.server.admin_query import BackupTarget, NewKey, parse_body
 from wicket.server.admin_shapes import record_json
-from wicket.server.app_paths import INFERENCE_PATHS, PATHS
+from wicket.server.app_paths import all_paths, inference_paths
 from wicket.server.example_query import NewFeedback
 from wicket.server.openapi import document
 
@@ -55,7 +55,7 @@ def served() -> set[tuple[str, str]]:
     pairs = {
         (path.replace(":path", ""), method.lower()) for path, _, handlers in routes for method in handlers
     }
-    return pairs | {(path, "post") for path in INFERENCE_PATHS}
+    return pairs | {(path, "post") for path in inference_paths()}
 
 
 def references(value: Any) -> Iterator[str]:
@@ -72,7 +72,7 @@ def references(value: Any) -> Iterator[str]:
 def test_every_route_is_described_and_nothing_else() -> None:
     described = {(path, method) for path, method, _ in operations()}
     assert described == served()
-    assert {path for path, _ in described} == set(PATHS)
+    assert {path for path, _ in described} == set(all_paths())
 
 
 def test_the_skeleton_is_openapi_3_1() -> None:

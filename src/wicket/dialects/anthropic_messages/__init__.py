@@ -65,7 +65,7 @@ CONVERSATION = MESSAGES
 STREAM_TYPE = b"text/event-stream"
 
 HEADERS = {"anthropic-version": "2023-06-01"}
-"""What every request needs, unless the caller of the same dialect sent its own."""
+"""What every request needs; an operator may write another version."""
 FORWARDED_HEADERS = (b"anthropic-version", b"anthropic-beta")
 """The only headers of a caller that go on to a provider of this dialect."""
 

@@ -38,7 +38,7 @@ STATUSES = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-_CODES = {name: code for code, name in reversed(STATUSES.items())}
+_CODES = {name: code for code, name in reversed(STATUSES.items())} | {"UNAVAILABLE": 503}
 _KEY_WORDS = re.compile(r"API key (not valid|not found|expired)|reported as leaked", re.IGNORECASE)
 _PLACE_WORDS = re.compile(r"location is not supported|billing|not been used in project", re.IGNORECASE)
 _PREFILL_WORDS = re.compile(

@@ -51,6 +51,9 @@ _MESSAGE = frozenset(
 FAMILY = (ORIGIN, "openai_responses", "")  # whose citations have this form
 
 
+_SAYS_NOTHING = "stop"  # for "": Snowflake never gives a reason for a whole answer, which is no odd word
+
+
 def read_completion(data: bytes) -> Completion:
     """A whole answer. Raises `UpstreamBroken`, or the fault that it tells of."""
     answer = object_of(data)
@@ -71,7 +74,7 @@ def read_completion(data: bytes) -> Completion:
         model=text(answer.get("model")),
         created_s=created if isinstance(created, int) else 0,
         parts=parts,
-        finish=finish_of(reason, has_calls=has_calls),
+        finish=finish_of(_SAYS_NOTHING if reason == "" else reason, has_calls=has_calls),
         raw_finish=text(reason),
         stop=text(choice.get("stop_reason")),
         counts=counts_of(answer.get("usage")),
@@ -89,11 +92,16 @@ def _unread(answer: Object, choice: Object, message: Object) -> list[str]:
         ("choices[0].message.", message, _MESSAGE),
     ):
         found += [
-            f"{path}{name}"
-            for name, value in held.items()
-            if name not in known and value not in (None, [], {})
+            f"{path}{name}" for name, value in held.items() if name not in known and not _is_empty(value)
         ]
     return found
+
+
+def _is_empty(value: Any) -> bool:
+    """Nothing, also in the form of an object of nothings (Snowflake's `audio`)."""
+    if isinstance(value, dict):
+        return all(one in (None, "", 0) for one in value.values())
+    return value is None or value == []
 
 
 def read_message(message: Object) -> list[Part]:
@@ -105,7 +113,7 @@ def read_message(message: Object) -> list[Part]:
     parts += [_read_image(image) for image in objects(message.get("images"))]
     parts += [_read_call(call) for call in objects(message.get("tool_calls"))]
     function = message.get("function_call")
-    if isinstance(function, dict):
+    if isinstance(function, dict) and function.get("name"):  # Snowflake: empty ones in place of none
         parts.append(ToolCall(origin=ORIGIN, id="call_0", name=text(function.get("name")),
                               arguments=text(function.get("arguments")) or "{}"))  # fmt: skip
     return parts

@@ -163,9 +163,9 @@ def frame(data: bytes) -> Frame:
     except msgspec.DecodeError as error:
         message = f"The provider sent a stream frame that is not a chunk: {error}."
         raise UpstreamBroken("malformed", message) from None
-    if chunk.error:
-        return Frame(fault=in_band(chunk.error))
     usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
+    if chunk.error:  # OpenRouter's says what was used until then, which it bills
+        return Frame(fault=in_band(chunk.error), counts=usage_counts(usage))
     choices = chunk.choices
     if not choices:
         counts = usage_counts(usage)
@@ -180,7 +180,7 @@ def frame(data: bytes) -> Frame:
         if reason:
             if reason in _FAILED_FINISHES:
                 fault = UpstreamBroken("failed_finish", f"The provider ended with '{reason}'.")
-                return Frame(fault=fault)
+                return Frame(fault=fault, counts=usage_counts(usage))
             finished = True
         spoke = spoke or bool(choice.text) or _has_output(choice.delta)
     if not finished and usage is None:

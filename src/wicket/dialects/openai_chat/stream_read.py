@@ -62,7 +62,8 @@ class ChatReader:
             return [Over()]
         chunk = object_of(payload)
         if chunk.get("error"):
-            return [Broken(in_band(chunk["error"]))]
+            used = counts_of(chunk.get("usage"))  # what OpenRouter bills until then
+            return [*([Used(used)] if used is not None else []), Broken(in_band(chunk["error"]))]
         found: list[Delta] = []
         choices = objects(chunk.get("choices"))
         choice = next((one for one in choices if one.get("index", 0) in (0, None)), None)

@@ -25,6 +25,7 @@ from wicket.dialects.hub import (
     Turn,
 )
 from wicket.dialects.openai_chat import read_request, write_request
+from wicket.dialects.translation import spoken
 from wicket.errors import CallerFault
 from wicket.routing.deployment import Deployment
 from wicket.wire.fields import peek
@@ -179,6 +180,20 @@ def test_geminis_seal_of_a_call_comes_back_either_way() -> None:
         parts = reads(messages=[USER, {"role": "assistant", "content": None, **message}]).turns[1].parts
         [call] = parts
         assert isinstance(call, ToolCall) and (call.signature, call.origin) == ("s", "gemini")
+        assert call.raw is None
+
+
+def test_anthropics_thought_is_written_by_anthropics_dialect() -> None:
+    detail = {"type": "reasoning.text", "text": "t", "signature": "s", "format": "anthropic-claude-v1"}
+    message = {"role": "assistant", "content": "a", "reasoning_details": [detail]}
+    conversation = reads(messages=[USER, message, USER])
+    part = conversation.turns[1].parts[0]
+    assert (part.origin, part.signature, part.raw) == ("anthropic_messages", "s", None)
+    anthropic = spoken("anthropic_messages")
+    assert anthropic is not None
+    deployment = Deployment(id="p/m", provider="p", model="m", origin=Origin("https", "up.example", 443))
+    body = json.loads(anthropic.write_request(conversation, deployment, streamed=False).data)
+    assert body["messages"][1]["content"][0] == {"type": "thinking", "thinking": "t", "signature": "s"}
 
 
 # Settings
