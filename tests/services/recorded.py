@@ -26,9 +26,10 @@ BASES = {
 
 
 def config(url: str) -> str:
-    """Every provider of `BASES`, at the replay's `url`."""
+    """Every provider of `BASES`, at the replay's `url`, in the dialect that was recorded."""
     tables = [
         f'[providers.{name}]\nbase_url = "{url}/{name}{base}"\napi_key = "recorded"\n'
+        'dialect = "openai_chat"\n'
         for name, base in BASES.items()
     ]
     return "".join(["[server]\nport = 0\nworkers = 1\n", *tables])
