@@ -11,3 +11,9 @@ _FOREIGN = re.compile(
 
 for _name in [name for name in os.environ if _FOREIGN.fullmatch(name)]:
     del os.environ[_name]
+
+from hypothesis import HealthCheck, settings  # noqa: E402 - after the environment is clean
+
+# How fast inputs are invented says something of the machine, nothing of the program.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
