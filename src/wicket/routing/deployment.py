@@ -8,6 +8,7 @@ from wicket.wire.aws_keys import AwsKeys
 from wicket.wire.origin import Origin
 
 # What a request may need of a model; a provider's facts use the same names.
+OURS = ("models", "provider", "route", "wicket")  # request fields that no provider sees (contract §2)
 FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
 
 

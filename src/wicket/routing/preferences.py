@@ -14,11 +14,12 @@ from typing import Any
 import msgspec
 
 from wicket.errors import CallerFault
+from wicket.routing import deployment
 from wicket.routing.deployment import Limits
 from wicket.wire import json
 from wicket.wire.fields import Fields
 
-OURS = frozenset({"models", "provider", "route", "wicket"})
+OURS = frozenset(deployment.OURS)
 SORTS = ("price", "throughput", "latency")
 MAX_MODELS = 16
 MAX_NAMES = 64

@@ -17,7 +17,7 @@ from wicket.dialects.anthropic_messages.request_writing import write_request
 from wicket.dialects.anthropic_messages.stream_reading import frame, splitter, stream_reader
 from wicket.dialects.anthropic_messages.stream_writing import KEEP_ALIVE, stream_writer
 from wicket.dialects.contract import Api, Body
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
@@ -68,8 +68,6 @@ HEADERS = {"anthropic-version": "2023-06-01"}
 """What every request needs; an operator may write another version."""
 FORWARDED_HEADERS = (b"anthropic-version", b"anthropic-beta")
 """The only headers of a caller that go on to a provider of this dialect."""
-
-OURS = ("models", "provider", "route", "wicket")  # never reach a provider (contract §2)
 
 
 def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:

@@ -15,7 +15,7 @@ from wicket.dialects.bedrock_converse.errors import in_stream
 from wicket.dialects.bedrock_converse.eventstream import read_message
 from wicket.dialects.bedrock_converse.stream_reading import decode_event
 from wicket.dialects.contract import Api, Body, Frame, Whole
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import OURS, Deployment
 from wicket.wire.fields import Edits, Fields, splice
 
 CONVERSE = Api(
@@ -27,7 +27,7 @@ CONVERSE = Api(
     arrays=("messages",),
 )
 APIS = (CONVERSE,)
-OURS = ("models", "provider", "route", "wicket", "model", "stream")
+NOT_THEIRS = (*OURS, "model", "stream")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._~-]")
 
 
@@ -47,7 +47,7 @@ def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
     """The caller's bytes without our fields."""
     dropped = tuple([name for name in deployment.remove if name in fields])
-    ours = tuple([name for name in OURS if name in fields])
+    ours = tuple([name for name in NOT_THEIRS if name in fields])
     return Body(splice(fields, Edits(rename=deployment.rename, remove=ours + dropped)), dropped)
 
 

@@ -13,7 +13,7 @@ from wicket.dialects.cohere.errors import in_stream
 from wicket.dialects.cohere.stream_reading import decode_event
 from wicket.dialects.contract import Api, Body, Frame, Whole
 from wicket.errors import UpstreamBroken
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
@@ -21,7 +21,6 @@ CHAT = Api(
     "cohere.chat", "/chat", can_stream=True, dialect="cohere", needs=("messages",), arrays=("messages",)
 )
 APIS = (CHAT,)
-OURS = ("models", "provider", "route", "wicket")
 _SAID = frozenset({"content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta"})
 
 

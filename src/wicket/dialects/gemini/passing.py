@@ -12,7 +12,7 @@ import msgspec
 
 from wicket.dialects.contract import Api, Body, Frame, Way, Whole
 from wicket.dialects.gemini.errors import in_band
-from wicket.dialects.gemini.request_reading import OURS
+from wicket.dialects.gemini.request_reading import NOT_THEIRS
 from wicket.dialects.gemini.usage import Usage, usage_counts
 from wicket.errors import CallerFault, Fault, UpstreamBroken
 from wicket.routing.deployment import Deployment
@@ -111,7 +111,7 @@ def _escaped(model: str) -> str:
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
     """The caller's bytes without our fields; models named inside are renamed to the deployment's."""
     dropped = tuple([name for name in deployment.remove if name in fields]) if deployment.remove else ()
-    ours = tuple([name for name in OURS if name in fields])
+    ours = tuple([name for name in NOT_THEIRS if name in fields])
     put = _renamed(fields, f"models/{deployment.model.removeprefix('models/')}", api)
     return Body(splice(fields, Edits(put=put, rename=deployment.rename, remove=ours + dropped)), dropped)
 

@@ -17,10 +17,11 @@ from wicket.dialects.gemini.schemas import to_json_schema
 from wicket.dialects.gemini.settings_reading import read_generation_config, read_tool_config
 from wicket.dialects.hub import Conversation, Part, Setting, Text, Thinking, Tool, ToolResult, Turn
 from wicket.errors import CallerFault
+from wicket.routing.deployment import OURS
 from wicket.wire.fields import Fields
 
 ROLES = {"": "user", "user": "user", "model": "assistant", "function": "user", "tool": "user"}
-OURS = ("models", "provider", "route", "wicket", "model", "stream")
+NOT_THEIRS = (*OURS, "model", "stream")
 """Ours, or put there from the path: none of them is Gemini's."""
 
 _HARMLESS = frozenset({"BLOCK_NONE", "OFF", "HARM_BLOCK_THRESHOLD_UNSPECIFIED"})
@@ -32,7 +33,7 @@ def read_request(fields: Fields) -> Conversation:
     found: Members = {}
     spelled: dict[str, str] = {}
     for name, raw in fields.items():
-        if name not in OURS and bytes(raw) != b"null":
+        if name not in NOT_THEIRS and bytes(raw) != b"null":
             found[objects.camel(name)] = raw
             spelled[objects.camel(name)] = name
     _read_system(found.pop("systemInstruction", None), conversation)

@@ -11,7 +11,7 @@ from wicket.dialects.contract import Api, Body, Frame, Whole
 from wicket.dialects.ollama.answers import MAX_MODEL, counts_of, decode_piece, malformed, read_finish
 from wicket.dialects.ollama.errors import in_stream
 from wicket.errors import UpstreamBroken
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
@@ -19,7 +19,6 @@ CHAT = Api(
     "ollama.chat", "/api/chat", can_stream=True, dialect="ollama", needs=("messages",), arrays=("messages",)
 )
 APIS = (CHAT,)
-OURS = ("models", "provider", "route", "wicket")
 
 
 def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:

@@ -19,12 +19,11 @@ from wicket.dialects.openai_chat.usage import Usage, usage_counts
 from wicket.dialects.openai_errors import in_band
 from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
 # Fields of ours that never reach a provider, also when it is a router itself (contract §2).
-OURS = ("models", "provider", "route", "wicket")
 # Finish reasons that are failures by another name.
 _FAILED_FINISHES = frozenset({"error", "network_error", "insufficient_system_resource"})
 

@@ -6,9 +6,9 @@ import msgspec
 
 from wicket.dialects.hub import Conversation, Format, Reasoning, Setting, Tool, ToolChoice
 from wicket.dialects.openai_chat.content import ORIGIN
-from wicket.dialects.openai_chat.passing import OURS
 from wicket.dialects.openai_chat.turns_read import read_turns
 from wicket.errors import CallerFault
+from wicket.routing.deployment import OURS
 from wicket.wire.fields import Fields
 from wicket.wire.node import Node, kind, wrong_type, wrong_value
 

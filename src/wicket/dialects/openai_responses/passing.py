@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wicket.dialects.contract import Api, Body, Counts, Frame, Whole
-from wicket.dialects.openai_chat.passing import MAX_MODEL, OURS, read, target
+from wicket.dialects.openai_chat.passing import MAX_MODEL, read, target
 from wicket.dialects.openai_responses.answers import COMPLETED, REASONS
 from wicket.dialects.openai_responses.apis import COMPACT, INPUT_TOKENS
 from wicket.dialects.openai_responses.carrier import MARK, is_carried
@@ -19,7 +19,7 @@ from wicket.dialects.openai_responses.faults import failure
 from wicket.dialects.openai_responses.usage import Usage, usage_counts
 from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
-from wicket.routing.deployment import Deployment
+from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import fields as top
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice

@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from wicket.dialects.hub import Conversation, Format, Reasoning, Setting, unsayable
-from wicket.dialects.openai_chat.passing import OURS
 from wicket.dialects.openai_chat.request_read import EFFORTS
 from wicket.dialects.openai_responses.apis import NAME
 from wicket.dialects.openai_responses.items_read import read_input
 from wicket.dialects.openai_responses.tools_read import read_choice, read_tools
 from wicket.errors import CallerFault
+from wicket.routing.deployment import OURS
 from wicket.wire.fields import Fields
 from wicket.wire.node import Node, kind, wrong_type, wrong_value
 
