@@ -27,6 +27,10 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     cache_write_1h_tokens: int = 0  # of the cache-write tokens, those kept for an hour
     input_audio_tokens: int = 0  # of the input
     output_audio_tokens: int = 0  # of the output
+    images: int = 0  # made
+    audio_ms: int = 0  # heard (transcription) or spoken (speech)
+    characters: int = 0  # to be spoken
+    searches: int = 0  # of documents (rerank) or of the web, as the provider bills them
 
 
 class Way(msgspec.Struct, frozen=True):
