@@ -6,13 +6,11 @@ The server's own routes answer, in this process, and ask the supervisor's own ve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
-
-from starlette.types import Message, Scope
 
 from wicket.accounts.callers import Caller
 from wicket.cli.client import fault_of
@@ -29,6 +27,7 @@ from wicket.wire.json import decode, encode
 if TYPE_CHECKING:
     from wicket.supervisor.collector import Collector
 
+Message = MutableMapping[str, Any]  # of ASGI
 OPERATOR = 0  # the admin key's id: whoever may open the database is the operator
 
 
@@ -173,7 +172,7 @@ class DeskHouse:
         return await VERBS[verb](self._desk, arguments, key_id)
 
 
-def _scope(method: str, path: str, query: Mapping[str, str] | None) -> Scope:
+def _scope(method: str, path: str, query: Mapping[str, str] | None) -> Message:
     return {
         "type": "http",
         "asgi": {"version": "3.0"},
