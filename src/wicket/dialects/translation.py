@@ -80,6 +80,14 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     is_marked: bool
 
 
+class Allowance(msgspec.Struct, frozen=True):
+    """A limit as its caller is told of it: how many of what, how many are left, in how many ms all are."""
+
+    limit: int
+    remaining: int
+    reset_ms: int
+
+
 class Spoken(Protocol):
     """A dialect as a provider speaks it."""
 
@@ -106,10 +114,14 @@ class Spoken(Protocol):
 class Heard(Protocol):
     """A dialect as a caller speaks it.
 
-    Four more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
+    Seven more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
     on to a provider of the same dialect; `wants_usage(fields) -> bool`, where usage in a stream must be asked
     for, and `END_MARK`, all that stands behind a stream whose caller did not; `last_frames(asked, ending) ->
-    bytes`, what stands behind any other stream that passed as it came.
+    bytes`, what stands behind any other stream that passed as it came. `output_limit(fields, api) -> (tokens,
+    answers)`: how long each answer may be (0: not said) and how many there will be (0: this API writes none);
+    `limited(fields, api, tokens, deployment) -> Fields`: the fields with that output limit instead;
+    `allowance_lines(requests, tokens, unix_ms) -> bytes`: the header lines that tell of limits, each an
+    `Allowance` or None.
     """
 
     CONVERSATION: Api

@@ -120,6 +120,7 @@ class Checks:
             call,
             id=gate.ids.next(unix_ms),
             api=CHECK,
+            caller=msgspec.structs.replace(call.caller, meters=()),  # it is not the caller's request
             fields=fields,
             model=rest.name,
             route=rest,

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
+from wicket.accounts.record import Record
 from wicket.accounts.request_ids import format_id
 from wicket.dialects.contract import Body, Counts
 from wicket.dialects.hub import Conversation
@@ -51,6 +52,7 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
+from wicket.gateway.hold import Hold
 from wicket.gateway.planning import planned
 from wicket.gateway.request import Prepared, request_bytes, signature_lines
 from wicket.gateway.settle import charge_of, settle
@@ -101,6 +103,7 @@ class Drive:
         "call",
         "conversation",
         "gate",
+        "hold",
         "is_paused",
         "plan",
         "reply",
@@ -123,14 +126,39 @@ class Drive:
         self.attempts: list[Attempt] = []
         self.conversation: Conversation | None = None  # what the caller said, once somebody must be told
         self.answer: Attempt | None = None
+        self.hold: Hold | None = None  # what it takes of its caller's meters, None without any
         self.begun = False  # the caller has seen a status line
         self.is_paused = False
         self.status = 0
 
     def start(self) -> None:
-        """Send the first attempt."""
+        """Send the first attempt, once the request is within its caller's limits."""
         self.gate.active.add(self)
+        if self.call.caller.meters and not self._is_held():
+            return
         self.feed(Planned(self.gate.now_us()))
+
+    def set_out(self) -> None:
+        """It waited, and is within its limits now."""
+        self.feed(Planned(self.gate.now_us()))
+
+    def turn_away(self, fault: Fault) -> None:
+        """It is beyond a limit: nobody is asked, and there is nothing to record."""
+        lines = self.hold.lines() if self.hold is not None else b""
+        self.hold = None
+        self.gate.active.discard(self)
+        self.walk.state = State.OVER
+        self.walk.due_us = NEVER
+        self.reply.refuse(fault, self._id_header() + lines)
+
+    def _is_held(self) -> bool:
+        try:
+            return self.gate.metering.enter(self)
+        except Fault as fault:
+            self.turn_away(fault)
+        except Exception:
+            self._collapse()
+        return False
 
     def feed(self, event: Event) -> None:
         """Let the walk decide about an event, and do it."""
@@ -206,6 +234,8 @@ class Drive:
             if action.kind == "hedge":
                 gate.hedges.spend(call.route)
         self.attempts.append(attempt)
+        if self.hold is not None and self.hold.cap:
+            fields = self.hold.fields_for(prepared.deployment, fields)
         try:
             body = self._body(prepared, fields)
         except CallerFault as fault:
@@ -325,8 +355,16 @@ class Drive:
         self.reply.refuse(fault, self._id_header() + b"x-wicket-deployment: %b\r\n" % last.encode())
 
     def _settle(self, action: Settle) -> None:
+        self.gate.active.discard(self)
+        record = None
+        try:
+            record = self._record(action)
+        finally:  # behind the record, so that what was drawn is never told before it
+            if self.hold is not None:
+                self.hold.settle(record)
+
+    def _record(self, action: Settle) -> Record:
         gate = self.gate
-        gate.active.discard(self)
         status = self.status or 499  # nobody was there to see one
         record = settle(self.call, self.attempts, self.answer, status, action.outcome, gate.now_us())
         if self.call.collected is not None and action.outcome == "ok":
@@ -339,6 +377,7 @@ class Drive:
             attempt.forget()
         if task and gate.checks is not None:
             gate.checks.settled(self, record)
+        return record
 
     def _collect(self) -> None:
         """Give the example away; whatever is wrong with it, the record is written."""
@@ -365,6 +404,8 @@ class Drive:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
         if attempt.deployment.engine:
             lines += confidence_header(headers)
+        if self.hold is not None:
+            lines += self.hold.lines()
         if with_cost and attempt.prepared.price is not None:
             lines += b"x-wicket-cost-usd: %b\r\n" % format_usd(charge_of(self.call, attempt)).encode()
         return lines

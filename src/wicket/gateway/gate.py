@@ -15,6 +15,7 @@ from wicket.errors import BusyFault, OperatorFault
 from wicket.gateway.cascade import Cascade
 from wicket.gateway.hedges import HedgeBudget
 from wicket.gateway.lanes import Lanes
+from wicket.gateway.metering import Metering
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.resolve import Routes
 from wicket.gateway.rules import RuleBook
@@ -54,6 +55,7 @@ class Gate:
         self.health = HealthTable(worker, self._turned)
         self.lanes = Lanes()
         self.health.has_room_at = self.lanes.has_room
+        self.metering = Metering(self.now_us)
         self.tell_turn: Callable[[Turn], None] = lambda turn: None
         self.cascades: Mapping[str, Cascade] = {}
         self.checks: Checks | None = None
@@ -134,6 +136,7 @@ class Gate:
         now = self.now_us()
         for drive in [drive for drive in self.active if drive.walk.due_us <= now]:
             drive.tick(now)
+        self.metering.tick(now)
         self._num_turns += 1
         if not self._num_turns % WEIGH_EVERY:
             self._weigh()

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from wicket.accounts.lease_words import Note, Settled
 from wicket.accounts.record import Record
 from wicket.errors import BusyFault, CallerFault, Fault, KeyFault, OperatorFault, PermissionFault
 from wicket.supervisor.channel import Channel, attach
@@ -28,6 +29,7 @@ from wicket.supervisor.messages import (
     Digests,
     Examples,
     LaneHeld,
+    LeaseNotes,
     Load,
     PackedRecords,
     Ready,
@@ -85,16 +87,28 @@ class Control:
         if not self._channel.is_congested:
             self._channel.send(message)
 
-    def send_records(self, records: Sequence[msgspec.Raw]) -> None:
-        """Hand over finished requests, packed by `pack_record`, oldest first; neither raises nor waits."""
+    def send_notes(self, notes: Sequence[Note]) -> None:
+        """Say something of leases; unlike what `tell` says, none of it may be lost."""
+        self._channel.send(LeaseNotes(list(notes)))
+
+    def send_records(self, records: Sequence[msgspec.Raw], settled: Sequence[Settled] = ()) -> bool:
+        """Hand over finished requests, packed by `pack_record`, oldest first; neither raises nor waits.
+
+        `settled` goes with the last of them. False if that went to the spool, and so nobody was told.
+        """
+        is_told = True
         for start in range(0, len(records), MAX_RECORDS_PER_MESSAGE):
             batch = list(records[start : start + MAX_RECORDS_PER_MESSAGE])
+            is_last = start + MAX_RECORDS_PER_MESSAGE >= len(records)
             self._last_sequence += 1
-            message = PackedRecords(batch, sequence=self._last_sequence)
-            if self._channel.is_congested or not self._channel.send(message):
-                self._spool(unpack_records(batch))
-            else:
+            drawn = list(settled) if is_last else []
+            message = PackedRecords(batch, sequence=self._last_sequence, settled=drawn)
+            is_told = not self._channel.is_congested and self._channel.send(message)
+            if is_told:
                 self._keep(self._last_sequence, batch)
+            else:
+                self._spool(unpack_records(batch))
+        return is_told
 
     def send_examples(self, message: Examples) -> bool:
         """Hand over examples; False when the supervisor does not keep up or is gone: they are not kept."""

@@ -53,8 +53,10 @@ from wicket.supervisor.messages import (
     Drain,
     EngineState,
     LaneShare,
+    LeaseWords,
     LedgerState,
     Load,
+    Meters,
     RemoveCaller,
     SetCallers,
     ToWorker,
@@ -67,6 +69,7 @@ from wicket.upstream.proxies import proxy_for
 from wicket.upstream.request_head import head, without_body
 from wicket.wire import json
 
+RESPOOL_S = 20.0  # by then the supervisor has taken what a worker spooled
 FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
 SWEEP_S = 1.0
@@ -91,6 +94,7 @@ class Worker:
         self.serving = Serving(gate=self.gate, ingress=_ingress())
         self.control = Control(self._hear, self._lost, self._spool)
         self.sharing = Sharing(self.gate, self.control)
+        self.gate.metering.tell = self.control.send_notes
         self.probes = Probes(self.gate)
         self.index = index
         self.config = Config()
@@ -171,6 +175,10 @@ class Worker:
                 self._note_unready()
             case Cascades(terms=terms):
                 self.gate.cascades = made_ready(terms)
+            case LeaseWords(words=words):
+                self.gate.metering.hear(words)
+            case Meters():
+                self._set_meters(message)
             case Turned() | Digests() | LaneShare():
                 self.sharing.hear(message)
             case LedgerState(is_open=is_open):
@@ -223,6 +231,13 @@ class Worker:
         self.probes.deployments = snapshot.deployments
         self.gate.health.probed_providers = frozenset(self.probes.every_s)
 
+    def _set_meters(self, message: Meters) -> None:
+        metering = self.gate.metering
+        if message.meters or message.removed or message.is_whole:
+            metering.set_meters(message.meters, message.removed, is_whole=message.is_whole)
+        for id, is_warning in message.warnings.items():
+            metering.warn(id, is_warning=is_warning)
+
     def _note_unready(self) -> None:
         """Requests wait for an engine that loads, but not for a mini: what it can't answer now goes up."""
         unready = {name for name, state in self.engines.items() if state.state == "failed"}
@@ -232,6 +247,7 @@ class Worker:
         self.gate.unready = frozenset(unready)
 
     def _lost(self) -> None:
+        self.gate.metering.close()
         self._drain(int(self.config.server.drain_s * 1_000))
 
     def _drain(self, deadline_ms: int) -> None:
@@ -256,8 +272,8 @@ class Worker:
 
     def _record(self, record: Record) -> None:
         self.records.append(pack_record(record))
-        if len(self.records) >= MAX_BATCH:
-            self._flush()
+        if len(self.records) == MAX_BATCH:  # not now: this one's hold is settled behind its record
+            asyncio.get_running_loop().call_soon(self._flush)
 
     def _checked(self, verdict: Verdict) -> None:
         self.control.tell(Checked(**msgspec.structs.asdict(verdict)))
@@ -267,7 +283,9 @@ class Worker:
             self.basket.hand_over(self.control.send_examples)
         if self.records:
             batch, self.records = self.records, []
-            self.control.send_records(batch)
+            drawn = self.gate.metering.take_drawn()
+            if not self.control.send_records(batch, drawn) and drawn:
+                asyncio.get_running_loop().call_later(RESPOOL_S, self.gate.metering.redraw, drawn)
 
     def _spool(self, records: Sequence[Record]) -> None:
         from wicket.supervisor.ledger import spool_write  # only when the supervisor is gone
@@ -314,6 +332,7 @@ class Worker:
             self.gate.stop()
             await self.probes.close()
             self._flush()
+            self.gate.metering.hand_back()
             await self.pool.close()
             self.control.close()
 
@@ -347,6 +366,7 @@ class Worker:
             )
             self.control.tell(load)
             self.sharing.tell()
+            self.gate.metering.round()
             self.probes.round()
 
 

@@ -13,6 +13,7 @@ from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, record_ms
+from wicket.store.limits_contract import LimitStore
 
 MAX_RECORDS = 10_000  # of one query; page on with `before_id`
 
@@ -68,7 +69,7 @@ def matches(record: Record, wanted: RecordFilter) -> bool:
     )
 
 
-class Store(Protocol):
+class Store(LimitStore, Protocol):
     """Keys, records and their sums. Every method raises `StoreFault` if the database can't do it."""
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -24,17 +23,15 @@ from wicket.accounts.usage_rows import (
 from wicket.errors import StoreFault
 from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, matches
 from wicket.store.groups import checked_groups, usage_rows
+from wicket.store.memory_limits import MemoryLimits
 
 
-class MemoryStore:
+class MemoryStore(MemoryLimits):
     """See `store.contract.Store`. Safe to call from any thread."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._records: dict[int, Record] = {}
+        super().__init__()
         self._daily: dict[RollupKey, list[int]] = {}
-        self._keys: list[VirtualKey] = []
-        self._teams: dict[str, int] = {}
         self._horizon = 0
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:

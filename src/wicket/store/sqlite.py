@@ -25,11 +25,12 @@ from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
 from wicket.store.opening import open_reader, open_writer
 from wicket.store.rows import NUM_PLAIN, Row, key_row, record_row, row_key, row_record
+from wicket.store.sqlite_limits import SqliteLimits
 
 _PRUNED_AT_ONCE = 5_000  # records per transaction, so that pruning never holds the writer for long
 
 
-class SqliteStore:
+class SqliteStore(SqliteLimits):
     """See `store.contract.Store`. Safe to call from any thread; every call blocks on the disk."""
 
     def __init__(self, path: Path) -> None:

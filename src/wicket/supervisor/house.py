@@ -17,6 +17,7 @@ from wicket.config.schema import Config
 from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
+from wicket.supervisor.allowances import Allowances
 from wicket.supervisor.cascades import Cascades, write
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
@@ -69,6 +70,7 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
+        self.allowances = Allowances(self.treasury, self._redress)
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -95,6 +97,7 @@ class RunningHouse:
         """Send to every worker, those that start later included."""
         if isinstance(message, AddCaller):
             self._callers[message.caller.key_id] = message.caller
+            self.allowances.know(message.caller)
             message = AddCaller(self._dressed(message.caller))
         elif isinstance(message, RemoveCaller):
             self._callers.pop(message.key_id, None)
@@ -137,6 +140,13 @@ class RunningHouse:
         self._spawn(self._roll())
         return {"restarting": self.crew.num_wanted}
 
+    async def load_allowances(self, books: Books) -> None:
+        """Limits and what was spent, of keys that ended too; before the writer begins."""
+        self.allowances.attach(asyncio.get_running_loop())
+        keys = await asyncio.to_thread(books.store.list_keys)
+        await asyncio.to_thread(self.allowances.load, books.store, [key.caller() for key in keys])
+        books.writer.subscribe(self.allowances.hear_commit)
+
     def open_books(self, books: Books, collector: Collector, callers: list[Caller]) -> None:
         """The database is open: from now on there are callers, and records and examples are taken."""
         self._callers = {caller.key_id: caller for caller in callers}
@@ -144,12 +154,14 @@ class RunningHouse:
         self.opened_collector = collector
         collector.tasks = tasks_of(self.settings.config)
         self._declare()
+        self.crew.tell(self.allowances.message())
         self.crew.tell(self._set_callers())
 
     def greet(self, worker: Worker) -> None:
         """A new worker hears everything that is in force, before anything else."""
         worker.channel.send(self._told_terms)
         worker.channel.send(self._configure())
+        self.allowances.greet(worker)
         for engine in self.engines.current.values():
             worker.channel.send(engine.message())
         if self.books is not None:
@@ -163,7 +175,12 @@ class RunningHouse:
         if self.books is None:
             return  # not confirmed, so the worker keeps them
         done = Committed(sequence=message.sequence)
-        self.books.offer(message.records, lambda: worker.channel.send(done))
+
+        def confirm() -> None:
+            worker.channel.send(done)
+            self.allowances.committed(worker, message.settled)
+
+        self.books.offer(message.records, confirm)
 
     def collect(self, message: Examples) -> None:
         """Examples from a worker."""
@@ -246,8 +263,14 @@ class RunningHouse:
         return SetCallers([self._dressed(caller) for caller in (self._admin, *self._callers.values())])
 
     def _dressed(self, caller: Caller) -> Caller:
-        """The caller with what the workers must know of its money."""
-        return msgspec.structs.replace(caller, payer=self.treasury.payer(caller))
+        """The caller with what the workers must know of its money and its limits."""
+        payer, meters = self.treasury.payer(caller), self.allowances.meters_of(caller)
+        return msgspec.structs.replace(caller, payer=payer, meters=meters)
+
+    def _redress(self) -> None:
+        """Other meters count for callers than before."""
+        if self.books is not None:
+            self.crew.tell(self._set_callers())
 
     def _open_books(self) -> Books:
         if self.books is None:

@@ -30,6 +30,7 @@ from wicket.supervisor.messages import (
     Digests,
     Examples,
     LaneHeld,
+    LeaseNotes,
     LedgerState,
     Records,
     ToSupervisor,
@@ -79,7 +80,7 @@ class Supervisor:
         self.house = RunningHouse(boot.settings, boot.admin.caller(), boot.url, boot.home, self._spawn)
         command = WorkerCommand(boot.listener, boot.home, for_child(boot.environ), boot.worker_module)
         self._crew = self.house.crew = Crew(self._children, command, self.house.greet, self._hear)
-        self.house.wards.crew = self._crew
+        self.house.wards.crew = self.house.allowances.crew = self._crew
         run_folder = boot.home / RUN_FOLDER
         self._engines = self.house.engines = Engines(
             self._children, boot.engine_command, boot.engine_environ, run_folder, self._engine_changed
@@ -98,6 +99,7 @@ class Supervisor:
             self._spawn(self.house.watch_cascades())
             self._spawn(self._crew.watch_pulses())
             self._spawn(self.house.wards.watch())
+            self._spawn(self.house.allowances.watch())
             await self._stop.wait()
         except Fault as fault:
             self._failure = fault.message
@@ -115,9 +117,11 @@ class Supervisor:
             return Books(self._boot.home, table, self._ledger_turned), Collector(self._boot.home, tasks)
 
         books, collector = await asyncio.to_thread(open_them)
+        callers = await asyncio.to_thread(books.live_callers, now_ms())
+        await self.house.load_allowances(books)  # before anything more is committed
         books.start()
         collector.start()
-        self.house.open_books(books, collector, await asyncio.to_thread(books.live_callers, now_ms()))
+        self.house.open_books(books, collector, callers)
         if books.num_imported:
             _log.info("%d records came in from the spool", books.num_imported)
 
@@ -171,6 +175,8 @@ class Supervisor:
             self._spawn(self._answer(worker, message))
         elif isinstance(message, Checked):
             self.house.check_came_out(message)
+        elif isinstance(message, LeaseNotes):
+            self.house.allowances.hear(worker, message.notes)
         elif isinstance(message, Turned | Digests | LaneHeld):
             self.house.wards.hear(worker, message)
 

@@ -13,6 +13,8 @@ import msgspec
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.example import Example
+from wicket.accounts.lease_words import Note, Settled, Word
+from wicket.accounts.meters import Meter
 from wicket.accounts.record import Record
 from wicket.minis.terms import CascadeTerms
 from wicket.routing.vitals import Digest, Turn
@@ -46,6 +48,24 @@ class LaneShare(msgspec.Struct, tag="lane_share"):
     provider: str
     limit: int
     serial: int
+
+
+class Meters(msgspec.Struct, tag="meters"):
+    """What requests are counted against: new and changed meters, and ids of those that are no more.
+
+    `is_whole`: there are no others. `warnings` are soft budgets → whether they are used up.
+    """
+
+    meters: list[Meter] = []
+    removed: list[str] = []
+    is_whole: bool = False
+    warnings: dict[str, bool] = {}
+
+
+class LeaseWords(msgspec.Struct, tag="lease_words"):
+    """How this worker's leases stand, and what it is to give back."""
+
+    words: list[Word]
 
 
 class Configure(msgspec.Struct, tag="configure"):
@@ -128,6 +148,8 @@ ToWorker = (
     | Turned
     | Digests
     | LaneShare
+    | Meters
+    | LeaseWords
     | Answer
     | Committed
     | Drain
@@ -147,11 +169,12 @@ class Records(msgspec.Struct, tag="records"):
     """Finished requests, oldest first. The supervisor commits them within the stated flush bound.
 
     `sequence` counts a worker's messages from 1; `Committed` answers it. Until then the worker keeps them,
-    and spools them if the supervisor goes away.
+    and spools them if the supervisor goes away. `settled` is what these and earlier ones drew from leases.
     """
 
     records: list[Record]
     sequence: int = 0
+    settled: list[Settled] = []
 
 
 class PackedRecords(msgspec.Struct, tag="records"):
@@ -159,6 +182,7 @@ class PackedRecords(msgspec.Struct, tag="records"):
 
     records: list[msgspec.Raw]
     sequence: int = 0
+    settled: list[Settled] = []
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -208,6 +232,12 @@ class Checked(msgspec.Struct, tag="checked"):
     cost_nanos: int
 
 
+class LeaseNotes(msgspec.Struct, tag="lease_notes"):
+    """What a worker asks of meters, and gives back."""
+
+    notes: list[Note]
+
+
 class LaneHeld(msgspec.Struct, tag="lane_held"):
     """What a worker still has of a provider's lane, after the share with that serial made it smaller."""
 
@@ -229,4 +259,4 @@ class Load(msgspec.Struct, tag="load"):
     checks_dropped: int = 0
 
 
-ToSupervisor = Ready | Records | Examples | Checked | Ask | Load | Turned | Digests | LaneHeld
+ToSupervisor = Ready | Records | Examples | Checked | Ask | Load | Turned | Digests | LaneHeld | LeaseNotes

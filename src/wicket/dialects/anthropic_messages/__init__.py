@@ -11,6 +11,7 @@ from functools import lru_cache
 from wicket.dialects.anthropic_messages.answers import read_completion, whole, write_completion
 from wicket.dialects.anthropic_messages.block_reading import NAME
 from wicket.dialects.anthropic_messages.faults import fault_body, fault_frame, judge
+from wicket.dialects.anthropic_messages.limits import allowance_lines, limited, output_limit
 from wicket.dialects.anthropic_messages.passing import without_carried
 from wicket.dialects.anthropic_messages.request_reading import read_request
 from wicket.dialects.anthropic_messages.request_writing import write_request
@@ -28,11 +29,14 @@ __all__ = [
     "HEADERS",
     "KEEP_ALIVE",
     "STREAM_TYPE",
+    "allowance_lines",
     "body",
     "fault_body",
     "fault_frame",
     "frame",
     "judge",
+    "limited",
+    "output_limit",
     "read_completion",
     "read_request",
     "splitter",

@@ -9,6 +9,7 @@
 | `schemas`, `openapi_schemas` | JSON schemas as the families read them |
 | `answers`, `finishes`, `usage`, `logprobs` | answers, whole and streamed, as the hub's parts and deltas |
 | `answer_writing` | the hub's answers as a Gemini caller reads them |
+| `limits` | how long answers may be |
 | `errors` | Google's errors judged; ours in Google's form |
 | `seals` | signatures, Gemini's own and other families' |
 | `objects` | JSON objects whose names come in two spellings |
@@ -19,6 +20,7 @@ from __future__ import annotations
 from wicket.dialects.gemini.answer_writing import AnswerWriter, write_completion
 from wicket.dialects.gemini.answers import AnswerReader, read_completion
 from wicket.dialects.gemini.errors import fault_body, fault_frame, judge
+from wicket.dialects.gemini.limits import limited, output_limit
 from wicket.dialects.gemini.passing import APIS, GENERATE, body, frame, target, whole
 from wicket.dialects.gemini.request_reading import read_request
 from wicket.dialects.gemini.request_writing import write_request
@@ -35,6 +37,8 @@ __all__ = [
     "fault_frame",
     "frame",
     "judge",
+    "limited",
+    "output_limit",
     "read_completion",
     "read_request",
     "splitter",

@@ -9,6 +9,7 @@
 | `answers`, `stream_read` | answers, whole and streamed, as the hub's parts and deltas |
 | `answer_write`, `stream_write` | the hub's answers as a Responses caller reads them |
 | `carrier` | seals of thoughts, OpenAI's own and other families' |
+| `limits` | how long a response may be; how a caller hears of limits |
 | `usage`, `faults` | token counts; errors judged and told |
 
 Source: OpenAI API reference ("responses", "streaming events"); OpenAI's OpenAPI description, version 2.3.0.
@@ -18,6 +19,7 @@ from wicket.dialects.openai_responses.answer_write import write_completion
 from wicket.dialects.openai_responses.answers import read_completion
 from wicket.dialects.openai_responses.apis import APIS, COMPACT, INPUT_TOKENS, RESPONSES
 from wicket.dialects.openai_responses.faults import KEEP_ALIVE, fault_body, fault_frame, judge
+from wicket.dialects.openai_responses.limits import allowance_lines, limited, output_limit
 from wicket.dialects.openai_responses.passing import body, frame, last_frames, target, whole
 from wicket.dialects.openai_responses.request_read import read_request
 from wicket.dialects.openai_responses.request_write import write_request
@@ -53,11 +55,14 @@ __all__ = [
     "KEEP_ALIVE",
     "RESPONSES",
     "STREAM_TYPE",
+    "allowance_lines",
     "body",
     "fault_body",
     "fault_frame",
     "frame",
     "judge",
+    "limited",
+    "output_limit",
     "last_frames",
     "read_completion",
     "read_request",

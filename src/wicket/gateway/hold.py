@@ -1,0 +1,231 @@
+"""One request's hold: what it takes from which meters, and gives back exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from wicket.accounts.leases import Lease
+from wicket.accounts.meters import CONCURRENT, MINUTE, NANOS, REQUESTS, TOKENS, counts_for
+from wicket.accounts.record import Record
+from wicket.dialects.translation import Allowance
+from wicket.errors import Fault
+from wicket.gateway.bound import LEAST_TOKENS, Bound, Priced
+from wicket.gateway.call import Call
+from wicket.gateway.crossing import hearing
+from wicket.routing.deployment import Deployment
+from wicket.wire.fields import Fields
+
+if TYPE_CHECKING:
+    from wicket.gateway.drive import Drive
+    from wicket.gateway.metering import Metering
+
+HoldLease = Lease["Hold"]
+
+
+class Account:
+    """The leases of one set of meters, by what they count."""
+
+    __slots__ = ("all", "has_models", "money", "ones", "soft", "tokens")
+
+    def __init__(self, leases: Sequence[HoldLease]) -> None:
+        hard = [lease for lease in leases if not lease.meter.is_soft]
+        self.ones = [lease for lease in hard if lease.meter.unit in (REQUESTS, CONCURRENT)]
+        self.tokens = [lease for lease in hard if lease.meter.unit == TOKENS]
+        self.money = [lease for lease in hard if lease.meter.unit == NANOS]
+        self.soft = [lease for lease in leases if lease.meter.is_soft]
+        self.all = [*self.ones, *self.tokens, *self.money]
+        self.has_models = any(lease.meter.model for lease in leases)
+
+    def of_models(self, call: Call) -> Account:
+        """Those that count for a call: of limits on a model, those whose model may answer it."""
+        names = [one.id for one in call.route.deployments]
+        kept = [
+            lease
+            for lease in [*self.all, *self.soft]
+            if lease.meter.model in names
+            or counts_for(lease.meter, call.model, "")
+            or counts_for(lease.meter, call.route.name, "")
+        ]
+        return Account(kept)
+
+
+class Hold:
+    """What is held for one request. `output` is each answer's limit, `cap` likewise if the provider must hear."""
+
+    __slots__ = (
+        "account", "bound", "cap", "drive", "entered_us", "is_held", "is_shortened", "metering", "nanos",
+        "output", "tokens", "waits_for",
+    )  # fmt: skip
+
+    def __init__(self, metering: Metering, drive: Drive, account: Account) -> None:
+        self.metering = metering
+        self.drive = drive
+        self.account = account
+        self.is_held = self.is_shortened = False
+        self.waits_for: HoldLease | None = None
+        self.entered_us = drive.call.started_us
+        self.nanos = self.tokens = self.output = self.cap = 0
+        if account.tokens or account.money:
+            self._reckon()
+
+    def _reckon(self) -> None:
+        call, gate = self.drive.call, self.drive.gate
+        prices: list[Priced] = []
+        for one in self.drive.plan:
+            price = gate.heads.find(one, call.api, call.is_streamed).price
+            if price is not None:
+                prices.append((price, _markup(call, one)))
+        bound = self.bound = Bound(call, self.drive.plan, prices)
+        is_paid = bool(self.account.money) and bool(prices) and bound.nanos(1) > 0
+        if bound.output:
+            self.output = bound.stated(bound.output)
+        elif is_paid:
+            self.output = bound.unsaid(min([lease.level - lease.used for lease in self.account.money]))
+            if bound.num and self.output != bound.most:
+                self.cap = self.output
+        else:
+            self.output = bound.unsaid(None)
+        self.tokens = bound.tokens(self.output)
+        if is_paid:
+            self.nanos = bound.nanos(self.output)
+
+    # taking
+
+    def need(self, lease: HoldLease) -> int:
+        """What it takes from one of its meters. Of a limit on tokens never more than all of it."""
+        unit = lease.meter.unit
+        if unit == NANOS:
+            return self.nanos
+        return min(self.tokens, max(1, lease.meter.amount)) if unit == TOKENS else 1
+
+    def least(self, lease: HoldLease) -> int:
+        """What would do for a short answer."""
+        if lease.meter.unit != NANOS:
+            return self.need(lease)
+        return self.bound.nanos(min(LEAST_TOKENS, self.output))
+
+    def take(self, own: HoldLease | None) -> HoldLease | None:
+        """Take from all meters, or say which is short. At `own` its turn has come; elsewhere a queue goes first."""
+        account, nanos = self.account, self.nanos
+        for lease in account.ones:
+            if lease.free < 1 or (lease.waiting and lease is not own):
+                return lease
+        for lease in account.tokens:
+            if lease.free < self.need(lease) or (lease.waiting and lease is not own):
+                return lease
+        if nanos:
+            for lease in account.money:
+                if lease.free < nanos or (lease.waiting and lease is not own):
+                    return lease
+            for lease in account.money:
+                lease.take(nanos)
+        for lease in account.ones:
+            lease.take(1)
+        for lease in account.tokens:
+            lease.take(self.need(lease))
+        self.is_held = True
+        return None
+
+    def shorten(self, nanos: int) -> None:
+        """All there is is less than was asked for: the answers get as long as that pays for."""
+        output = self.bound.affordable(nanos, self.output)
+        if output < self.output:
+            self.output = self.cap = output
+            self.is_shortened = True
+            self.tokens = self.bound.tokens(output)
+        self.nanos = min(self.bound.nanos(output), max(1, nanos))
+
+    def go(self) -> None:
+        """It waited, and is held now."""
+        self.drive.set_out()
+
+    def refuse(self, fault: Fault) -> None:
+        """It is not held."""
+        self.drive.turn_away(fault)
+
+    # giving back
+
+    def settle(self, record: Record | None) -> None:
+        """The request is over: what it used is drawn, the rest is free again. None: nobody knows of it."""
+        if not self.is_held:
+            self.metering.leave(self)
+            return
+        self.is_held = False
+        account = self.account
+        charge = tokens = 0
+        if record is not None:
+            charge = record.charge_nanos
+            tokens = record.usage.input_tokens + record.usage.output_tokens
+        if self.nanos or charge:
+            for lease in account.money:
+                lease.put(self.nanos, charge if _counts(lease, record) else 0)
+        for lease in account.ones:
+            lease.put(1, 1 if _counts(lease, record) else 0)
+        for lease in account.tokens:
+            lease.put(self.need(lease), tokens if _counts(lease, record) else 0)
+        self.metering.settled(account.all)
+
+    # telling
+
+    def fields_for(self, deployment: Deployment, fields: Fields) -> Fields:
+        """The request's fields with the limit that the hold sets, where this deployment would go beyond it."""
+        call = self.drive.call
+        most = deployment.max_output_tokens
+        if not self.cap or (not self.bound.output and 0 < most <= self.cap):
+            return fields
+        limited = getattr(hearing(call.api.dialect), "limited", None)
+        if limited is None:
+            return fields
+        changed: Fields = limited(fields, call.api, self.cap, deployment)
+        return changed
+
+    def lines(self) -> bytes:
+        """Header lines: the limits and what is left of them, what was shortened, budgets that are used up."""
+        account, call = self.account, self.drive.call
+        lines = b""
+        if account.tokens or account.ones:
+            write = getattr(hearing(call.api.dialect), "allowance_lines", None)
+            if write is not None:
+                now_ms = self.metering.clock() // 1_000
+                unix_ms = call.unix_ms
+                requests = _tightest(account.ones, now_ms, unix_ms)
+                lines = write(requests, _tightest(account.tokens, now_ms, unix_ms), unix_ms)
+        if self.cap:
+            lines += b"x-wicket-max-output-tokens: %d\r\n" % self.cap
+        for lease in account.soft:
+            if lease.is_warning:
+                meter = lease.meter
+                what = f"{meter.id}; {meter.scope}; per {meter.window}".encode("ascii", "replace")
+                lines += b"x-wicket-budget-warning: %b\r\n" % what
+        return lines
+
+
+def _counts(lease: HoldLease, record: Record | None) -> bool:
+    if not lease.meter.model or record is None:
+        return True
+    return counts_for(lease.meter, record.model if record.deployment else "", record.deployment)
+
+
+def _markup(call: Call, deployment: Deployment) -> int:
+    route = call.route
+    return route.markup_of(deployment) if route.parts else route.markup_ppm
+
+
+def _tightest(leases: Sequence[HoldLease], now_ms: int, unix_ms: int) -> Allowance | None:
+    """The limit of which the least is left; a limit on requests at once is none that one is told of."""
+    found: tuple[int, HoldLease] | None = None
+    for lease in leases:
+        if not lease.is_gauge:
+            left = lease.remaining(now_ms)
+            if found is None or left < found[0]:
+                found = left, lease
+    if found is None:
+        return None
+    left, lease = found
+    amount = lease.meter.amount
+    if lease.meter.window == MINUTE:
+        reset_ms = (amount - left) * 60_000 // max(1, amount)
+    else:
+        reset_ms = max(0, lease.resets_ms - unix_ms)
+    return Allowance(amount, left, reset_ms)
