@@ -52,10 +52,12 @@ class Page:
 class LeaseBook:
     """The supervisor's. Holders are numbers that are never used twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, overdraft_nanos: int = OVERDRAFT_NANOS) -> None:
+        self._overdraft_nanos = overdraft_nanos
         self.pages: dict[str, Page] = {}
         self._living: set[int] = set()
-        self._dead: dict[int, int] = {}  # holder → when its leases return
+        self._dead: dict[int, int] = {}  # holder → in how many ms its leases return
+        self._ticked_ms = 0
         self._busy: set[str] = set()  # meters that somebody waits for
 
     # what there is
@@ -105,7 +107,9 @@ class LeaseBook:
     def lose(self, holder: int, now: Moment) -> Words:
         """A worker is dead; nobody waits for its answers."""
         self._living.discard(holder)
-        self._dead[holder] = now.mono_ms + EXPIRY_MS
+        if not self._dead:
+            self._ticked_ms = now.mono_ms
+        self._dead[holder] = EXPIRY_MS + max(0, now.mono_ms - self._ticked_ms)
         words: Words = []
         for page in self.pages.values():
             page.queue = deque(one for one in page.queue if one.holder != holder)
@@ -151,7 +155,11 @@ class LeaseBook:
     def tick(self, now: Moment) -> Words:
         """Now and then: leases of the dead return, who is late with an answer is passed over, buckets fill."""
         words: Words = []
-        expired = [holder for holder, at_ms in self._dead.items() if at_ms <= now.mono_ms]
+        elapsed = max(0, now.mono_ms - self._ticked_ms)  # counted, so that a clock may go back
+        self._ticked_ms = now.mono_ms
+        for holder in self._dead:
+            self._dead[holder] -= elapsed
+        expired = [holder for holder, left_ms in self._dead.items() if left_ms <= 0]
         for holder in expired:
             del self._dead[holder]
             for page in self.pages.values():
@@ -161,6 +169,7 @@ class LeaseBook:
             if busy is None:
                 self._busy.discard(meter)
                 continue
+            busy.deadline_ms = min(busy.deadline_ms, now.mono_ms + RECALL_MS)
             if busy.recalled and busy.deadline_ms <= now.mono_ms:
                 busy.recalled.clear()
                 _close_round(busy)
@@ -208,7 +217,7 @@ class LeaseBook:
             stock.give(holder, amount)
             return self._word(page, GRANTED, now, amount)
         if stock.meter.unit == NANOS and note.need > stock.level(now):
-            amount = _last(stock, note, free)
+            amount = _last(stock, note, free, self._overdraft_nanos)
             if amount:
                 stock.give(holder, amount)
                 return self._word(page, LAST, now, amount)
@@ -231,16 +240,16 @@ class LeaseBook:
         )
 
 
-def _last(stock: Stock, note: Note, free: int) -> int:
+def _last(stock: Stock, note: Note, free: int, overdraft_nanos: int) -> int:
     """What a request gets that the whole rest does not pay for: the rest, if that does for a short answer.
 
-    A credit whose rest is less than that, and of which nobody else has anything, is overdrawn by a cent at
+    A credit whose rest is less than that, and of which nobody else has anything, is overdrawn by so much at
     most: or some would never be empty.
     """
     if note.least <= free:
         return max(0, free)
     is_alone = free > 0 and not any(stock.out.values())
-    if stock.meter.is_credit and is_alone and note.least <= free + OVERDRAFT_NANOS:
+    if stock.meter.is_credit and is_alone and note.least <= free + overdraft_nanos:
         return note.least
     return 0
 

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from wicket.supervisor.worker import Worker
 
 ROUND_S = 1.0
-SETTLE_S = 0.05  # behind a commit, so that the balance it made is surely known before
 _CHECK = "chat.check"
 _MINUTE_MS = 60_000
 
@@ -55,6 +54,7 @@ class Allowances:
         self._num_holders = 0
         self._scopes: dict[int, tuple[str, ...]] = {}  # key → what its requests count for, also once revoked
         self._warnings: dict[str, bool] = {}
+        self._unsettled: list[tuple[int, Sequence[Settled]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         treasury.subscribe(self._balance_is)
 
@@ -152,16 +152,17 @@ class Allowances:
         self._send(words)
 
     def committed(self, worker: Worker, settled: Sequence[Settled]) -> None:
-        """What a worker's leases were drawn for is in the ledger."""
+        """What a worker's leases were drawn for is in the ledger; the balances that this made come behind."""
         held = self._holders.get(worker.index)
         if settled and held is not None and held[1] is worker:
-            asyncio.get_running_loop().call_later(SETTLE_S, self._settle, held[0], settled)
+            self._unsettled.append((held[0], settled))
 
-    def _settle(self, holder: int, settled: Sequence[Settled]) -> None:
-        now = _now()
+    def _settle(self, now: Moment) -> None:
+        unsettled, self._unsettled = self._unsettled, []
         words: Words = []
-        for one in settled:
-            words += self.book.settle(holder, one.meter, one.amount, now)
+        for holder, settled in unsettled:
+            for one in settled:
+                words += self.book.settle(holder, one.meter, one.amount, now)
         self._send(words)
 
     async def watch(self) -> None:
@@ -182,7 +183,10 @@ class Allowances:
     # the ledger
 
     def hear_commit(self, batch: Sequence[Record]) -> None:
-        """In the writer's thread: what a batch comes to."""
+        """In the writer's thread, as the last of its listeners: what a batch comes to.
+
+        So on the loop `_count` runs behind what follows from the same commit: confirmations and balances.
+        """
         sums: Sums = {}
         for record in batch:
             if not record.key_id or record.api == _CHECK:
@@ -195,7 +199,7 @@ class Allowances:
             row[0] += 1
             row[1] += usage.input_tokens + usage.output_tokens
             row[2] += record.charge_nanos
-        if sums and self._loop is not None and not self._loop.is_closed():
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._count, sums)
 
     def _count(self, sums: Sums) -> None:
@@ -206,6 +210,7 @@ class Allowances:
                     meter = self.meters[id]
                     if meter.window in FIXED and counts_for(meter, model, deployment):
                         self.book.count(id, _counted(meter.unit, *row), minute * _MINUTE_MS, now)
+        self._settle(now)
         self._look_at_budgets()
 
     def _balance_is(self, scope: str, nanos: int) -> None:
