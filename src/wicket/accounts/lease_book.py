@@ -153,7 +153,7 @@ class LeaseBook:
         return self._serve(page, now)
 
     def tick(self, now: Moment) -> Words:
-        """Now and then: leases of the dead return, who is late with an answer is passed over, buckets fill."""
+        """Now and then: leases of the dead return, who is late with an answer is passed over."""
         words: Words = []
         elapsed = max(0, now.mono_ms - self._ticked_ms)  # counted, so that a clock may go back
         self._ticked_ms = now.mono_ms
@@ -255,7 +255,7 @@ def _last(stock: Stock, note: Note, free: int, overdraft_nanos: int) -> int:
 
 
 def _close_round(page: Page) -> None:
-    """All have answered those who waited then; for who came since, others may have got something meanwhile."""
+    """All have answered those who waited then; who came since may find something elsewhere again."""
     for asking in page.asked_for:
         asking.is_final = True
     page.asked_for = []

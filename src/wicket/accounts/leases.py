@@ -28,9 +28,9 @@ class Lease(Generic[T]):
     """
 
     __slots__ = (
-        "asked_ms", "denied", "denied_ms", "drawn", "dry_ms", "free", "gone", "granted", "is_asking", "is_asking_ahead",
-        "is_bucket", "is_gauge", "is_used", "is_warning", "level", "low", "meter", "refund", "resets_ms",
-        "stride", "told_ms", "used", "waiting",
+        "asked_ms", "denied", "denied_ms", "drawn", "dry_ms", "free", "gone", "granted",
+        "is_asking", "is_asking_ahead", "is_bucket", "is_gauge", "is_used", "is_warning", "level",
+        "low", "meter", "refund", "resets_ms", "stride", "told_ms", "used", "waiting",
     )  # fmt: skip
 
     def __init__(self, meter: Meter) -> None:

@@ -2,10 +2,10 @@
 
 | meter | what is free |
 |---|---|
-| credit | the ledger's balance − leases |
-| budget, limit per day or month | its amount − what the ledger has in this window − leases |
+| credit | the ledger's balance - leases |
+| budget, limit per day or month | its amount - what the ledger has in this window - leases |
 | limit per minute | a bucket: refills evenly, and with the leases never holds more than its amount |
-| concurrent | its amount − leases |
+| concurrent | its amount - leases |
 
 A lease counts in full until its worker has given it back or its requests are committed.
 """

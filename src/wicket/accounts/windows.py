@@ -45,5 +45,5 @@ def zone_of(name: str) -> tzinfo:
 
 
 def _begin_ms(day: date, where: tzinfo) -> int:
-    """A day's first instant: where midnight is skipped, that after the gap; where it comes twice, the first."""
+    """A day's first instant: that after the gap where midnight is skipped, the first of two midnights."""
     return int(datetime(day.year, day.month, day.day, tzinfo=where).timestamp() * 1_000)

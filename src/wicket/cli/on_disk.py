@@ -34,6 +34,8 @@ OPERATOR = 0  # the admin key's id: whoever may open the database is the operato
 class Desk:
     """`supervisor.verb.House` with nobody else in it."""
 
+    allowances = None
+
     def __init__(self, store: Store, home: Path) -> None:
         self.store = store
         self.recent = Recent()

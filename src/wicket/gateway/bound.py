@@ -28,7 +28,7 @@ Priced = tuple[Price, int]  # and its markup in parts per million
 
 
 class Bound:
-    """What a call may use. `output` is each answer's limit, 0 if the caller did not say; `num` are answers."""
+    """What a call may use. `output` is each answer's limit, 0 if the caller has none; `num` are answers."""
 
     __slots__ = ("input", "most", "num", "output", "prices")
 
@@ -74,8 +74,8 @@ class Bound:
     def unsaid(self, available_nanos: int | None) -> int:
         """How many tokens are held for each answer where the caller says nothing.
 
-        The models' own limit where that is small, or a sixteenth of what is available pays for it; else what a
-        sixteenth pays for, and at least `UNSAID_TOKENS`.
+        The models' own limit where that is small or a sixteenth of what is available pays for it; else what
+        a sixteenth pays for, and at least `UNSAID_TOKENS`.
         """
         if not self.num:
             return 0

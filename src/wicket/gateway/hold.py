@@ -51,7 +51,7 @@ class Account:
 
 
 class Hold:
-    """What is held for one request. `output` is each answer's limit, `cap` likewise if the provider must hear."""
+    """What is held for one request. `output` is each answer's limit; `cap` too, if the provider must hear."""
 
     __slots__ = (
         "account", "bound", "cap", "drive", "entered_us", "is_held", "is_shortened", "metering", "nanos",
@@ -106,7 +106,7 @@ class Hold:
         return self.bound.nanos(min(LEAST_TOKENS, self.output))
 
     def take(self, own: HoldLease | None) -> HoldLease | None:
-        """Take from all meters, or say which is short. At `own` its turn has come; elsewhere a queue goes first."""
+        """Take from all meters, or say which is short. Its turn has come at `own`; elsewhere it queues."""
         account, nanos = self.account, self.nanos
         for lease in account.ones:
             if lease.free < 1 or (lease.waiting and lease is not own):
@@ -169,7 +169,7 @@ class Hold:
     # telling
 
     def fields_for(self, deployment: Deployment, fields: Fields) -> Fields:
-        """The request's fields with the limit that the hold sets, where this deployment would go beyond it."""
+        """The request's fields with the hold's limit, where this deployment would go beyond it."""
         call = self.drive.call
         most = deployment.max_output_tokens
         if not self.cap or (not self.bound.output and 0 < most <= self.cap):
@@ -181,7 +181,7 @@ class Hold:
         return changed
 
     def lines(self) -> bytes:
-        """Header lines: the limits and what is left of them, what was shortened, budgets that are used up."""
+        """Header lines: limits and what is left of them, what was shortened, budgets that are used up."""
         account, call = self.account, self.drive.call
         lines = b""
         if account.tokens or account.ones:

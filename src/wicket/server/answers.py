@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from wicket.errors import BusyFault, CallerFault, Fault, OperatorFault
 
+MAX_WAIT_MS = 60_000  # the SDKs wait no longer than that, they come back sooner and in vain
+
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -31,9 +33,9 @@ def fault_headers(fault: Fault) -> Headers:
 
 
 def _should_retry(fault: Fault) -> bool | None:
-    """True when we said when; False when the same request will fail again; None leaves it to the client."""
+    """True when we said when, and that is soon; False: it will fail again; None leaves it to the client."""
     if fault.retry_after_ms is not None and (isinstance(fault, BusyFault) or fault.status >= 500):
-        return True
+        return fault.retry_after_ms <= MAX_WAIT_MS
     if isinstance(fault, CallerFault | OperatorFault) or fault.status < 500:
         return False
     return None

@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 import wicket
+from wicket.accounts.scopes import KINDS
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
+from wicket.server.openapi_limits import LIMIT_SCHEMAS
 from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 
 _FAULTS = {
@@ -43,9 +45,15 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()},
+        "paths": {
+            **_inference_paths(),
+            **_other_families(),
+            **_cold_paths(),
+            **_admin_paths(),
+            **_limit_paths(),
+        },
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **LIMIT_SCHEMAS},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -190,6 +198,26 @@ def _admin_paths() -> dict[str, Any]:
             "post": _made(_admin("restart", "New workers, one after the other", "Document"), "202")
         },
     }
+
+
+def _limit_paths() -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "/v1/key": {
+            "get": _operation("ownKey", "What the calling key may and has left", "OwnKey", ("401", "404"))
+        }
+    }
+    whose = [_query(kind, one_of("string"), "Only those of this one.") for kind in KINDS]
+    for noun, name in (("limit", "Limit"), ("budget", "Budget")):
+        id = _parameter("id", "path", one_of("string"), f"A {noun}'s id.")
+        path, title = f"/admin/v1/{noun}s", f"The {noun} as it stands"
+        found[path] = {
+            "get": _admin(f"list{name}s", f"Every {noun}", f"{name}List", parameters=whose),
+            "put": _admin(f"set{name}", title, name, f"New{name}"),
+        }
+        found[f"{path}/{{id}}"] = {
+            "delete": _admin(f"remove{name}", f"The {noun} that is no more", name, parameters=[id])
+        }
+    return found
 
 
 def _operation(

@@ -415,7 +415,8 @@ class InferenceProtocol(HttpToolsProtocol):
                 return (
                     b"access-control-allow-origin: %b\r\nvary: origin\r\n"
                     b"access-control-expose-headers: x-request-id, x-wicket-deployment, x-wicket-cost-usd, "
-                    b"x-wicket-dropped, x-wicket-warning, x-wicket-confidence, retry-after\r\n" % value
+                    b"x-wicket-dropped, x-wicket-warning, x-wicket-confidence, x-wicket-max-output-tokens, "
+                    b"x-wicket-budget-warning, retry-after\r\n" % value
                 )
         return b""
 

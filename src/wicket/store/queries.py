@@ -100,8 +100,9 @@ def usage(group_by: tuple[str, ...], over: Span, key_id: int | None) -> tuple[st
 def spent(over: Span) -> tuple[str, list[int]]:
     """The query for the columns of `Spent`, and what to bind. A check is nobody's request."""
     query = (
-        "SELECT key_id, model, deployment, SUM(requests), SUM(input_tokens + output_tokens), SUM(charge_nanos)"
-        f" FROM ({_PARTS}) WHERE api <> 'chat.check' GROUP BY 1, 2, 3"  # noqa: S608
+        "SELECT key_id, model, deployment,"  # noqa: S608
+        " SUM(requests), SUM(input_tokens + output_tokens), SUM(charge_nanos)"
+        f" FROM ({_PARTS}) WHERE api <> 'chat.check' GROUP BY 1, 2, 3"
     )
     return query, [*over.days, *over.head, *over.tail]
 

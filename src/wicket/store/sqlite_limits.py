@@ -19,7 +19,9 @@ from wicket.store.limits_contract import ScopeName, Spent, meter_id, meter_numbe
 _COLUMNS = "id, scope, model, unit, amount, period, zone, is_soft"
 _ALL = f"SELECT {_COLUMNS} FROM limits ORDER BY id"  # noqa: S608
 _ONE = f"SELECT {_COLUMNS} FROM limits WHERE id = ?"  # noqa: S608
-_SAME = "SELECT id, zone FROM limits WHERE scope = ? AND model = ? AND unit = ? AND period = ? AND is_soft = ?"
+_SAME = (
+    "SELECT id, zone FROM limits WHERE scope = ? AND model = ? AND unit = ? AND period = ? AND is_soft = ?"
+)
 _INSERT = (
     "INSERT INTO limits (scope, model, unit, period, is_soft, amount, zone, created_ms)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"

@@ -14,6 +14,7 @@ from wicket.supervisor.messages import ToWorker
 from wicket.supervisor.recent import Recent
 
 if TYPE_CHECKING:
+    from wicket.supervisor.allowances import Allowances
     from wicket.supervisor.collector import Collector
 
 
@@ -33,6 +34,11 @@ class House(Protocol):
     @property
     def collector(self) -> Collector:
         """The examples."""
+        ...
+
+    @property
+    def allowances(self) -> Allowances | None:
+        """Limits, budgets and credits as they stand; None without a server."""
         ...
 
     def tell(self, message: ToWorker) -> None:

@@ -174,7 +174,7 @@ class Ledger(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, WORKERS - 1), keeps=st.booleans())
     def crash(self, which: int, keeps: bool) -> None:
-        """kill −9. What it had said is heard (`keeps`), or its last words are lost."""
+        """kill -9. What it had said is heard (`keeps`), or its last words are lost."""
         worker = self.workers.pop(which)
         for message in worker.up:
             if keeps:

@@ -15,6 +15,8 @@ from wicket.supervisor.verbs import answer
 
 
 class House:
+    allowances = None
+
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.recent = Recent()

@@ -1,0 +1,102 @@
+"""`wicket limits set|list|remove`: requests and tokens per minute or day, requests at once."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+from urllib.parse import quote
+
+from wicket.cli.administration import administration
+from wicket.cli.discovery import add_server_options
+from wicket.cli.output import add_json_option, show_json
+from wicket.cli.scopes import add_scope_options, add_window_options, named_scope, whose
+from wicket.cli.terminal import table
+
+PATH = "/admin/v1/limits"
+_KINDS = {
+    "rpm": ("requests", "minute", "requests per minute"),
+    "rpd": ("requests", "day", "requests per day"),
+    "tpm": ("tokens", "minute", "tokens per minute, input and output together"),
+    "tpd": ("tokens", "day", "tokens per day"),
+    "concurrent": ("concurrent", "", "requests at once"),
+}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Register the command."""
+    parser = subparsers.add_parser("limits", help="how much may be done in a time", description=__doc__)
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    setting = verbs.add_parser("set", help="set one or several; in force within a second")
+    add_scope_options(setting, is_required=True)
+    for name, (_, _, text) in _KINDS.items():
+        setting.add_argument(f"--{name}", type=int, metavar="N", help=text)
+    add_window_options(setting)
+    setting.set_defaults(run=set_limits)
+    listing = verbs.add_parser("list", help="each with what is used and left")
+    add_scope_options(listing, is_required=False)
+    listing.set_defaults(run=list_limits)
+    remove = verbs.add_parser("remove", help="end one")
+    remove.add_argument("id", help="the limit's id, from `wicket limits list`")
+    remove.set_defaults(run=remove_limit)
+    for verb in (setting, listing, remove):
+        add_server_options(verb)
+        add_json_option(verb)
+    setting.set_defaults(parser=setting)
+
+
+def set_limits(args: argparse.Namespace) -> None:
+    """Set those that were given."""
+    wanted = [(unit, window, getattr(args, name)) for name, (unit, window, _) in _KINDS.items()]
+    wanted = [one for one in wanted if one[2] is not None]
+    if not wanted:
+        args.parser.error("say how much: --rpm, --rpd, --tpm, --tpd or --concurrent")
+    rows = []
+    with administration(args) as house:
+        for unit, window, amount in wanted:
+            body = {**named_scope(args), "unit": unit, "window": window, "amount": amount}
+            rows.append(house.call("PUT", PATH, body={**body, "model": args.model, "zone": args.zone}))
+    if args.json:
+        show_json({"object": "list", "data": rows})
+    else:
+        print(_table(rows))
+
+
+def list_limits(args: argparse.Namespace) -> None:
+    """Print every limit."""
+    with administration(args) as house:
+        rows = house.call("GET", PATH, query=named_scope(args))["data"]
+    if args.json:
+        show_json(rows)
+    elif rows:
+        print(_table(rows))
+    else:
+        print("There is no limit; `wicket limits set --team NAME --rpm 60` sets one.")
+
+
+def remove_limit(args: argparse.Namespace) -> None:
+    """End a limit."""
+    with administration(args) as house:
+        row = house.call("DELETE", f"{PATH}/{quote(args.id, safe='')}")
+    if args.json:
+        show_json(row)
+    else:
+        print(f"The limit {row['id']} of {whose(row)} is no more.")
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    headers = ["ID", "WHOSE", "LIMIT", "USED", "LEFT", "FULL AGAIN"]
+    return table(headers, [_row(row) for row in rows])
+
+
+def _row(row: dict[str, Any]) -> list[str]:
+    per = f" per {row['window']}" if row["window"] else ""
+    name = "requests at once" if row["unit"] == "concurrent" else row["unit"]
+    used, left = row["used"], row["remaining"]
+    return [
+        row["id"],
+        whose(row),
+        f"{row['amount']:,} {name}{per}",
+        "" if used is None else f"{used:,}",
+        "" if left is None else f"{left:,}",
+        (row["resets_at"] or "")[:19],
+    ]

@@ -1,0 +1,96 @@
+"""The schemas of limits and budgets, and of what a key may know of itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wicket.server.admin_limits import MAX_AMOUNT
+
+Schema = dict[str, Any]
+_NAME: Schema = {"type": ["string", "null"], "minLength": 1, "maxLength": 200}
+_TEXT: Schema = {"type": "string"}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_MAYBE: Schema = {"type": ["integer", "null"], "minimum": 0}
+_USD: Schema = {"type": "number"}
+_MOMENT: Schema = {"type": ["string", "null"], "format": "date-time"}
+_MODEL: Schema = {"type": "string", "pattern": r"^[\x21-\x7e]{0,256}$", "description": "Empty: all models."}
+_ZONE: Schema = {"type": "string", "maxLength": 256, "description": "An IANA time zone.", "example": "UTC"}
+_WHOSE = {"key": _NAME, "team": _NAME, "organisation": _NAME, "model": _MODEL, "zone": _ZONE}
+_STANDS = {
+    "id": _TEXT,
+    "scope": {"enum": ["key", "team", "organisation"]},
+    "scope_id": _TEXT,
+    "scope_name": _TEXT,
+    "model": _TEXT,
+    "window": _TEXT,
+    "zone": _TEXT,
+    "resets_at": _MOMENT,
+}
+
+
+def _object(properties: dict[str, Schema], required: str = "", **rest: Any) -> Schema:
+    schema: Schema = {"type": "object", "properties": properties, **rest}
+    if required:
+        schema["required"] = required.split()
+    return schema
+
+
+def _list_of(name: str) -> Schema:
+    items = {"type": "array", "items": {"$ref": f"#/components/schemas/{name}"}}
+    return _object({"object": {"const": "list"}, "data": items}, "object data")
+
+
+LIMIT_SCHEMAS: dict[str, Schema] = {
+    "NewLimit": _object(
+        {
+            **_WHOSE,
+            "unit": {"enum": ["requests", "tokens", "concurrent"]},
+            "amount": {"type": "integer", "minimum": 1, "maximum": MAX_AMOUNT},
+            "window": {"enum": ["minute", "day", ""], "description": "None for `concurrent`."},
+        },
+        "unit amount",
+        additionalProperties=False,
+        description="Whose it is: exactly one of `key`, `team` and `organisation`, by id or name.",
+    ),
+    "Limit": _object(
+        {**_STANDS, "object": {"const": "limit"}, "unit": _TEXT, "amount": _COUNT}
+        | {"used": _MAYBE, "remaining": _MAYBE},
+        "object id scope unit amount window used remaining",
+    ),
+    "LimitList": _list_of("Limit"),
+    "NewBudget": _object(
+        {
+            **_WHOSE,
+            "usd": {"anyOf": [{"type": "string", "maxLength": 40}, {"type": "integer"}]},
+            "window": {"enum": ["day", "month", "total"]},
+            "soft": {"type": "boolean", "description": "Warns and refuses nothing."},
+        },
+        "usd window",
+        additionalProperties=False,
+        description="Whose it is: exactly one of `key`, `team` and `organisation`, by id or name.",
+    ),
+    "Budget": _object(
+        {**_STANDS, "object": {"const": "budget"}, "usd": _TEXT, "is_soft": {"type": "boolean"}}
+        | {"spent_usd": _USD, "remaining_usd": _USD},
+        "object id scope usd window is_soft spent_usd remaining_usd",
+    ),
+    "BudgetList": _list_of("Budget"),
+    "OwnKey": _object(
+        {
+            "object": {"const": "key"},
+            "id": _TEXT,
+            "name": _TEXT,
+            "team": _TEXT,
+            "models": {"type": "array", "items": _TEXT, "description": "Empty: all."},
+            "expires_at": _MOMENT,
+            "limits": {"type": "array", "items": {"type": "object"}},
+            "budgets": {"type": "array", "items": {"type": "object"}},
+            "credit": {
+                "type": ["object", "null"],
+                "properties": {"scope": _TEXT, "balance_usd": _USD, "available_usd": _USD},
+                "description": "`available_usd`: what no request under way holds.",
+            },
+        },
+        "object name models limits budgets credit",
+    ),
+}
