@@ -1,6 +1,10 @@
 """What the path costs in Python, with stand-ins for the sockets: two source trees in turn, in one run.
 
     python bench/path.py OLD/src NEW/src
+    python bench/path.py --limits
+
+The second form compares one tree with itself: a key without meters, and one whose requests are held against a
+credit, a budget and two limits (requests and tokens per minute), at a priced deployment both times.
 
 Each round is two processes, each of which answers requests from the protocol's first byte to the record,
 whole and streamed, on a route with one deployment, and tells its best chunk: so what else the machine does
@@ -22,7 +26,7 @@ from typing import Any
 ANSWER = (
     b'{"model":"m","choices":[{"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2}}'
 )
-CHUNK = 250
+CHUNK = 100
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer wk-a-key-of-these-tests\r\n"
 FRAME = b'data: {"choices":[{"delta":{"content":"word"}}]}\n\n'
 LAST = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
@@ -35,13 +39,49 @@ HEADERS = [
 ]
 
 
-def measure(num: int) -> dict[str, float]:
-    """CPU microseconds of a whole and of a streamed request (16 frames) in this process: the best chunk."""
+def meter(gate: Any) -> None:
+    """Have the one key's requests held against four meters, with leases that last."""
+    import msgspec
+
+    from wicket.accounts.meters import MINUTE, MONTH, NANOS, REQUESTS, TOKENS, Meter, credit_meter
+
+    many = 1 << 60
+    meters = [
+        Meter("limit:1", "key:1", REQUESTS, many, MINUTE),
+        Meter("limit:2", "team:1", TOKENS, many, MINUTE),
+        Meter("budget:3", "organisation:1", NANOS, many, MONTH),
+        credit_meter("team:1"),
+    ]
+    gate.metering.set_meters(meters, is_whole=True)
+    for lease in gate.metering.leases.values():
+        lease.free = lease.level = many
+    ids = tuple(one.id for one in meters)
+    for caller in list(gate.callers._by_digest.values()):
+        gate.callers.add(msgspec.structs.replace(caller, meters=ids))
+
+
+def measure(num: int, kind: str = "") -> dict[str, float]:
+    """CPU microseconds of a whole and of a streamed request (16 frames) in this process: the best chunk.
+
+    `kind` "plain" and "metered" are at a priced deployment, the latter with meters.
+    """
     from tests.unit.server.wire_client import protocol, records, upstreams
 
     made, transport = protocol()
     routes: Any = made.serving.gate.routes  # a configuration compiles its routes once, the stand-in doesn't
     route = routes.resolve("a")
+    if kind:
+        import msgspec
+
+        priced = {
+            "prices": (150_000, 600_000, 75_000, None, 0),
+            "price_id": "p/m",
+            "max_output_tokens": 16_384,
+        }
+        one = msgspec.structs.replace(route.deployments[0], **priced)
+        route = msgspec.structs.replace(route, deployments=(one,))
+    if kind == "metered":
+        meter(made.serving.gate)
     routes.resolve = lambda name: route
     body = b'{"model":"a","messages":[{"role":"user","content":"' + b"x" * 500 + b'"}]%b}'
     found = {}
@@ -69,15 +109,16 @@ def measure(num: int) -> dict[str, float]:
             transport.writes.clear()
             if len(records(made.serving.gate)) >= 1000:
                 records(made.serving.gate).clear()
+                made.serving.gate.metering.take_drawn()  # with each batch of records
         found[name] = min(chunks) / CHUNK * 1e6
     return found
 
 
-def one(source: str, num: int) -> dict[str, float]:
+def one(source: str, num: int, kind: str = "") -> dict[str, float]:
     """The same in a process that runs `source`."""
     tree = Path(source).resolve()
     environ = {**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{tree.parent}"}
-    command = [sys.executable, __file__, "--measure", str(num)]
+    command = [sys.executable, __file__, "--measure", str(num), "--kind", kind]
     ran = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     values: dict[str, float] = json.loads(ran.stdout)
     return values
@@ -88,14 +129,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sources", nargs="*")
     parser.add_argument("--measure", type=int, default=0)
+    parser.add_argument("--kind", default="")
+    parser.add_argument("--limits", action="store_true")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--requests", type=int, default=10_000)
     options = parser.parse_args()
     if options.measure:
-        print(json.dumps(measure(options.measure)))
+        print(json.dumps(measure(options.measure, options.kind)))
         return
-    old, new = options.sources
-    pairs = [(one(old, options.requests), one(new, options.requests)) for _ in range(options.rounds)]
+    if options.limits:
+        here = str(Path(__file__).parents[1] / "src")
+        runs = ((here, "plain"), (here, "metered"))
+    else:
+        old, new = options.sources
+        runs = ((old, ""), (new, ""))
+    num = options.requests
+    pairs = [tuple(one(tree, num, kind) for tree, kind in runs) for _ in range(options.rounds)]
     for name in ("whole", "stream"):
         olds, news = [p[0][name] for p in pairs], [p[1][name] for p in pairs]
         ratios = sorted(b / a for a, b in zip(olds, news, strict=True))

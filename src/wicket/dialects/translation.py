@@ -114,11 +114,12 @@ class Spoken(Protocol):
 class Heard(Protocol):
     """A dialect as a caller speaks it.
 
-    Seven more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
+    Eight more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
     on to a provider of the same dialect; `wants_usage(fields) -> bool`, where usage in a stream must be asked
     for, and `END_MARK`, all that stands behind a stream whose caller did not; `last_frames(asked, ending) ->
     bytes`, what stands behind any other stream that passed as it came. `output_limit(fields, api) -> (tokens,
-    answers)`: how long each answer may be (0: not said) and how many there will be (0: this API writes none);
+    answers)`: how long each answer may be (0: not said) and how many there will be (0: this API writes none),
+    of which only the fields in `OUTPUT_FIELDS` tell;
     `limited(fields, api, tokens, deployment) -> Fields`: the fields with that output limit instead;
     `allowance_lines(requests, tokens, unix_ms) -> bytes`: the header lines that tell of limits, each an
     `Allowance` or None.

@@ -7,13 +7,15 @@ plan, with its markup.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wicket.accounts.cost import PPM, bound_cost_nanos, bound_input_tokens
 from wicket.accounts.price import Price
+from wicket.dialects.contract import Api
 from wicket.gateway.call import Call
 from wicket.gateway.crossing import hearing
 from wicket.routing.deployment import Deployment
+from wicket.wire.fields import Fields
 
 UNSAID_TOKENS = 4_096  # held for an answer whose caller sets no limit, or a sixteenth of what there is
 SHARE = 16
@@ -22,35 +24,70 @@ REFERENCE_TOKENS = 16_384  # for each image or file that is not in the request b
 _REFERENCE = re.compile(
     rb'"(?:url|image_url|file_url)"\s*:\s*"(?:https?|gs|s3):|"(?:file_id|file_uri|fileUri)"\s*:'
 )
-_CONTENTS = ("messages", "input", "contents")
+_CONTENTS = (("messages", b'"type"'), ("input", b'"type"'), ("contents", b'"file'))  # and what parts have
 
 Priced = tuple[Price, int]  # and its markup in parts per million
+Ask = Callable[[Fields, Api], tuple[int, int]]
+
+
+class Terms:
+    """What is known of a plan before any request of it: what its deployments charge, and how much they take.
+
+    `most` is the longest answer of any, `context` the largest; 0 if that is not known of one of them. Without
+    any of `fields` a request has `num` answers and says nothing of their length.
+    """
+
+    __slots__ = ("ask", "context", "fields", "is_paid", "most", "num", "plan", "price", "prices")
+
+    def __init__(self, plan: Sequence[Deployment], api: Api, prices: Sequence[Priced]) -> None:
+        voice = hearing(api.dialect)
+        self.plan = plan
+        self.prices = prices
+        self.price = prices[0][0] if len(prices) == 1 and not prices[0][1] else None
+        self.ask: Ask = getattr(voice, "output_limit", _unlimited)
+        self.fields: frozenset[str] = getattr(voice, "OUTPUT_FIELDS", frozenset())
+        self.num = self.ask({}, api)[1]
+        mosts = [one.max_output_tokens for one in plan]
+        contexts = [one.context_tokens for one in plan]
+        self.most = max(mosts, default=0) if all(mosts) else 0
+        self.context = max(contexts, default=0) if all(contexts) else 0
+        self.is_paid = any(bound_cost_nanos(price, 1, 1) > 0 for price, _ in prices)
+
+    def nanos(self, num_input: int, num_output: int) -> int:
+        """The most that can be charged for so many tokens, in nano-USD."""
+        if self.price is not None:
+            return bound_cost_nanos(self.price, num_input, num_output)
+        found = 0
+        for price, markup_ppm in self.prices:
+            cost = bound_cost_nanos(price, num_input, num_output)
+            found = max(found, -(-cost * (PPM + markup_ppm) // PPM))
+        return found
+
+
+def _unlimited(fields: Fields, api: Api) -> tuple[int, int]:
+    return 0, 1
 
 
 class Bound:
     """What a call may use. `output` is each answer's limit, 0 if the caller has none; `num` are answers."""
 
-    __slots__ = ("input", "most", "num", "output", "prices")
+    __slots__ = ("input", "num", "output", "terms")
 
-    def __init__(self, call: Call, plan: Sequence[Deployment], prices: Sequence[Priced]) -> None:
-        voice = hearing(call.api.dialect)
-        ask = getattr(voice, "output_limit", None)
-        said: tuple[int, int] = ask(call.fields, call.api) if ask is not None else (0, 1)
-        self.output, self.num = said
-        self.prices = prices
-        most = context = 0
-        for one in plan:
-            if not one.max_output_tokens:
-                most = -1
-            elif most >= 0 and one.max_output_tokens > most:
-                most = one.max_output_tokens
-            if not one.context_tokens:
-                context = -1
-            elif context >= 0 and one.context_tokens > context:
-                context = one.context_tokens
-        self.most = max(0, most)  # the longest answer that any of them gives, 0 if that is not known
-        tokens = bound_input_tokens(call.body_bytes) + _referenced(call)
-        self.input = min(tokens, context) if context > 0 else tokens
+    def __init__(self, call: Call, terms: Terms) -> None:
+        fields = call.fields
+        self.terms = terms
+        if terms.fields and terms.fields.isdisjoint(fields):
+            self.output, self.num = 0, terms.num
+        else:
+            self.output, self.num = terms.ask(fields, call.api)
+        tokens = bound_input_tokens(call.body_bytes)
+        for name, mark in _CONTENTS:
+            if name in fields:
+                text = bytes(fields[name])
+                if mark in text:
+                    tokens += REFERENCE_TOKENS * len(_REFERENCE.findall(text))
+                break
+        self.input = tokens if not terms.context or tokens < terms.context else terms.context
 
     def tokens(self, output: int) -> int:
         """Input and output together."""
@@ -58,39 +95,37 @@ class Bound:
 
     def nanos(self, output: int) -> int:
         """The most that can be charged for answers of up to `output` tokens, in nano-USD."""
-        found, tokens = 0, output * self.num
-        for price, markup_ppm in self.prices:
-            cost = bound_cost_nanos(price, self.input, tokens)
-            if markup_ppm:
-                cost = -(-cost * (PPM + markup_ppm) // PPM)
-            if cost > found:
-                found = cost
-        return found
+        return self.terms.nanos(self.input, output * self.num)
 
-    def stated(self, output: int) -> int:
-        """A caller's limit, as far as anybody writes that much."""
-        return min(output, self.most) if self.most else output
+    def stated(self) -> int:
+        """The caller's limit, as far as anybody writes that much."""
+        most = self.terms.most
+        return min(self.output, most) if most else self.output
 
-    def unsaid(self, available_nanos: int | None) -> int:
-        """How many tokens are held for each answer where the caller says nothing.
+    def unsaid(self) -> int:
+        """How many tokens count for each answer whose length nobody has said, where nothing is paid."""
+        most = self.terms.most
+        if not self.num:
+            return 0
+        return min(most, UNSAID_TOKENS) if most else UNSAID_TOKENS
+
+    def unsaid_paid(self, available_nanos: int) -> tuple[int, int]:
+        """How many tokens are held for each answer where the caller says nothing, and what that may cost.
 
         The models' own limit where that is small or a sixteenth of what is available pays for it; else what
         a sixteenth pays for, and at least `UNSAID_TOKENS`.
         """
-        if not self.num:
-            return 0
-        if self.most and self.most <= UNSAID_TOKENS:
-            return self.most
-        if available_nanos is None:
-            return UNSAID_TOKENS
-        budget = available_nanos // SHARE
-        if self.most and self.nanos(self.most) <= budget:
-            return self.most
-        nothing, some = self.nanos(0), self.nanos(UNSAID_TOKENS)
+        most = self.terms.most if self.num else 0
+        if most or not self.num:
+            nanos = self.nanos(most)
+            if most <= UNSAID_TOKENS or nanos <= available_nanos // SHARE:
+                return most, nanos
+        budget, nothing, some = available_nanos // SHARE, self.nanos(0), self.nanos(UNSAID_TOKENS)
         if some >= budget or some == nothing:
-            return UNSAID_TOKENS
+            return UNSAID_TOKENS, some
         found = (budget - nothing) * UNSAID_TOKENS // (some - nothing)
-        return max(UNSAID_TOKENS, min(found, self.most) if self.most else found)
+        found = max(UNSAID_TOKENS, min(found, most) if most else found)
+        return found, self.nanos(found)
 
     def affordable(self, nanos: int, output: int) -> int:
         """The longest answers, up to `output` tokens, that so much pays for; `LEAST_TOKENS` at least."""
@@ -102,14 +137,3 @@ class Bound:
             else:
                 high = middle - 1
         return low
-
-
-def _referenced(call: Call) -> int:
-    """Tokens for what the request names and does not hold."""
-    for name in _CONTENTS:
-        raw = call.fields.get(name)
-        if raw is not None:
-            text = bytes(raw)
-            if b'url"' in text or b'_id"' in text or b'ri"' in text:
-                return REFERENCE_TOKENS * sum(1 for _ in _REFERENCE.finditer(text))
-    return 0

@@ -360,8 +360,9 @@ class Drive:
         try:
             record = self._record(action)
         finally:  # behind the record, so that what was drawn is never told before it
-            if self.hold is not None:
-                self.hold.settle(record)
+            hold, self.hold = self.hold, None  # which ends the cycle between the two
+            if hold is not None:
+                hold.settle(record)
 
     def _record(self, action: Settle) -> Record:
         gate = self.gate

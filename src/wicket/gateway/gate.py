@@ -86,6 +86,7 @@ class Gate:
         self.routes = routes
         self.heads = RequestHeads(self.rates)
         self.rules = RuleBook()
+        self.metering.forget_terms()
         self.max_active = max_active
         self.max_held_bytes = max_held_bytes
 

@@ -10,7 +10,7 @@ from wicket.accounts.meters import CONCURRENT, MINUTE, NANOS, REQUESTS, TOKENS, 
 from wicket.accounts.record import Record
 from wicket.dialects.translation import Allowance
 from wicket.errors import Fault
-from wicket.gateway.bound import LEAST_TOKENS, Bound, Priced
+from wicket.gateway.bound import LEAST_TOKENS, Bound
 from wicket.gateway.call import Call
 from wicket.gateway.crossing import hearing
 from wicket.routing.deployment import Deployment
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
     from wicket.gateway.drive import Drive
     from wicket.gateway.metering import Metering
 
+TOLD_MS = 5
+
 HoldLease = Lease["Hold"]
 
 
 class Account:
     """The leases of one set of meters, by what they count."""
 
-    __slots__ = ("all", "has_models", "money", "ones", "soft", "tokens")
+    __slots__ = ("_told", "all", "counts", "has_models", "money", "ones", "soft", "tokens")
 
     def __init__(self, leases: Sequence[HoldLease]) -> None:
         hard = [lease for lease in leases if not lease.meter.is_soft]
@@ -35,7 +37,23 @@ class Account:
         self.money = [lease for lease in hard if lease.meter.unit == NANOS]
         self.soft = [lease for lease in leases if lease.meter.is_soft]
         self.all = [*self.ones, *self.tokens, *self.money]
+        self.counts = bool(self.tokens or self.money)  # whether a request's size matters
         self.has_models = any(lease.meter.model for lease in leases)
+        self._told: dict[str, tuple[int, bytes]] = {}  # dialect → when, and the header lines
+
+    def lines_for(self, call: Call, now_ms: int) -> bytes:
+        """Header lines that tell of limits on requests and tokens; made anew every few ms at most."""
+        dialect = call.api.dialect
+        told = self._told.get(dialect)
+        if told is not None and 0 <= now_ms - told[0] < TOLD_MS:
+            return told[1]
+        write = getattr(hearing(dialect), "allowance_lines", None)
+        lines = b""
+        if write is not None:
+            requests = _tightest(self.ones, now_ms, call.unix_ms)
+            lines = write(requests, _tightest(self.tokens, now_ms, call.unix_ms), call.unix_ms)
+        self._told[dialect] = now_ms, lines
+        return lines
 
     def of_models(self, call: Call) -> Account:
         """Those that count for a call: of limits on a model, those whose model may answer it."""
@@ -53,42 +71,39 @@ class Account:
 class Hold:
     """What is held for one request. `output` is each answer's limit; `cap` too, if the provider must hear."""
 
-    __slots__ = (
-        "account", "bound", "cap", "drive", "entered_us", "is_held", "is_shortened", "metering", "nanos",
-        "output", "tokens", "waits_for",
-    )  # fmt: skip
+    # Most of these stay so in most requests: creating one is cheap.
+    is_held = False
+    is_shortened = False
+    waits_for: HoldLease | None = None
+    nanos = 0
+    tokens = 0
+    output = 0
+    cap = 0
 
     def __init__(self, metering: Metering, drive: Drive, account: Account) -> None:
         self.metering = metering
         self.drive = drive
         self.account = account
-        self.is_held = self.is_shortened = False
-        self.waits_for: HoldLease | None = None
-        self.entered_us = drive.call.started_us
-        self.nanos = self.tokens = self.output = self.cap = 0
-        if account.tokens or account.money:
+        if account.counts:
             self._reckon()
 
     def _reckon(self) -> None:
-        call, gate = self.drive.call, self.drive.gate
-        prices: list[Priced] = []
-        for one in self.drive.plan:
-            price = gate.heads.find(one, call.api, call.is_streamed).price
-            if price is not None:
-                prices.append((price, _markup(call, one)))
-        bound = self.bound = Bound(call, self.drive.plan, prices)
-        is_paid = bool(self.account.money) and bool(prices) and bound.nanos(1) > 0
+        drive, money = self.drive, self.account.money
+        terms = self.metering.terms(drive)
+        bound = self.bound = Bound(drive.call, terms)
+        is_paid = terms.is_paid and money
         if bound.output:
-            self.output = bound.stated(bound.output)
+            self.output = output = bound.stated()
+            if is_paid:
+                self.nanos = bound.nanos(output)
         elif is_paid:
-            self.output = bound.unsaid(min([lease.level - lease.used for lease in self.account.money]))
-            if bound.num and self.output != bound.most:
-                self.cap = self.output
+            least = min(money, key=_level) if len(money) > 1 else money[0]
+            self.output, self.nanos = output, _ = bound.unsaid_paid(least.level - least.used)
+            if bound.num and output != terms.most:
+                self.cap = output
         else:
-            self.output = bound.unsaid(None)
-        self.tokens = bound.tokens(self.output)
-        if is_paid:
-            self.nanos = bound.nanos(self.output)
+            self.output = output = bound.unsaid()
+        self.tokens = bound.input + output * bound.num
 
     # taking
 
@@ -111,8 +126,10 @@ class Hold:
         for lease in account.ones:
             if lease.free < 1 or (lease.waiting and lease is not own):
                 return lease
+        tokens = self.tokens
         for lease in account.tokens:
-            if lease.free < self.need(lease) or (lease.waiting and lease is not own):
+            free = lease.free
+            if (free < tokens and free < self.need(lease)) or (lease.waiting and lease is not own):
                 return lease
         if nanos:
             for lease in account.money:
@@ -157,13 +174,14 @@ class Hold:
         if record is not None:
             charge = record.charge_nanos
             tokens = record.usage.input_tokens + record.usage.output_tokens
+        is_all = not account.has_models
         if self.nanos or charge:
             for lease in account.money:
-                lease.put(self.nanos, charge if _counts(lease, record) else 0)
+                lease.put(self.nanos, charge if is_all or _counts(lease, record) else 0)
         for lease in account.ones:
-            lease.put(1, 1 if _counts(lease, record) else 0)
+            lease.put(1, 1 if is_all or _counts(lease, record) else 0)
         for lease in account.tokens:
-            lease.put(self.need(lease), tokens if _counts(lease, record) else 0)
+            lease.put(self.need(lease), tokens if is_all or _counts(lease, record) else 0)
         self.metering.settled(account.all)
 
     # telling
@@ -185,12 +203,7 @@ class Hold:
         account, call = self.account, self.drive.call
         lines = b""
         if account.tokens or account.ones:
-            write = getattr(hearing(call.api.dialect), "allowance_lines", None)
-            if write is not None:
-                now_ms = self.metering.clock() // 1_000
-                unix_ms = call.unix_ms
-                requests = _tightest(account.ones, now_ms, unix_ms)
-                lines = write(requests, _tightest(account.tokens, now_ms, unix_ms), unix_ms)
+            lines = account.lines_for(call, self.metering.clock() // 1_000)
         if self.cap:
             lines += b"x-wicket-max-output-tokens: %d\r\n" % self.cap
         for lease in account.soft:
@@ -201,15 +214,14 @@ class Hold:
         return lines
 
 
+def _level(lease: HoldLease) -> int:
+    return lease.level - lease.used
+
+
 def _counts(lease: HoldLease, record: Record | None) -> bool:
     if not lease.meter.model or record is None:
         return True
     return counts_for(lease.meter, record.model if record.deployment else "", record.deployment)
-
-
-def _markup(call: Call, deployment: Deployment) -> int:
-    route = call.route
-    return route.markup_of(deployment) if route.parts else route.markup_ppm
 
 
 def _tightest(leases: Sequence[HoldLease], now_ms: int, unix_ms: int) -> Allowance | None:

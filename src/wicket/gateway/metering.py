@@ -16,6 +16,7 @@ from wicket.accounts.lease_words import DENIED, LAST, RECALLED, Note, Settled, W
 from wicket.accounts.leases import Lease
 from wicket.accounts.meters import NANOS, Meter
 from wicket.errors import Fault, OperatorFault
+from wicket.gateway.bound import Terms
 from wicket.gateway.hold import Account, Hold
 from wicket.gateway.refusals import refusal
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 WAIT_US = 2_000_000  # for a word of the supervisor
 
 _MAX_ACCOUNTS = 16_384
+_MAX_TERMS = 4_096
 HoldLease = Lease[Hold]
 
 
@@ -38,6 +40,7 @@ class Metering:
         self.is_closed = False
         self._accounts: dict[tuple[str, ...], Account] = {}
         self._drawn: set[HoldLease] = set()
+        self._terms: dict[tuple[int, int, str, str], Terms] = {}
 
     # requests
 
@@ -63,6 +66,32 @@ class Metering:
         drive.hold = hold
         self._wait(hold, short)
         return False
+
+    def terms(self, drive: Drive) -> Terms:
+        """What is known of a request's plan; remembered where it is its route's own."""
+        call, plan = drive.call, drive.plan
+        if plan is not call.route.deployments:
+            return self._make_terms(drive)
+        key = (id(plan), call.route.markup_ppm, call.api.dialect, call.api.name)
+        found = self._terms.get(key)
+        if found is None:  # the entry keeps the plan alive, so its id stays its own
+            if len(self._terms) >= _MAX_TERMS:
+                self._terms.clear()
+            found = self._terms[key] = self._make_terms(drive)
+        return found
+
+    def _make_terms(self, drive: Drive) -> Terms:
+        call, heads, route = drive.call, drive.gate.heads, drive.call.route
+        prices = []
+        for one in drive.plan:
+            price = heads.find(one, call.api, call.is_streamed).price
+            if price is not None:
+                prices.append((price, route.markup_of(one) if route.parts else route.markup_ppm))
+        return Terms(drive.plan, call.api, prices)
+
+    def forget_terms(self) -> None:
+        """Another configuration."""
+        self._terms.clear()
 
     def settled(self, leases: Iterable[HoldLease]) -> None:
         """Some of these were drawn from, or are free again."""
@@ -167,7 +196,7 @@ class Metering:
     def tick(self, now_us: int) -> None:
         """The wheel turns: who has waited too long hears so."""
         for lease in tuple(self.leases.values()) if self.has_waiting else ():
-            for hold in [one for one in lease.waiting if one.entered_us + WAIT_US <= now_us]:
+            for hold in [one for one in lease.waiting if one.drive.call.started_us + WAIT_US <= now_us]:
                 self.leave(hold)
                 hold.refuse(_unanswered("Whether this request is within its limits is not known in time."))
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 from wicket.dialects.gemini.answer_writing import AnswerWriter, write_completion
 from wicket.dialects.gemini.answers import AnswerReader, read_completion
 from wicket.dialects.gemini.errors import fault_body, fault_frame, judge
-from wicket.dialects.gemini.limits import limited, output_limit
+from wicket.dialects.gemini.limits import OUTPUT_FIELDS, limited, output_limit
 from wicket.dialects.gemini.passing import APIS, GENERATE, body, frame, target, whole
 from wicket.dialects.gemini.request_reading import read_request
 from wicket.dialects.gemini.request_writing import write_request
@@ -31,6 +31,7 @@ __all__ = [
     "APIS",
     "CONVERSATION",
     "KEEP_ALIVE",
+    "OUTPUT_FIELDS",
     "STREAM_TYPE",
     "body",
     "fault_body",

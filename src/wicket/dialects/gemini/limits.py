@@ -13,6 +13,7 @@ from wicket.routing.deployment import Deployment
 from wicket.wire import json
 from wicket.wire.fields import Fields, at_least_one
 
+OUTPUT_FIELDS = frozenset(("generationConfig", "generation_config"))
 _CONFIGS = ("generationConfig", "generation_config")
 
 

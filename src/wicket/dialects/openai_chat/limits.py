@@ -18,6 +18,7 @@ from wicket.routing.deployment import Deployment
 from wicket.wire import json
 from wicket.wire.fields import Fields, at_least_one
 
+OUTPUT_FIELDS = frozenset(("max_completion_tokens", "max_tokens", "n", "best_of", "prompt"))
 _NAMES = ("max_completion_tokens", "max_tokens")
 
 

@@ -19,7 +19,7 @@ from wicket.dialects.openai_responses.answer_write import write_completion
 from wicket.dialects.openai_responses.answers import read_completion
 from wicket.dialects.openai_responses.apis import APIS, COMPACT, INPUT_TOKENS, RESPONSES
 from wicket.dialects.openai_responses.faults import KEEP_ALIVE, fault_body, fault_frame, judge
-from wicket.dialects.openai_responses.limits import allowance_lines, limited, output_limit
+from wicket.dialects.openai_responses.limits import OUTPUT_FIELDS, allowance_lines, limited, output_limit
 from wicket.dialects.openai_responses.passing import body, frame, last_frames, target, whole
 from wicket.dialects.openai_responses.request_read import read_request
 from wicket.dialects.openai_responses.request_write import write_request
@@ -53,6 +53,7 @@ __all__ = [
     "CONVERSATION",
     "INPUT_TOKENS",
     "KEEP_ALIVE",
+    "OUTPUT_FIELDS",
     "RESPONSES",
     "STREAM_TYPE",
     "allowance_lines",

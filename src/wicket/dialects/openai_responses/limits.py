@@ -10,7 +10,9 @@ from wicket.dialects.openai_responses.apis import INPUT_TOKENS
 from wicket.routing.deployment import Deployment
 from wicket.wire.fields import Fields, at_least_one
 
-__all__ = ["allowance_lines", "limited", "output_limit"]
+__all__ = ["OUTPUT_FIELDS", "allowance_lines", "limited", "output_limit"]
+
+OUTPUT_FIELDS = frozenset(("max_output_tokens",))
 
 
 def output_limit(fields: Fields, api: Api) -> tuple[int, int]:
