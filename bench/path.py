@@ -73,12 +73,12 @@ def measure(num: int, kind: str = "") -> dict[str, float]:
     if kind:
         import msgspec
 
-        priced = {
-            "prices": (150_000, 600_000, 75_000, None, 0),
-            "price_id": "p/m",
-            "max_output_tokens": 16_384,
-        }
-        one = msgspec.structs.replace(route.deployments[0], **priced)
+        one = msgspec.structs.replace(
+            route.deployments[0],
+            prices=(150_000, 600_000, 75_000, None, 0),
+            price_id="p/m",
+            max_output_tokens=16_384,
+        )
         route = msgspec.structs.replace(route, deployments=(one,))
     if kind == "metered":
         meter(made.serving.gate)
