@@ -121,7 +121,7 @@ DAY_MS = 86_400_000
          "This team's limit of 60 requests per minute"),
         (Meter("l", "key:1", CONCURRENT, 5), Word("l", 2), 429, "concurrency_limit_exceeded", 1_000,
          "This key's"),
-        (credit_meter(TEAM), Word("c", 2, level=5, free=5), 402, "insufficient_credit", None, "0.000000005 USD"),
+        (credit_meter(TEAM), Word("c", 2, level=5, free=5), 402, "insufficient_credit", None, "0.000000005"),
         (credit_meter(TEAM), Word("c", 2, level=-5), 402, "insufficient_credit", None, "of 0 USD"),
         (credit_meter(TEAM), Word("c", 2, level=50), 429, "credit_held", 1_000, "under way"),
         (Meter("b", TEAM, NANOS, 10**9, MONTH, model="m"), Word("b", 2, level=1, free=1, resets_ms=DAY_MS),
