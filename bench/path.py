@@ -53,9 +53,9 @@ def meter(gate: Any) -> None:
         credit_meter("team:1"),
     ]
     gate.metering.set_meters(meters, is_whole=True)
-    for lease in gate.metering.leases.values():
-        lease.free = lease.level = many
     ids = tuple(one.id for one in meters)
+    for lease in gate.metering._open(ids).all:
+        lease.free = lease.level = many
     for caller in list(gate.callers._by_digest.values()):
         gate.callers.add(msgspec.structs.replace(caller, meters=ids))
 

@@ -36,7 +36,9 @@ class Metering:
     def __init__(self, clock: Callable[[], int]) -> None:
         self.clock = clock
         self.tell: Callable[[Sequence[Note]], None] = lambda notes: None
-        self.leases: dict[str, HoldLease] = {}
+        self.meters: dict[str, Meter] = {}
+        self.leases: dict[str, HoldLease] = {}  # of the meters that some request has come to
+        self._waiting: set[HoldLease] = set()  # that somebody waits for, or did
         self.is_closed = False
         self._accounts: dict[tuple[str, ...], Account] = {}
         self._drawn: set[HoldLease] = set()
@@ -118,6 +120,7 @@ class Metering:
             return
         hold.waits_for = lease
         lease.waiting.append(hold)
+        self._waiting.add(lease)
         if not lease.is_asking:
             self._ask(lease, now_ms)
 
@@ -146,16 +149,16 @@ class Metering:
     def set_meters(self, meters: Iterable[Meter], removed: Iterable[str] = (), *, is_whole: bool) -> None:
         """Meters that are new, changed or no more. Who waits for one that is no more goes on."""
         known = {meter.id: meter for meter in meters}
-        gone = [id for id in self.leases if id not in known] if is_whole else list(removed)
+        gone = [id for id in self.meters if id not in known] if is_whole else list(removed)
+        self.meters |= known
         for id, meter in known.items():
-            lease = self.leases.get(id)
-            if lease is None:
-                self.leases[id] = Lease(meter)
-            else:
-                lease.meter = meter
-                lease.denied = None
+            changed = self.leases.get(id)
+            if changed is not None:
+                changed.meter = meter
+                changed.denied = None
         self._accounts.clear()
         for id in gone:
+            self.meters.pop(id, None)
             lease = self.leases.pop(id, None)
             if lease is not None:
                 lease.free = 1 << 62  # who has it in hand finds enough
@@ -163,9 +166,14 @@ class Metering:
 
     def warn(self, id: str, *, is_warning: bool) -> None:
         """A soft budget is used up, or is not any more."""
+        if id in self.meters:
+            self._lease(id).is_warning = is_warning
+
+    def _lease(self, id: str) -> HoldLease:
         lease = self.leases.get(id)
-        if lease is not None:
-            lease.is_warning = is_warning
+        if lease is None:
+            lease = self.leases[id] = Lease(self.meters[id])
+        return lease
 
     def hear(self, words: Iterable[Word]) -> None:
         """The supervisor's words."""
@@ -195,15 +203,14 @@ class Metering:
 
     def tick(self, now_us: int) -> None:
         """The wheel turns: who has waited too long hears so."""
-        for lease in tuple(self.leases.values()) if self.has_waiting else ():
+        if not self._waiting:
+            return
+        for lease in tuple(self._waiting):
+            if not lease.waiting:
+                self._waiting.discard(lease)
             for hold in [one for one in lease.waiting if one.drive.call.started_us + WAIT_US <= now_us]:
                 self.leave(hold)
                 hold.refuse(_unanswered("Whether this request is within its limits is not known in time."))
-
-    @property
-    def has_waiting(self) -> bool:
-        """Whether any request waits."""
-        return any(lease.waiting for lease in self.leases.values())
 
     def round(self) -> None:
         """Once a second: what is idle goes back."""
@@ -245,7 +252,7 @@ class Metering:
     def _open(self, meters: tuple[str, ...]) -> Account:
         if len(self._accounts) >= _MAX_ACCOUNTS:
             self._accounts.clear()
-        found = [lease for id in meters if (lease := self.leases.get(id)) is not None]
+        found = [self._lease(id) for id in meters if id in self.meters]
         account = self._accounts[meters] = Account(found)
         return account
 

@@ -54,6 +54,7 @@ class Allowances:
         self._num_holders = 0
         self._scopes: dict[int, tuple[str, ...]] = {}  # key → what its requests count for, also once revoked
         self._warnings: dict[str, bool] = {}
+        self._soft: set[str] = set()
         self._unsettled: list[tuple[int, Sequence[Settled]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         treasury.subscribe(self._balance_is)
@@ -109,6 +110,7 @@ class Allowances:
             return
         self._by_scope[meter.scope].remove(id)
         self._warnings.pop(id, None)
+        self._soft.discard(id)
         self._send(self.book.remove(id))
         self._redress()
         self._tell(Meters(removed=[id]))
@@ -228,8 +230,8 @@ class Allowances:
         """Soft budgets that are used up from now on, or not any more."""
         changed: dict[str, bool] = {}
         now = _now()
-        for id, meter in self.meters.items():
-            if meter.is_soft and (stock := self.book.stock(id)) is not None:
+        for id in self._soft:
+            if (stock := self.book.stock(id)) is not None:
                 is_used_up = stock.level(now) <= 0
                 if is_used_up != self._warnings.get(id, False):
                     changed[id] = self._warnings[id] = is_used_up
@@ -243,6 +245,8 @@ class Allowances:
         if meter.id not in self.meters:
             self._by_scope.setdefault(meter.scope, []).append(meter.id)
         self.meters[meter.id] = meter
+        if meter.is_soft:
+            self._soft.add(meter.id)
         return self.book.put(meter, now)
 
     def _tell(self, message: ToWorker) -> None:
