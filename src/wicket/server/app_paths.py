@@ -18,6 +18,7 @@ COLD_PATHS = (
     "/v1/models/{id}",
     "/v1beta/models",
     "/v1beta/models/{id}",
+    "/v1/key",
     "/v1/requests/{id}",
     "/v1/feedback",
     "/healthz",
@@ -28,6 +29,10 @@ COLD_PATHS = (
 ADMIN_PATHS = (
     "/admin/v1/keys",
     "/admin/v1/keys/{id}",
+    "/admin/v1/limits",
+    "/admin/v1/limits/{id}",
+    "/admin/v1/budgets",
+    "/admin/v1/budgets/{id}",
     "/admin/v1/savings",
     "/admin/v1/usage",
     "/admin/v1/logs",
