@@ -73,6 +73,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         rename=provider.rename,
         remove=provider.remove,
         usage_in_stream=provider.usage_in_stream,
+        quirks=provider.quirks,
         region=provider.region,
         data_collection=provider.data_collection,
         prefill=provider.prefill,
@@ -91,6 +92,8 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
 
     def deployments(model: str) -> tuple[Deployment, ...]:
         facts = _facts(provider, model)
+        if provider.dialect == CHAT and provider.quirks.has_new_limit(model):
+            facts["rename"] = {"max_tokens": "max_completion_tokens", **provider.rename}
         if provider.path_template:  # the caller's text goes into a request line, so it is encoded here
             facts["path_template"] = provider.path_template.replace("{model}", quote(model, safe=""))
         return tuple(

@@ -18,6 +18,7 @@ from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path
 from wicket.dialects.translation import dialect_headers
 from wicket.providers.catalogue import Row
 from wicket.routing.deployment import Also
+from wicket.wire.quirks import Quirks
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
@@ -76,6 +77,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         rename=table.rename if table.rename is not None else (row.rename if row else {}),
         remove=table.remove if table.remove is not None else (row.remove if row else ()),
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
+        quirks=row.quirks if row else Quirks(),
         prefill=table.prefill,
         models=table.models,
         prices=table.prices,

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from wicket.providers.catalogue import NewerFile
 from wicket.routing.deployment import Also
+from wicket.wire.quirks import Quirks
 
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
@@ -266,6 +267,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    quirks: Quirks = Quirks()
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}

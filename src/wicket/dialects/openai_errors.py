@@ -38,6 +38,12 @@ _REFUSAL_CODES = frozenset(
     {"content_policy_violation", "content_filter", "responsible_ai_policy_violation", "moderation_blocked"}
 )
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
+_MINIMAX_LIMITS = frozenset({1002, 1041, 2045, 2056})
+_MINIMAX_SPENT = 1008
+_MINIMAX_KEYS = frozenset({1004, 2049})
+_MINIMAX_FILTERS = frozenset({1026, 1027})  # the prompt's, the answer's
+_MINIMAX_CONTEXT = 1039
+_MINIMAX_PARAMETERS = frozenset({1042, 2013})
 _BUSY = frozenset({408, 409, 425, 498, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
@@ -157,6 +163,36 @@ def in_band(error: Any) -> Fault:
         fault = ProviderFault("context_length_exceeded", message, status=400)
         fault.kind = CallerFault.kind
         return fault
+    return UpstreamBroken("provider_error", message)
+
+
+def of_base_resp(value: Any) -> Fault | None:
+    """The fault that MiniMax tells of inside a 200; None where `base_resp` says that all went well.
+
+    Source: MiniMax API reference, "error codes". An unknown code is a failure of the provider's.
+    """
+    code = value.get("status_code") if isinstance(value, dict) else None
+    if not code:
+        return None
+    words = value.get("status_msg")
+    message = words[:MAX_MESSAGE] if isinstance(words, str) and words else f"The provider says {code}."
+    if code in _MINIMAX_LIMITS:
+        return ProviderBusy("rate_limit_exceeded", message, status=429, kind="rate_limit_error")
+    if code == _MINIMAX_SPENT:
+        return ProviderFault(
+            "provider_quota_exhausted", f"The provider's own account is exhausted: {message}"
+        )
+    if code in _MINIMAX_KEYS:
+        text = "The provider refused the gateway's credential for it; the operator should check it."
+        return ProviderFault("provider_auth_failed", text)
+    if code in _MINIMAX_FILTERS:
+        return ProviderRefusal("content_filter", message)
+    if code == _MINIMAX_CONTEXT:
+        fault = ProviderFault("context_length_exceeded", message, status=400)
+        fault.kind = CallerFault.kind
+        return fault
+    if code in _MINIMAX_PARAMETERS:
+        return CallerFault("invalid_request", message)
     return UpstreamBroken("provider_error", message)
 
 
