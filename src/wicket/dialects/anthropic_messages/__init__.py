@@ -14,6 +14,7 @@ from wicket.dialects.anthropic_messages.faults import fault_body, fault_frame, j
 from wicket.dialects.anthropic_messages.passing import without_carried
 from wicket.dialects.anthropic_messages.request_reading import read_request
 from wicket.dialects.anthropic_messages.request_writing import write_request
+from wicket.dialects.anthropic_messages.signs import SIGNS
 from wicket.dialects.anthropic_messages.stream_reading import frame, splitter, stream_reader
 from wicket.dialects.anthropic_messages.stream_writing import KEEP_ALIVE, stream_writer
 from wicket.dialects.contract import Api, Body
@@ -51,6 +52,7 @@ MESSAGES = Api(
     dialect=NAME,
     needs=("messages", "max_tokens"),
     arrays=("messages",),
+    signs=SIGNS,
 )
 COUNT_TOKENS = Api(
     "messages.count_tokens",
