@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from wicket.cli.web import get, with_pool
 from wicket.config.aws import aws_keys
 from wicket.config.deployments import auth_headers
+from wicket.config.google import google_keys
 from wicket.config.schema import Provider
 from wicket.errors import Fault
+from wicket.gateway.tokens import fetch_token
 from wicket.providers.catalogue import row_of
 from wicket.upstream.contract import Pool
 from wicket.upstream.fetch import Response
@@ -51,6 +53,8 @@ async def _check(pool: Pool, provider: Provider, index: int, timeout_ms: int) ->
         answer = await _ask(pool, provider, index, timeout_ms)
         status = answer.status
         code, message = judge(answer, provider)
+    except NoToken as error:
+        code, message = "no_token", str(error)
     except Fault as fault:
         code, message = fault.code, failure(fault.code, provider, timeout_ms)
     return {
@@ -78,9 +82,28 @@ async def _ask(pool: Pool, provider: Provider, index: int, timeout_ms: int) -> R
     target = path + (_probe(provider) or _LISTING) + query
     headers = [("accept", "application/json"), *auth_headers(provider, secret)]
     keys = aws_keys(provider, secret)
+    token = await _token(pool, provider, secret)
+    if token:
+        headers.append(("authorization", f"Bearer {token}"))
     if keys is not None:
         headers += signed_headers("GET", target, {"host": origin.authority}, b"", keys, int(time.time()))
     return await get(pool, origin, target, headers, total_ms=timeout_ms, max_bytes=MAX_BYTES)
+
+
+class NoToken(Exception):
+    """No access token came, for the reason given."""
+
+
+async def _token(pool: Pool, provider: Provider, secret: str) -> str:
+    """An access token, "" for a provider that wants none. Raises `NoToken`."""
+    keys = google_keys(provider, secret, lambda scheme, host, port: proxy_for(scheme, host, port, os.environ))
+    if keys is None:
+        return ""
+    try:
+        return (await fetch_token(pool, keys, int(time.time()))).value
+    except Fault as fault:
+        place = keys.origin.host
+        raise NoToken(f"no access token from {place}: {fault.message} Check {_origins(provider)}") from None
 
 
 def _probe(provider: Provider) -> str:

@@ -10,6 +10,7 @@ import msgspec
 
 from wicket.accounts.price import FREE, Price
 from wicket.config.aws import SIGNED, aws_keys
+from wicket.config.google import GOOGLE, google_keys
 from wicket.config.schema import (
     Config,
     DeploymentTable,
@@ -85,6 +86,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
             credential=index,
             headers=auth_headers(provider, secret),
             aws=aws_keys(provider, secret),
+            google=google_keys(provider, secret, proxy_for),
             also=_with_key(provider, secret),
         )
         for index, secret in enumerate(credentials)
@@ -118,7 +120,7 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
     headers = dict(provider.headers)
     if secret and provider.auth == "bearer":
         headers.setdefault("authorization", f"Bearer {secret}")
-    elif secret and provider.auth not in ("none", SIGNED):
+    elif secret and provider.auth not in ("none", SIGNED, GOOGLE):
         headers.setdefault(provider.auth, secret)
     return tuple(headers.items())
 

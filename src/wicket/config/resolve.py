@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from wicket.config import aws
+from wicket.config import aws, google
 from wicket.config.check import url_fault
 from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
@@ -49,7 +49,8 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
     auth = table.auth or (row.also.auth if is_other and row and row.also else "")
     auth = auth or (row.auth if row else "bearer")
     keys = _access_keys(table, place) if auth == aws.SIGNED else {}
-    secrets = _credentials(table, row, place) if auth != aws.SIGNED else []
+    secrets = _google(table, place) if auth == google.GOOGLE else []
+    secrets = secrets if auth in (aws.SIGNED, google.GOOGLE) else _credentials(table, row, place)
     url = _base_url(table, row, place)
     if auth == aws.SIGNED:
         secrets = [keys["secret_access_key"]] if "secret_access_key" in keys else []
@@ -175,6 +176,16 @@ def _credentials(table: ProviderTable, row: Row | None, place: Place) -> list[Se
     if table.optional and not secrets:
         raise LeftOut(missing)
     return secrets
+
+
+def _google(table: ProviderTable, place: Place) -> list[Secret]:
+    try:
+        return google.read_credentials(table, place.environ, place.base)
+    except SecretError as error:
+        if table.optional and error.is_missing:
+            raise LeftOut(str(error)) from None
+        place.wrong("api_key", str(error))
+        return []
 
 
 def _access_keys(table: ProviderTable, place: Place) -> dict[str, Secret]:

@@ -193,7 +193,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "google", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -244,6 +244,7 @@ class File(_Section, frozen=True):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A provider ready for use: `credentials` are secrets in clear text.
 
+    With `auth` "google" a credential is what `config.google` made of a file, or names the metadata server.
     With `auth` "sigv4" the one credential is the secret access key, and `region` is what requests are signed
     for.
     """

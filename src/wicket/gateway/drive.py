@@ -224,6 +224,13 @@ class Drive:
         self, attempt: Attempt, prepared: Prepared, action: Send, body: Body, extra: bytes = b""
     ) -> None:
         call, gate, deployment = self.call, self.gate, attempt.deployment
+        if deployment.google is not None:
+            token = gate.tokens.line(deployment.google)
+            if not token:
+                late = partial(self._ask_late, attempt, prepared, action, body)
+                gate.tokens.wait(deployment.google, attempt, late)
+                return
+            extra += token
         observe.sent(attempt, gate.health)
         wished = call.preferences
         attempt.dropped = body.dropped if wished is None else wished.dropped + body.dropped

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from wicket.wire.aws_keys import AwsKeys
+from wicket.wire.google_keys import GoogleKeys
 from wicket.wire.origin import Origin
 from wicket.wire.quirks import Quirks
 
@@ -41,6 +42,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     credential: int = 0  # which of the provider's credentials
     aws: AwsKeys | None = None  # what each request is signed with
+    google: GoogleKeys | None = None  # what its access tokens are asked for with
     rename: dict[str, str] = {}  # request fields this provider spells differently
     remove: tuple[str, ...] = ()  # harmless request fields this provider rejects: dropped and reported
     usage_in_stream: str = "ask"  # "ask": send stream_options.include_usage; "always"; "never"
