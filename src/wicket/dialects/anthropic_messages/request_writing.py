@@ -126,7 +126,7 @@ class _Request:
         if tool.is_strict:
             if self.model.has_formats:
                 written["strict"] = True
-                written["input_schema"] = closed(json.decode(json.encode(written["input_schema"])))
+                written["input_schema"] = closed(json.decode(json.encode(written["input_schema"])), tool.path)
             else:
                 self.writer.dropped.append(f"{tool.path}.strict")
         mark = self.writer.mark(tool.cache, tool.path)
@@ -140,7 +140,8 @@ class _Request:
             return
         schema = json.decode(wanted.schema) if wanted.schema is not None else None
         if isinstance(schema, dict) and self._has_native(wanted, schema):
-            self.fields["output_config"] = {"format": {"type": "json_schema", "schema": closed(schema)}}
+            fitted = closed(schema, self._name(Setting.FORMAT))
+            self.fields["output_config"] = {"format": {"type": "json_schema", "schema": fitted}}
             return
         if not self.model.can_force_tools:
             raise unsayable(self._name(Setting.FORMAT), "the model has JSON of a plain, closed schema only")
