@@ -21,7 +21,8 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     OpenRouter's `reasoning_details`, as `reasoning_content`, or not. `thinking`: the words that ask for
     thinking. `tool_ids`: "nine" where ids of calls are nine letters and digits (Mistral). `name_chars`: how
     long a function's name may be, of letters, digits, `_` and `-`; 0 for not known. `alternates`: turns of
-    one role may not follow each other.
+    one role may not follow each other. `prefill`: "prefix" where a last message of the assistant's is gone on
+    with if it says so.
     """
 
     limits: str = ""
@@ -33,6 +34,7 @@ class Quirks(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tool_ids: Literal["", "nine"] = ""
     name_chars: int = 0
     alternates: bool = False
+    prefill: Literal["", "prefix"] = ""
 
     @property
     def edits_messages(self) -> bool:

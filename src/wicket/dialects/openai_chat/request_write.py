@@ -76,6 +76,8 @@ def _messages(conversation: Conversation, quirks: Quirks, dropped: list[str]) ->
                 call["id"] = ids.get(call["id"], call["id"])
             if "tool_call_id" in message:
                 message["tool_call_id"] = ids[message["tool_call_id"]]
+    if quirks.prefill == "prefix" and messages and messages[-1]["role"] == "assistant":
+        messages[-1]["prefix"] = True
     return merged(messages) if quirks.alternates else messages
 
 

@@ -167,6 +167,14 @@ def test_ids_of_calls_are_nine_characters_where_they_must_be() -> None:
     assert writes(conversation, row="mistral")[0] == body
 
 
+def test_an_answer_to_go_on_with_says_so_where_it_must() -> None:
+    messages = [USER, {"role": "assistant", "content": "a", "prefix": True}]
+    conversation = reads(messages=messages)
+    assert conversation.unread == []
+    assert writes(conversation, row="mistral")[0]["messages"] == messages
+    assert "prefix" not in writes(conversation, row="openai", model="gpt-4.1")[0]["messages"][1]
+
+
 def test_turns_alternate_where_they_must() -> None:
     messages = [
         USER,
