@@ -88,11 +88,16 @@ def test_a_row_declared_by_its_name_alone_answers_with_its_key_in_the_right_head
         assert headers[header] == value
     else:
         assert row.auth_optional and headers == {}
-    assert headers.get("anthropic-version", "") == ("2023-06-01" if name == "anthropic" else "")
+    assert headers.get("anthropic-version", "") == (
+        "2023-06-01" if row.dialect == "anthropic_messages" else ""
+    )
     side = spoken(row.dialect)
     assert side is not None
     target = module(row.dialect).target(deployment, side.CONVERSATION, streamed=False)
     path = urlsplit(row.base_url.replace("{account}", "acc").replace("{region}", "eu")).path
+    if name == "vertex-anthropic":
+        assert target == f"{path}/models/some%2Fmodel%3Av1:rawPredict"
+        return
     assert target == path + side.CONVERSATION.path.replace(
         "{model}", quote("some/model:v1", safe="/" if row.dialect == "gemini" else "")
     )

@@ -96,6 +96,8 @@ def test_one_maker_s_models_are_not_listed_as_another_s() -> None:
     for row in ("gemini", "vertex"):
         names = [fact.model for fact in catalogue.models_of(row)]
         assert names and not [name for name in names if "claude" in name or "/" in name]
+    claudes = [fact.model for fact in catalogue.models_of("vertex-anthropic")]
+    assert "claude-sonnet-4-5@20250929" in claudes and all(name.startswith("claude") for name in claudes)
     partners = [fact.model for fact in catalogue.models_of("vertex-partners")]
     assert "meta/llama-3.3-70b-instruct-maas" in partners and all("/" in name for name in partners)
 

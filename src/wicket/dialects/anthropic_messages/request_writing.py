@@ -16,6 +16,7 @@ from wicket.dialects.anthropic_messages.models import Claude, claude
 from wicket.dialects.anthropic_messages.schemas import closed, is_expressible
 from wicket.dialects.anthropic_messages.thinking import write_reasoning
 from wicket.dialects.anthropic_messages.turns import write_turns
+from wicket.dialects.anthropic_messages.vertex import VERSION, is_vertex
 from wicket.dialects.contract import Body
 from wicket.dialects.hub import Conversation, Format, Setting, Tool, ToolChoice, leave_out, unsayable
 from wicket.errors import CallerFault
@@ -73,6 +74,9 @@ class _Request:
         self._own()
         for name, raw in conversation.extras.items():
             fields.setdefault(name, raw)
+        if is_vertex(self.deployment):
+            del fields["model"]
+            fields["anthropic_version"] = VERSION
         return Body(json.encode(fields), tuple(dict.fromkeys(self.writer.dropped)))
 
     def _own(self) -> None:
