@@ -93,7 +93,8 @@ def _signature(private_key: str, data: bytes) -> bytes:
         raise _bad_key() from None
     if not isinstance(key, rsa.RSAPrivateKey):
         raise _bad_key()
-    return key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    signature: bytes = key.sign(data, padding.PKCS1v15(), hashes.SHA256())
+    return signature
 
 
 def _bad_key() -> OperatorFault:
