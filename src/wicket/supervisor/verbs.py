@@ -20,6 +20,7 @@ from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
 from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
+from wicket.supervisor.verbs_providers import PROVIDER_VERBS
 
 MAX_LISTED = 10_000
 
@@ -173,6 +174,7 @@ VERBS: dict[str, Verb] = {
     "config.reload": config_reload,
     "restart": restart,
     **EXAMPLE_VERBS,
+    **PROVIDER_VERBS,
 }
 
 
