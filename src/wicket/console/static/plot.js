@@ -7,6 +7,7 @@ const WIDTH = 640;
 const HEIGHT = 200;
 const LEFT = 52;
 const BOTTOM = 22;
+const WIDEST = 48;
 
 // series: [{ name, values }], values as long as labels; bars stand on each other.
 export function bars(title, labels, series, show) {
@@ -14,6 +15,7 @@ export function bars(title, labels, series, show) {
   const top = ceiling(Math.max(...sums, 0));
   const plotted = frame(title, labels, top, show);
   const step = (WIDTH - LEFT) / labels.length;
+  const width = Math.min(step * 0.72, WIDEST);
   labels.forEach((label, place) => {
     let below = 0;
     series.forEach((one, index) => {
@@ -22,7 +24,7 @@ export function bars(title, labels, series, show) {
       const height = (value / top) * (HEIGHT - BOTTOM - 8);
       below += height;
       plotted.append(
-        svg("rect", { class: `s${index % 6}`, x: LEFT + place * step + step * 0.14, y: HEIGHT - BOTTOM - below, width: step * 0.72, height: Math.max(height, 1) },
+        svg("rect", { class: `s${index % 6}`, x: LEFT + (place + 0.5) * step - width / 2, y: HEIGHT - BOTTOM - below, width, height: Math.max(height, 1) },
           svg("title", {}, `${label}, ${one.name}: ${show(value)}`)),
       );
     });

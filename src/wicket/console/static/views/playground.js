@@ -30,7 +30,7 @@ export async function view({ signal, argument }) {
     place.append(talk.element);
     many.disabled = talks.length >= MOST;
   };
-  const many = button("Add a model", () => add(models[talks.length % models.length].id));
+  const many = button("Add a model", () => add((models.find((one) => !talks.some((talk) => talk.model === one.id)) || models[0]).id));
   const asking = composer(talks, signal, () => showBalance(balance));
   add(first.id);
   showBalance(balance);
