@@ -67,7 +67,7 @@ def _shown(name: str, row: Row | None, house: House, kept: dict[str, str]) -> di
         "source": provider.origins[0] if provider is not None and provider.origins else "",
         "is_stored_here": name in kept,
         "problem": house.config.unusable.get(name, ""),
-        "models": len(catalogue.known_models(known_by)) if catalogue.has_row(known_by) else None,
+        "models": len(catalogue.known_models(known_by)) if provider is not None else None,  # takes a while
     }
 
 
