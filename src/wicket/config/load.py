@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from wicket.config import local_models
+from wicket.config.accounts import resolve_accounts
 from wicket.config.automatic import auto_warnings
 from wicket.config.check import check_file
 from wicket.config.check_cascade import cascade_warnings, mini_engines
@@ -83,6 +84,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
         f"provider {p.name} sends its key unencrypted" for p in providers.values() if sends_in_clear(p)
     ]
     server = with_environment(file.server, environ, mistakes)
+    accounts = resolve_accounts(file.accounts, environ, base, mistakes)
     if mistakes:
         raise mistakes.fault()
     warnings += [
@@ -96,6 +98,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     return Config(
         source=source,
         server=server,
+        accounts=accounts,
         records=file.records,
         providers=providers,
         models=models,
@@ -177,6 +180,8 @@ def show(config: Config) -> dict[str, Any]:
         provider["proxy"] = _without_password(real.proxy)
         for field in ("access_key_id", "session_token"):
             provider[field] = mask(provider[field]) if provider[field] else ""
+    for table in shown["accounts"]["oidc"].values():
+        table["client_secret"] = mask(table["client_secret"]) if table["client_secret"] else ""
     return shown
 
 

@@ -23,6 +23,11 @@ def start_message(config: Config, url: str, admin: AdminKey, home: Path) -> str:
     return "\n".join(lines)
 
 
+def setup_lines(url: str, code: str) -> str:
+    """While nobody has signed up: where one does, and what that takes from another machine."""
+    return f"  Sign up: {url} (the first user is the owner; from another machine with the code {code})"
+
+
 def _served(config: Config) -> list[str]:
     lines = [f"  Local:   {describe_engine(engine)}" for engine in config.engines.values()]
     if config.models:

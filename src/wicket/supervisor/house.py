@@ -34,6 +34,7 @@ from wicket.supervisor.messages import (
     ToWorker,
 )
 from wicket.supervisor.recent import Recent
+from wicket.supervisor.reception import Reception
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.treasury import Treasury
@@ -70,6 +71,7 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
+        self.reception = Reception(settings.config.accounts)
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -220,6 +222,7 @@ class RunningHouse:
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
         self._declare()
+        self.reception.table = config.accounts
         if self.opened_collector is not None:
             self.opened_collector.tasks = tasks_of(config)
         retire = await self.engines.change(config.engines, before.server.drain_s)
