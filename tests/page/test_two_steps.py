@@ -95,8 +95,8 @@ def test_two_models_side_by_side_and_the_snippet_of_it(person: Person, upstream:
     page.get_by_role("button", name="Add a model").click()
     columns = page.get_by_role("region", name="A conversation")
     assert columns.count() == 2
-    columns.nth(0).get_by_label("Model").select_option("mine/small")
-    columns.nth(1).get_by_label("Model").select_option("mine/large")
+    columns.nth(0).get_by_label("Model", exact=True).select_option("mine/small")
+    columns.nth(1).get_by_label("Model", exact=True).select_option("mine/large")
     page.get_by_label("Your message").fill('It\'s "this" one?')
     page.keyboard.press("Enter")
     page.wait_for_function("document.querySelectorAll('.measures').length === 2")
@@ -131,4 +131,4 @@ def test_what_happened_is_there_to_see(person: Person, name: str) -> None:
         "usage": "best", "requests": "mine/small", "health": "mine/small", "models": "mine/large",
         "providers": "mine", "audit": "keys.create",
     }  # fmt: skip
-    page.wait_for_selector(f"main >> text={wanted[name]}")
+    page.locator("main table").get_by_text(wanted[name]).first.wait_for()
