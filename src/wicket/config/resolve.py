@@ -226,14 +226,14 @@ def _row_credential(table: ProviderTable, row: Row | None, place: Place) -> list
 
 
 def from_environment(
-    rows: Mapping[str, Row], environ: Mapping[str, str]
+    rows: Mapping[str, Row], environ: Mapping[str, str], put_in: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Provider], dict[str, str]]:
     """Without a file: the providers whose own variable is set, and why others with one are not usable."""
     enabled: dict[str, Provider] = {}
     unusable: dict[str, str] = {}
     for row in rows.values():
         name = next((n for n in row.env if n in environ), None)
-        if name is None or not row.is_enabled_by_env:
+        if name is None or not (row.is_enabled_by_env or row.name in put_in):
             continue
         try:
             secret = variable(name, environ)
@@ -249,7 +249,8 @@ def from_environment(
         if mistakes.first:
             unusable[row.name] = f"{name} is set, but {mistakes.first}"
             continue
-        enabled[row.name] = _because(provider, f"{name} is set")
+        reason = "its key was put in" if row.name in put_in else f"{name} is set"
+        enabled[row.name] = _because(provider, reason)
     return enabled, unusable
 
 

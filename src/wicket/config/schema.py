@@ -57,6 +57,7 @@ class Server(_Section, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 4242
     workers: Workers = 1
+    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For and -Proto are believed: CIDR
     cors_origins: tuple[str, ...] = ()  # empty: no CORS headers at all
     body_limits: BodyLimits = BodyLimits()
     max_headers: Count = 100
@@ -70,6 +71,37 @@ class Server(_Section, frozen=True):
     stream_buffer_bytes: Bytes = 256 * 1024  # held for one slow client before its upstream is paused
     metrics_public: bool = False  # whether /metrics needs no key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+SignUp = Literal["invite", "open", "closed"]
+
+
+class OidcTable(_Section, frozen=True):
+    """An OpenID provider whose users may sign in: theirs is the password.
+
+    With `allowed_domains` whoever has a verified address there becomes a member, with `default_role`;
+    without, only users that are known get in.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    title: str = ""
+    allowed_domains: tuple[str, ...] = ()
+    default_role: Literal["admin", "member", "viewer"] = "member"
+
+
+class Accounts(_Section, frozen=True):
+    """Who may become a user, and how long a browser stays signed in.
+
+    The first user is the owner in every mode. `allow_plain_http`: passwords may cross a network unencrypted.
+    """
+
+    sign_up: SignUp = "invite"
+    session_idle_h: Annotated[float, Meta(gt=0, le=8_784)] = 72.0
+    session_max_h: Annotated[float, Meta(gt=0, le=8_784)] = 24.0 * 30
+    allow_plain_http: bool = False
+    oidc: dict[str, OidcTable] = {}
 
 
 class Records(_Section, frozen=True):
@@ -234,6 +266,7 @@ class File(_Section, frozen=True):
     """wicket.toml."""
 
     server: Server = Server()
+    accounts: Accounts = Accounts()
     records: Records = Records()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, Model] = {}
@@ -322,6 +355,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str = ""
     server: Server = Server()
+    accounts: Accounts = Accounts()
     records: Records = Records()
     providers: dict[str, Provider] = {}
     models: dict[str, Model] = {}
