@@ -3,7 +3,7 @@
     python bench/credit.py [--usd 1.00] [--workers 8] [--callers 256]
 
 A real server before the scripted provider. Each caller asks again and again until it hears 402; 429 (the rest
-is held by requests under way) is asked again. Prints how many requests were answered, refused, and the balance.
+is held by requests under way) is asked again. Prints the answers by status, and the balance.
 """
 
 from __future__ import annotations

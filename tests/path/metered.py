@@ -32,12 +32,13 @@ class Metered:
         self.team = team
 
     def limit(self, unit: str, amount: int, window: str = "", **more: Any) -> dict[str, Any]:
-        body = {"unit": unit, "amount": amount, "window": window, **(more or {"key": self.id})}
+        seconds = {"": 0, "minute": 60, "day": 86_400}[window]
+        body = {"unit": unit, "amount": amount, "window_s": seconds, **(more or {"key": self.id})}
         found: dict[str, Any] = self.gateway.admin("PUT", "/admin/v1/limits", body)
         return found
 
-    def budget(self, usd: str, window: str = "total", **more: Any) -> dict[str, Any]:
-        body = {"usd": usd, "window": window, "team": self.team, **more}
+    def budget(self, usd: str, period: str = "total", **more: Any) -> dict[str, Any]:
+        body = {"usd": usd, "period": period, "team": self.team, **more}
         found: dict[str, Any] = self.gateway.admin("PUT", "/admin/v1/budgets", body)
         return found
 

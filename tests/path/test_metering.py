@@ -144,7 +144,7 @@ def test_an_answer_is_shortened_to_what_is_left_and_says_so(open_gateway: Open, 
 def test_a_soft_budget_warns(open_gateway: Open, provider: Provider) -> None:
     gateway = open_gateway(LIMITED.format(workers=1))
     caller = Metered(gateway)
-    made = caller.budget("0.000001", "day", soft=True)
+    made = caller.budget("0.000001", "day", is_hard=False)
     assert "x-wicket-budget-warning" not in caller.chat().headers
     warning = f"{made['id'].replace('_', ':')}; team:1; per day"
     eventually(lambda: caller.chat().headers.get("x-wicket-budget-warning") == warning)
@@ -186,16 +186,16 @@ def test_a_callers_own_document(open_gateway: Open, provider: Provider) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
-        ("limits", {"unit": "requests", "amount": 0, "window": "minute", "team": "research"}, "amount"),
-        ("limits", {"unit": "requests", "amount": 5, "window": "month", "team": "research"}, "window"),
-        ("limits", {"unit": "concurrent", "amount": 5, "window": "day", "team": "research"}, "window"),
-        ("limits", {"unit": "requests", "amount": 10**30, "window": "day", "team": "research"}, "amount"),
-        ("limits", {"unit": "requests", "amount": 5, "window": "day"}, "key"),
-        ("limits", {"unit": "requests", "amount": 5, "window": "day", "team": "'; DROP"}, "team"),
-        ("budgets", {"usd": "-1", "window": "day", "team": "research"}, "usd"),
-        ("budgets", {"usd": "1e400", "window": "day", "team": "research"}, "usd"),
-        ("budgets", {"usd": 1.5, "window": "day", "team": "research"}, "usd"),
-        ("budgets", {"usd": "1", "window": "day", "team": "research", "zone": "Mars/Olympus"}, None),
+        ("limits", {"unit": "requests", "amount": 0, "window_s": 60, "team": "research"}, "amount"),
+        ("limits", {"unit": "requests", "amount": 5, "window_s": 61, "team": "research"}, "window_s"),
+        ("limits", {"unit": "concurrent", "amount": 5, "window_s": 60, "team": "research"}, "window_s"),
+        ("limits", {"unit": "requests", "amount": 10**30, "window_s": 60, "team": "research"}, "amount"),
+        ("limits", {"unit": "requests", "amount": 5, "window_s": 60}, "key"),
+        ("limits", {"unit": "requests", "amount": 5, "window_s": 60, "team": "'; DROP"}, "team"),
+        ("budgets", {"usd": "-1", "period": "day", "team": "research"}, "usd"),
+        ("budgets", {"usd": "1e400", "period": "day", "team": "research"}, "usd"),
+        ("budgets", {"usd": 1.5, "period": "day", "team": "research"}, "usd"),
+        ("budgets", {"usd": "1", "period": "day", "team": "research", "zone": "Mars/Olympus"}, None),
     ],
 )
 def test_bad_limits_name_their_field_and_change_nothing(

@@ -39,7 +39,7 @@ def add_parser(subparsers: Any) -> None:
 
 def set_budget(args: argparse.Namespace) -> None:
     """Set a budget."""
-    body = {**named_scope(args), "usd": args.usd, "window": args.per, "soft": args.soft}
+    body = {**named_scope(args), "usd": args.usd, "period": args.per, "is_hard": not args.soft}
     with administration(args) as house:
         row = house.call("PUT", PATH, body={**body, "model": args.model, "zone": args.zone})
     if args.json:
@@ -75,8 +75,8 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _row(row: dict[str, Any]) -> list[str]:
-    per = "in all" if row["window"] == "total" else f"per {row['window']}"
-    kind = ", warns only" if row["is_soft"] else ""
+    per = "in all" if row["period"] == "total" else f"per {row['period']}"
+    kind = ", warns only" if not row["is_hard"] else ""
     return [
         row["id"],
         whose(row),

@@ -14,11 +14,11 @@ from wicket.cli.terminal import table
 
 PATH = "/admin/v1/limits"
 _KINDS = {
-    "rpm": ("requests", "minute", "requests per minute"),
-    "rpd": ("requests", "day", "requests per day"),
-    "tpm": ("tokens", "minute", "tokens per minute, input and output together"),
-    "tpd": ("tokens", "day", "tokens per day"),
-    "concurrent": ("concurrent", "", "requests at once"),
+    "rpm": ("requests", 60, "requests per minute"),
+    "rpd": ("requests", 86_400, "requests per day"),
+    "tpm": ("tokens", 60, "tokens per minute, input and output together"),
+    "tpd": ("tokens", 86_400, "tokens per day"),
+    "concurrent": ("concurrent", 0, "requests at once"),
 }
 
 
@@ -46,14 +46,14 @@ def add_parser(subparsers: Any) -> None:
 
 def set_limits(args: argparse.Namespace) -> None:
     """Set those that were given."""
-    wanted = [(unit, window, getattr(args, name)) for name, (unit, window, _) in _KINDS.items()]
+    wanted = [(unit, window_s, getattr(args, name)) for name, (unit, window_s, _) in _KINDS.items()]
     wanted = [one for one in wanted if one[2] is not None]
     if not wanted:
         args.parser.error("say how much: --rpm, --rpd, --tpm, --tpd or --concurrent")
     rows = []
     with administration(args) as house:
-        for unit, window, amount in wanted:
-            body = {**named_scope(args), "unit": unit, "window": window, "amount": amount}
+        for unit, window_s, amount in wanted:
+            body = {**named_scope(args), "unit": unit, "window_s": window_s, "amount": amount}
             rows.append(house.call("PUT", PATH, body={**body, "model": args.model, "zone": args.zone}))
     if args.json:
         show_json({"object": "list", "data": rows})
@@ -89,7 +89,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _row(row: dict[str, Any]) -> list[str]:
-    per = f" per {row['window']}" if row["window"] else ""
+    per = {60: " per minute", 86_400: " per day"}.get(row["window_s"], "")
     name = "requests at once" if row["unit"] == "concurrent" else row["unit"]
     used, left = row["used"], row["remaining"]
     return [

@@ -29,4 +29,4 @@ def named_scope(args: argparse.Namespace) -> dict[str, Any]:
 def whose(row: dict[str, Any]) -> str:
     """A row's scope and model in a few words."""
     model = f" · {row['model']}" if row["model"] else ""
-    return f"{row['scope']} {row['scope_name'] or row['scope_id']}{model}"
+    return f"{row['scope']} {row['name'] or row['scope_id']}{model}"

@@ -19,6 +19,7 @@ from wicket.gateway.metering import Metering
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.resolve import Routes
 from wicket.gateway.rules import RuleBook
+from wicket.gateway.tokens import Tokens
 from wicket.routing.health import HealthTable
 from wicket.routing.vitals import Turn
 from wicket.upstream.contract import Exchange, Pool
@@ -54,6 +55,7 @@ class Gate:
         self.unready: frozenset[str] = frozenset()
         self.health = HealthTable(worker, self._turned)
         self.lanes = Lanes()
+        self.tokens = Tokens(pool, self.now_us, self.unix_s)
         self.health.has_room_at = self.lanes.has_room
         self.metering = Metering(self.now_us)
         self.tell_turn: Callable[[Turn], None] = lambda turn: None

@@ -13,7 +13,7 @@ import msgspec
 from starlette.responses import Response
 
 from wicket.accounts.cost import MAX_NANOS, format_usd, parse_usd
-from wicket.accounts.meters import CONCURRENT, NANOS
+from wicket.accounts.meters import CONCURRENT, DAY, MINUTE, NANOS
 from wicket.accounts.scopes import KINDS
 from wicket.errors import CallerFault
 from wicket.server.admin_query import read_body, refuse_unknown
@@ -22,6 +22,8 @@ from wicket.server.app_house import Call, Routes
 from wicket.wire.json import encode
 
 MAX_AMOUNT = 10**15
+WINDOWS = {0: "", 60: MINUTE, 86_400: DAY}
+_SECONDS = {window: seconds for seconds, window in WINDOWS.items()}
 _MODEL = re.compile(r"[\x21-\x7e]{0,256}")
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -47,18 +49,18 @@ class NewLimit(_Scoped, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     unit: Literal["requests", "tokens", "concurrent"]
     amount: Annotated[int, msgspec.Meta(ge=1, le=MAX_AMOUNT)]
-    window: Literal["minute", "day", ""] = ""
+    window_s: Literal[60, 86_400, 0] = 0
 
     def arguments(self) -> dict[str, Any]:
         """What `meters.set` takes. Raises `CallerFault`."""
-        if (self.unit == CONCURRENT) == bool(self.window):
-            message = "Requests and tokens are limited per minute or day; 'concurrent' has no 'window'."
-            raise CallerFault("invalid_value", message, param="window")
+        if (self.unit == CONCURRENT) == bool(self.window_s):
+            message = "'window_s' is 60 or 86400 for requests and tokens; 'concurrent' has none."
+            raise CallerFault("invalid_value", message, param="window_s")
         return {
             **self.scope(),
             "unit": self.unit,
             "amount": self.amount,
-            "window": self.window,
+            "window": WINDOWS[self.window_s],
             "model": checked_model(self.model),
             "zone": self.zone,
         }
@@ -68,8 +70,8 @@ class NewBudget(_Scoped, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The body that sets a budget. `usd` is a decimal text, or a whole number."""
 
     usd: Annotated[str, msgspec.Meta(max_length=40)] | int
-    window: Literal["day", "month", "total"]
-    soft: bool = False
+    period: Literal["day", "month", "total"]
+    is_hard: bool = True
 
     def arguments(self) -> dict[str, Any]:
         """What `meters.set` takes. Raises `CallerFault`."""
@@ -80,10 +82,10 @@ class NewBudget(_Scoped, frozen=True, forbid_unknown_fields=True, kw_only=True):
             **self.scope(),
             "unit": NANOS,
             "amount": nanos,
-            "window": self.window,
+            "window": self.period,
             "model": checked_model(self.model),
             "zone": self.zone,
-            "is_soft": self.soft,
+            "is_soft": not self.is_hard,
         }
 
 
@@ -155,7 +157,8 @@ def limit_json(fields: Mapping[str, Any]) -> dict[str, Any]:
     """A limit as it is shown."""
     shown = dict(fields)
     del shown["is_soft"]
-    return {"object": "limit", **shown}
+    seconds = _SECONDS[shown.pop("window")]
+    return {"object": "limit", **shown, "window_s": seconds}
 
 
 def budget_json(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,9 +166,12 @@ def budget_json(fields: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(fields)
     amount, used, remaining = shown.pop("amount"), shown.pop("used"), shown.pop("remaining")
     del shown["unit"]
+    period, is_soft = shown.pop("window"), shown.pop("is_soft")
     return {
         "object": "budget",
         **shown,
+        "period": period,
+        "is_hard": not is_soft,
         "usd": format_usd(amount),
         "spent_usd": usd(used or 0),
         "remaining_usd": usd(remaining or 0),

@@ -20,9 +20,8 @@ _STANDS = {
     "id": _TEXT,
     "scope": {"enum": ["key", "team", "organisation"]},
     "scope_id": _TEXT,
-    "scope_name": _TEXT,
+    "name": {"type": "string", "description": "The scope's."},
     "model": _TEXT,
-    "window": _TEXT,
     "zone": _TEXT,
     "resets_at": _MOMENT,
 }
@@ -46,33 +45,33 @@ LIMIT_SCHEMAS: dict[str, Schema] = {
             **_WHOSE,
             "unit": {"enum": ["requests", "tokens", "concurrent"]},
             "amount": {"type": "integer", "minimum": 1, "maximum": MAX_AMOUNT},
-            "window": {"enum": ["minute", "day", ""], "description": "None for `concurrent`."},
+            "window_s": {"enum": [60, 86400, 0], "description": "Seconds; 0 for `concurrent`."},
         },
         "unit amount",
         additionalProperties=False,
         description="Whose it is: exactly one of `key`, `team` and `organisation`, by id or name.",
     ),
     "Limit": _object(
-        {**_STANDS, "object": {"const": "limit"}, "unit": _TEXT, "amount": _COUNT}
+        {**_STANDS, "object": {"const": "limit"}, "unit": _TEXT, "amount": _COUNT, "window_s": _COUNT}
         | {"used": _MAYBE, "remaining": _MAYBE},
-        "object id scope unit amount window used remaining",
+        "object id scope name unit amount window_s used remaining",
     ),
     "LimitList": _list_of("Limit"),
     "NewBudget": _object(
         {
             **_WHOSE,
             "usd": {"anyOf": [{"type": "string", "maxLength": 40}, {"type": "integer"}]},
-            "window": {"enum": ["day", "month", "total"]},
-            "soft": {"type": "boolean", "description": "Warns and refuses nothing."},
+            "period": {"enum": ["day", "month", "total"]},
+            "is_hard": {"type": "boolean", "description": "False: it warns and refuses nothing."},
         },
-        "usd window",
+        "usd period",
         additionalProperties=False,
         description="Whose it is: exactly one of `key`, `team` and `organisation`, by id or name.",
     ),
     "Budget": _object(
-        {**_STANDS, "object": {"const": "budget"}, "usd": _TEXT, "is_soft": {"type": "boolean"}}
-        | {"spent_usd": _USD, "remaining_usd": _USD},
-        "object id scope usd window is_soft spent_usd remaining_usd",
+        {**_STANDS, "object": {"const": "budget"}, "usd": _TEXT, "is_hard": {"type": "boolean"}}
+        | {"period": _TEXT, "spent_usd": _USD, "remaining_usd": _USD},
+        "object id scope name usd period is_hard spent_usd remaining_usd",
     ),
     "BudgetList": _list_of("Budget"),
     "OwnKey": _object(

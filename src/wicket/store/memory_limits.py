@@ -1,71 +1,34 @@
-"""Limits and budgets in the store in memory."""
+"""Limits and budgets in the store in memory: in its database in memory, beside the tenants."""
 
 from __future__ import annotations
 
+import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
-import msgspec
-
-from wicket.accounts.keys import VirtualKey
-from wicket.accounts.meters import Meter
 from wicket.accounts.record import Record
-from wicket.accounts.scopes import DEFAULT_ORGANISATION
 from wicket.accounts.usage_rows import record_ms
-from wicket.store.limits_contract import ScopeName, Spent, meter_id
+from wicket.store.limits_contract import Spent
+from wicket.store.sqlite_limits import SqliteLimits
+
+_CHECK = "chat.check"
 
 
-class MemoryLimits:
-    """See `store.limits_contract.LimitStore`; a part of `MemoryStore`."""
+class MemoryLimits(SqliteLimits):
+    """See `store.limits_contract.LimitStore`; a part of `MemoryStore`, whose lock and connection it uses."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._records: dict[int, Record] = {}
-        self._keys: list[VirtualKey] = []
-        self._teams: dict[str, int] = {}
-        self._meters: list[Meter] = []
-        self._num_meters = 0
-
-    def meters(self) -> list[Meter]:
-        """See `LimitStore.meters`."""
-        return list(self._meters)
-
-    def put_meter(self, meter: Meter, now_ms: int) -> Meter:
-        """See `LimitStore.put_meter`."""
-        with self._lock:
-            for place, one in enumerate(self._meters):
-                if _kind(one) == _kind(meter):
-                    if one.zone == meter.zone:
-                        self._meters[place] = msgspec.structs.replace(meter, id=one.id)
-                        return self._meters[place]
-                    del self._meters[place]
-                    break
-            self._num_meters += 1
-            kept = msgspec.structs.replace(meter, id=meter_id(meter.unit, self._num_meters))
-            self._meters.append(kept)
-        return kept
-
-    def remove_meter(self, id: str) -> Meter | None:
-        """See `LimitStore.remove_meter`."""
-        with self._lock:
-            found = next((one for one in self._meters if one.id == id), None)
-            if found is not None:
-                self._meters.remove(found)
-        return found
-
-    def scope_names(self) -> list[ScopeName]:
-        """See `LimitStore.scope_names`."""
-        keys = [ScopeName(f"key:{key.id}", key.public_id, key.name) for key in self._keys]
-        teams = [ScopeName(f"team:{number}", f"team_{number}", name) for name, number in self._teams.items()]
-        ours = ScopeName(f"organisation:{DEFAULT_ORGANISATION}", "org_1", "default")
-        return [*keys, *teams, ours]
+    _lock: threading.Lock
+    _tenants: sqlite3.Connection
+    _records: dict[int, Record]
 
     def spent(self, since_ms: int) -> list[Spent]:
         """See `LimitStore.spent`."""
         sums: dict[tuple[int, str, str], list[int]] = {}
         with self._lock:
             for record in self._records.values():
-                if record_ms(record.id) < since_ms or record.api == "chat.check":
+                if record_ms(record.id) < since_ms or record.api == _CHECK:
                     continue
                 model = record.model if record.deployment else ""
                 row = sums.setdefault((record.key_id, model, record.deployment), [0, 0, 0])
@@ -74,6 +37,17 @@ class MemoryLimits:
                 row[2] += record.charge_nanos
         return [Spent(*key, *row) for key, row in sums.items()]
 
+    def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        with self._lock:
+            return self._tenants.execute(query, values).fetchall()
 
-def _kind(meter: Meter) -> Sequence[object]:
-    return (meter.scope, meter.model, meter.unit, meter.window, meter.is_soft)
+    @contextmanager
+    def _writing(self, *, is_durable: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._tenants.execute("BEGIN")
+            try:
+                yield self._tenants
+            except BaseException:
+                self._tenants.execute("ROLLBACK")
+                raise
+            self._tenants.execute("COMMIT")

@@ -38,7 +38,7 @@ _NAMES = (
 class SqliteLimits:
     """See `store.limits_contract.LimitStore`; a part of `SqliteStore`."""
 
-    path: Path
+    path = Path("a database in memory")
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         raise NotImplementedError

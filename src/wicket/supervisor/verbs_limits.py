@@ -87,7 +87,7 @@ async def key_show(house: House, arguments: Arguments, key_id: int) -> Any:
     found = [meter for meter in await asyncio.to_thread(house.store.meters) if meter.scope in scopes]
     shown = [await _fields(house, meter, names) for meter in found]
     for one in shown:
-        del one["scope_id"], one["scope_name"]
+        del one["scope_id"], one["name"]
     return {
         "id": key.public_id,
         "name": key.name,
@@ -129,7 +129,7 @@ async def _fields(house: House, meter: Meter, names: list[ScopeName]) -> dict[st
         "id": meter.id.replace(":", "_", 1),
         "scope": _kind(meter),
         "scope_id": named.public_id,
-        "scope_name": named.name,
+        "name": named.name,
         "model": meter.model,
         "unit": meter.unit,
         "amount": meter.amount,

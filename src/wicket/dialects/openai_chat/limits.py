@@ -12,7 +12,7 @@ import msgspec
 
 from wicket.dialects.contract import Api
 from wicket.dialects.openai_chat.apis import COMPLETIONS, OF_DATA
-from wicket.dialects.openai_chat.quirks import quirks_of
+from wicket.dialects.openai_chat.quirks import limit_name
 from wicket.dialects.translation import Allowance
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
@@ -54,7 +54,7 @@ def limited(fields: Fields, api: Api, tokens: int, deployment: Deployment) -> Fi
     """The fields with this output limit, under the name that the caller uses or the deployment knows."""
     names = [name for name in _NAMES if name in fields and bytes(fields[name]) != b"null"]
     if not names:
-        names = ["max_tokens" if api is COMPLETIONS else quirks_of(deployment).limit]
+        names = ["max_tokens" if api is COMPLETIONS else limit_name(deployment)]
     return {**fields, **dict.fromkeys(names, msgspec.Raw(b"%d" % tokens))}
 
 
