@@ -145,11 +145,15 @@ class Drive:
     def turn_away(self, fault: Fault) -> None:
         """It is beyond a limit: nobody is asked, and there is nothing to record."""
         lines = self.hold.lines() if self.hold is not None else b""
+        self._stop()
+        self.reply.refuse(fault, self._id_header() + lines)
+
+    def _stop(self) -> None:
+        """It ends before anything was done."""
         self.hold = None
         self.gate.active.discard(self)
         self.walk.state = State.OVER
         self.walk.due_us = NEVER
-        self.reply.refuse(fault, self._id_header() + lines)
 
     def _is_held(self) -> bool:
         try:
@@ -181,6 +185,10 @@ class Drive:
 
     def client_gone(self) -> None:
         """The caller left: nobody is asked any further, what was produced is accounted."""
+        if self.hold is not None and self.hold.waits_for is not None:  # nothing has begun
+            self.gate.metering.leave(self.hold)
+            self._stop()
+            return
         self.feed(ClientGone(self.gate.now_us()))
 
     def pause(self) -> None:
