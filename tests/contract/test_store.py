@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from wicket.accounts.keys import VirtualKey, create_key
+from wicket.accounts.meters import DAY, MINUTE, NANOS, REQUESTS, Meter
 from wicket.accounts.record import Attempt, Record, Usage
 from wicket.accounts.savings import SavingsRow, savings_report
 from wicket.accounts.usage_rows import DAY_MS, GROUPS
 from wicket.errors import StoreFault
 from wicket.store.contract import RecordFilter, Store
+from wicket.store.limits_contract import Spent
 from wicket.store.memory import MemoryStore
 from wicket.store.sqlite import SqliteStore
 
@@ -373,3 +375,56 @@ def test_any_attempt_survives_a_row(kept: Attempt, usage: Usage) -> None:
         whole = record(attempts=attempts, usage=usage)
         row = record_row(whole)
         assert row_record(row if len(row) > NUM_PLAIN else (*row, None, None)) == whole
+
+
+LIMIT = Meter("", "team:1", REQUESTS, 60, MINUTE)
+BUDGET = Meter("", "key:1", NANOS, 5_000_000_000, DAY, zone="Europe/Madrid")
+
+
+def test_limits_and_budgets_are_kept_changed_and_removed(store: Store) -> None:
+    limit, budget = store.put_meter(LIMIT, NOON), store.put_meter(BUDGET, NOON)
+    assert (limit.id, budget.id) == ("limit:1", "budget:2")
+    assert store.meters() == [limit, budget]
+    more = store.put_meter(msgspec.structs.replace(LIMIT, amount=90), NOON)
+    assert more == msgspec.structs.replace(limit, amount=90)
+    soft = store.put_meter(msgspec.structs.replace(BUDGET, is_soft=True), NOON)
+    assert store.meters() == [more, budget, soft]
+    assert store.remove_meter("limit:2") is None, "the id of a budget"
+    assert store.remove_meter("nonsense") is None and store.remove_meter("limit:" + "9" * 40) is None
+    assert store.remove_meter(budget.id) == budget and store.remove_meter(budget.id) is None
+    assert store.put_meter(BUDGET, NOON).id not in (budget.id, soft.id), "ids are never given out again"
+
+
+def test_another_zone_makes_another_budget(store: Store) -> None:
+    first = store.put_meter(BUDGET, NOON)
+    second = store.put_meter(msgspec.structs.replace(BUDGET, zone="UTC"), NOON)
+    assert second.id != first.id and store.meters() == [second]
+
+
+def test_what_was_spent_is_summed_by_key_model_and_deployment(store: Store) -> None:
+    store.insert_records(
+        [
+            record(),
+            record(sequence=1),
+            record(sequence=2, key_id=2, model="large", deployment="mine/large", charge_nanos=9),
+            record(sequence=3, api="chat.check", charge_nanos=0),
+            record(ms=NOON - 2 * DAY_MS),
+            record(sequence=4, deployment="", outcome="no_deployment", usage=Usage(), charge_nanos=0),
+        ]
+    )
+    expected = [
+        Spent(1, "", "", 1, 0, 0),
+        Spent(1, "small", "mine/small", 2, 30, 1_540),
+        Spent(2, "large", "mine/large", 1, 15, 9),
+    ]
+    assert sorted(store.spent(NOON - 1)) == expected == sorted(store.spent(NOON - DAY_MS // 2))
+    assert sum(one.requests for one in store.spent(0)) == 5
+
+
+def test_scopes_have_names(store: Store) -> None:
+    team, organisation = store.ensure_team("red", NOON)
+    row, _ = create_key("ada", NOON, team="red")
+    kept = store.add_key(msgspec.structs.replace(row, team_id=team, organisation_id=organisation))
+    names = {one.scope: (one.name, one.public_id) for one in store.scope_names()}
+    assert names[f"key:{kept.id}"] == ("ada", kept.public_id)
+    assert names[f"team:{team}"][0] == "red" and f"organisation:{organisation}" in names

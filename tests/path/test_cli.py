@@ -245,6 +245,32 @@ def test_a_key_lives_from_its_creation_to_its_revocation(place: Place) -> None:
     place.run("usage", "--api-key", made["key"], code=1)
 
 
+def test_limits_and_budgets_are_set_listed_and_removed(place: Place) -> None:
+    key = place.json("keys", "create", "--name", "bounded", "--team", "blue")
+    made = place.json("limits", "set", "--key", "bounded", "--rpd", "1", "--concurrent", "4")["data"]
+    assert [(row["unit"], row["amount"], row["window_s"]) for row in made] == [
+        ("requests", 1, 86_400),
+        ("concurrent", 4, 0),
+    ]
+    assert len(place.json("limits", "list", "--key", "bounded")) == 2
+    assert place.run("ask", "hi", "--api-key", key["key"]) == "echo: hi\n"
+    assert place.run("ask", "hi", "--api-key", key["key"], code=1) == ""
+    assert "This key's limit of 1 requests per day" in place.said
+    assert "1 requests per day" in place.run("limits", "list")
+    budget = place.json("budgets", "set", "--team", "blue", "--usd", "0.25", "--per", "month", "--soft")
+    assert (budget["usd"], budget["period"], budget["is_hard"]) == ("0.25", "month", False)
+    assert "0.25 USD per month, warns only" in place.run("budgets", "list", "--team", "blue")
+    for row in made:
+        place.run("limits", "remove", row["id"])
+    place.run("budgets", "remove", budget["id"])
+    assert place.json("limits", "list") == [] == place.json("budgets", "list")
+    assert place.run("ask", "hi", "--api-key", key["key"]) == "echo: hi\n"
+    place.run("limits", "set", "--key", "nobody", "--rpm", "1", code=1)
+    assert "no key 'nobody'" in place.said
+    place.run("budgets", "set", "--team", "blue", "--usd", "-3", "--per", "day", code=1)
+    place.run("limits", "set", "--team", "blue", code=2)
+
+
 def test_usage_adds_up(place: Place) -> None:
     recorded(place, place.json("ask", "count me")["request_id"])
     report = place.json("usage", "--by", "model,day", "--since", "1h")
@@ -417,3 +443,17 @@ def test_without_a_server_another_model_is_not_started(tmp_path: Path) -> None:
     alone.run("ask", "--model", "openai/gpt-4o", "hi", code=1)
     assert "No server runs here" in alone.said
     assert alone.said.count("\n") == 1
+
+
+def test_without_a_server_limits_are_kept_in_the_database(tmp_path: Path) -> None:
+    alone = Place(tmp_path)
+    alone.json("keys", "create", "--name", "ada", "--team", "red")
+    budget = alone.json(
+        "budgets", "set", "--team", "red", "--usd", "5", "--per", "day", "--zone", "Asia/Tokyo"
+    )
+    alone.json("limits", "set", "--key", "ada", "--rpm", "60")
+    (limit,) = alone.json("limits", "list")
+    assert (limit["scope"], limit["name"], limit["amount"], limit["used"]) == ("key", "ada", 60, None)
+    assert budget["resets_at"].endswith("T15:00:00.000Z") and budget["spent_usd"] == 0
+    alone.run("limits", "remove", limit["id"])
+    assert alone.json("limits", "list") == []
