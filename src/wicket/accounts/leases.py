@@ -29,7 +29,8 @@ class Lease(Generic[T]):
 
     __slots__ = (
         "asked_ms", "denied", "denied_ms", "drawn", "dry_ms", "free", "gone", "granted",
-        "is_asking", "is_asking_ahead", "is_bucket", "is_gauge", "is_used", "is_warning", "level",
+        "is_asking", "is_asking_ahead", "is_bucket", "is_gauge",
+        "is_stock", "is_used", "is_warning", "level",
         "low", "meter", "refund", "resets_ms", "stride", "told_ms", "used", "waiting",
     )  # fmt: skip
 
@@ -37,6 +38,7 @@ class Lease(Generic[T]):
         self.meter = meter
         self.is_bucket = meter.window == MINUTE
         self.is_gauge = meter.unit == CONCURRENT
+        self.is_stock = not (self.is_bucket or self.is_gauge)  # what is drawn is in the ledger
         self.free = 0
         self.gone = 0
         self.refund = 0
@@ -47,7 +49,7 @@ class Lease(Generic[T]):
         self.is_asking = False
         self.is_asking_ahead = False
         self.asked_ms = -QUICK_MS
-        self.is_used = False
+        self.is_used = False  # it was asked for since the last report
         self.is_warning = False  # a soft budget is used up
         self.level = 0  # what was left in all when last told, less what was used here since
         self.used = 0
@@ -62,7 +64,6 @@ class Lease(Generic[T]):
         """A request is admitted; the caller has seen that there is enough."""
         self.free -= need
         self.used += need
-        self.is_used = True
         if self.is_bucket:
             self.gone += need
 
@@ -112,7 +113,7 @@ class Lease(Generic[T]):
 
     def report(self) -> Note | None:
         """Once a second: an idle lease goes back, one in use tells what is gone; None if nothing is new."""
-        is_used, self.is_used = self.is_used, False
+        is_used, self.is_used = self.is_used or self.used != 0, False
         if self.is_asking or self.is_asking_ahead:
             return None
         if is_used or self.gone or self.refund:
@@ -157,6 +158,7 @@ class Lease(Generic[T]):
         return max(0, min(left, amount))
 
     def _step(self, now_ms: int) -> None:
+        self.is_used = True
         is_quick = 0 <= now_ms - self.asked_ms < QUICK_MS
         self.stride = min(MAX_STRIDE, self.stride * 2) if is_quick else max(FIRST_STRIDE, self.stride // 2)
         self.asked_ms = now_ms

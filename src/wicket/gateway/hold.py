@@ -41,9 +41,9 @@ class Account:
         self.has_models = any(lease.meter.model for lease in leases)
         self._told: dict[str, tuple[int, bytes]] = {}  # dialect → when, and the header lines
 
-    def lines_for(self, call: Call, now_ms: int) -> bytes:
-        """Header lines that tell of limits on requests and tokens; made anew every few ms at most."""
-        dialect = call.api.dialect
+    def lines_for(self, call: Call) -> bytes:
+        """Header lines that tell of limits on requests and tokens; the same for calls of one moment."""
+        dialect, now_ms = call.api.dialect, call.started_us // 1_000
         told = self._told.get(dialect)
         if told is not None and 0 <= now_ms - told[0] < TOLD_MS:
             return told[1]
@@ -97,8 +97,11 @@ class Hold:
             if is_paid:
                 self.nanos = bound.nanos(output)
         elif is_paid:
-            least = min(money, key=_level) if len(money) > 1 else money[0]
-            self.output, self.nanos = output, _ = bound.unsaid_paid(least.level - least.used)
+            available = money[0].level - money[0].used
+            for lease in money:
+                if lease.level - lease.used < available:
+                    available = lease.level - lease.used
+            self.output, self.nanos = output, _ = bound.unsaid_paid(available)
             if bound.num and output != terms.most:
                 self.cap = output
         else:
@@ -140,7 +143,7 @@ class Hold:
         for lease in account.ones:
             lease.take(1)
         for lease in account.tokens:
-            lease.take(self.need(lease))
+            lease.take(tokens if tokens < lease.meter.amount else self.need(lease))
         self.is_held = True
         return None
 
@@ -174,15 +177,22 @@ class Hold:
         if record is not None:
             charge = record.charge_nanos
             tokens = record.usage.input_tokens + record.usage.output_tokens
-        is_all = not account.has_models
+        is_all, drawn = not account.has_models, self.metering.drawn
         if self.nanos or charge:
             for lease in account.money:
+                if not lease.drawn:
+                    drawn.append(lease)
                 lease.put(self.nanos, charge if is_all or _counts(lease, record) else 0)
         for lease in account.ones:
+            if lease.is_stock and not lease.drawn:
+                drawn.append(lease)
             lease.put(1, 1 if is_all or _counts(lease, record) else 0)
         for lease in account.tokens:
+            if lease.is_stock and not lease.drawn:
+                drawn.append(lease)
             lease.put(self.need(lease), tokens if is_all or _counts(lease, record) else 0)
-        self.metering.settled(account.all)
+        if self.metering.waiting:
+            self.metering.settled(account.all)
 
     # telling
 
@@ -201,9 +211,7 @@ class Hold:
     def lines(self) -> bytes:
         """Header lines: limits and what is left of them, what was shortened, budgets that are used up."""
         account, call = self.account, self.drive.call
-        lines = b""
-        if account.tokens or account.ones:
-            lines = account.lines_for(call, self.metering.clock() // 1_000)
+        lines = account.lines_for(call) if account.tokens or account.ones else b""
         if self.cap:
             lines += b"x-wicket-max-output-tokens: %d\r\n" % self.cap
         for lease in account.soft:
@@ -212,10 +220,6 @@ class Hold:
                 what = f"{meter.id}; {meter.scope}; per {meter.window}".encode("ascii", "replace")
                 lines += b"x-wicket-budget-warning: %b\r\n" % what
         return lines
-
-
-def _level(lease: HoldLease) -> int:
-    return lease.level - lease.used
 
 
 def _counts(lease: HoldLease, record: Record | None) -> bool:

@@ -38,10 +38,10 @@ class Metering:
         self.tell: Callable[[Sequence[Note]], None] = lambda notes: None
         self.meters: dict[str, Meter] = {}
         self.leases: dict[str, HoldLease] = {}  # of the meters that some request has come to
-        self._waiting: set[HoldLease] = set()  # that somebody waits for, or did
+        self.waiting: set[HoldLease] = set()  # that somebody waits for, or did
         self.is_closed = False
         self._accounts: dict[tuple[str, ...], Account] = {}
-        self._drawn: set[HoldLease] = set()
+        self.drawn: list[HoldLease] = []  # whose `drawn` no message has carried yet
         self._terms: dict[tuple[int, int, str, str], Terms] = {}
 
     # requests
@@ -96,10 +96,8 @@ class Metering:
         self._terms.clear()
 
     def settled(self, leases: Iterable[HoldLease]) -> None:
-        """Some of these were drawn from, or are free again."""
+        """Some of these have more that is free than before."""
         for lease in leases:
-            if lease.drawn:
-                self._drawn.add(lease)
             if lease.waiting:
                 self._pump(lease)
 
@@ -120,7 +118,7 @@ class Metering:
             return
         hold.waits_for = lease
         lease.waiting.append(hold)
-        self._waiting.add(lease)
+        self.waiting.add(lease)
         if not lease.is_asking:
             self._ask(lease, now_ms)
 
@@ -203,11 +201,11 @@ class Metering:
 
     def tick(self, now_us: int) -> None:
         """The wheel turns: who has waited too long hears so."""
-        if not self._waiting:
+        if not self.waiting:
             return
-        for lease in tuple(self._waiting):
+        for lease in tuple(self.waiting):
             if not lease.waiting:
-                self._waiting.discard(lease)
+                self.waiting.discard(lease)
             for hold in [one for one in lease.waiting if one.drive.call.started_us + WAIT_US <= now_us]:
                 self.leave(hold)
                 hold.refuse(_unanswered("Whether this request is within its limits is not known in time."))
@@ -220,19 +218,19 @@ class Metering:
 
     def take_drawn(self) -> list[Settled]:
         """What goes with the records that are sent now: the records of all of it are among them or before."""
-        if not self._drawn:
+        if not self.drawn:
             return []
-        found = [one for lease in self._drawn if (one := lease.take_drawn()) is not None]
-        self._drawn.clear()
-        return found
+        leases, self.drawn = self.drawn, []
+        return [one for lease in leases if (one := lease.take_drawn()) is not None]
 
     def redraw(self, settled: Iterable[Settled]) -> None:
         """What was to go with records that went another way goes with the next ones."""
         for one in settled:
             lease = self.leases.get(one.meter)
             if lease is not None:
+                if not lease.drawn:
+                    self.drawn.append(lease)
                 lease.drawn += one.amount
-                self._drawn.add(lease)
 
     def close(self) -> None:
         """The supervisor is gone: nothing more is known of any limit."""
