@@ -10,6 +10,7 @@ import msgspec
 from wicket.accounts.callers import Caller
 from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, KeyFault
+from wicket.gateway.bodies import asks_for_stream, flows, read_any
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
 from wicket.gateway.crossing import hearing
@@ -25,8 +26,8 @@ _LOCAL = "classify"  # the API that only models of our own answer
 
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
-    fields = top.peek(arrival.body)
     api = arrival.api
+    fields = top.peek(arrival.body) if not api.form else read_any(arrival)
     raw = bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model)
     preferences = None
     if OURS.isdisjoint(fields):
@@ -42,8 +43,11 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         if name in fields:
             top.at_least_one(fields, name)
     is_streamed = arrival.is_streamed
-    if is_streamed is None:
-        is_streamed = top.flag(fields, "stream")
+    is_flowing = api.answers == "flow" and flows(api, fields, holds_whole=route.commit == "whole")
+    if is_flowing:
+        is_streamed = True
+    elif is_streamed is None:
+        is_streamed = asks_for_stream(api, fields)
     if is_streamed and not api.can_stream:
         raise CallerFault("unsupported", f"{api.path} does not stream.", param="stream")
     if api.name == _LOCAL:
@@ -57,7 +61,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         model=model,
         route=route,
         is_streamed=is_streamed,
-        wants_usage=is_streamed and _wants_usage(api, fields),
+        wants_usage=is_streamed and not api.is_media and _wants_usage(api, fields),
         started_us=arrival.started_us,
         unix_ms=arrival.unix_ms,
         trace=_trace(arrival),
@@ -68,6 +72,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         ),
         forwarded=arrival.forwarded,
         preferences=preferences,
+        flows=is_flowing,
     )
 
 

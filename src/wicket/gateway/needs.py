@@ -31,9 +31,12 @@ def read_needs(
 ) -> Needs:
     """The needs that may keep somebody out on this route; messages are searched, never decoded."""
     is_chat = api is CHAT
+    features = _features(route.questions, fields) if is_chat and route.questions else ()
+    if api.ability in route.questions:
+        features = (api.ability,)
     has_all = preferences is not None and preferences.require_parameters
     return Needs(
-        features=_features(route.questions, fields) if is_chat and route.questions else (),
+        features=features,
         least_input_tokens=_least_input(fields, num_bytes, route.least_context_tokens) if is_chat else 0,
         output_tokens=output_limit(fields) if route.least_output_tokens else 0,
         parameters=tuple([name for name in fields if name not in _ALWAYS_KNOWN]) if has_all else (),

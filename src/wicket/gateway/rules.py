@@ -41,16 +41,17 @@ class Rules(msgspec.Struct, frozen=True):
     continues: tuple[bool, ...] = ()
 
 
-def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool) -> Rules:
-    """The limits for a request on this route."""
+def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool, patience_s: int = 0) -> Rules:
+    """The limits for a request on this route; `patience_s` is the least that its API is given."""
     timeouts = route.timeouts
-    first = timeouts.first_token_ms * 1_000
+    patience_us = patience_s * 1_000_000
+    first = max(timeouts.first_token_ms * 1_000, patience_us)
     has_more = len(candidates) > 1
     return Rules(
         num_candidates=len(candidates),
         first_token_us=first if streamed else max(first, MIN_WHOLE_LIMIT_US),
         mini_us=timeouts.mini_ms * 1_000 if has_more and candidates[0].task else 0,
-        gap_us=timeouts.gap_ms * 1_000,
+        gap_us=max(timeouts.gap_ms * 1_000, patience_us),
         total_us=timeouts.total_ms * 1_000,
         is_streamed=streamed,
         holds_whole=route.commit == "whole",
@@ -100,19 +101,19 @@ class RuleBook:
 
     def find(self, call: Call, candidates: Sequence[Deployment], health: Health | None = None) -> Rules:
         """The limits for this order of candidates; alone, one is asked again whatever its health."""
-        route, streamed = call.route, call.is_streamed
+        route, streamed, patience_s = call.route, call.is_streamed, call.api.patience_s
         if call.preferences is not None:  # a route of this request's own, which none comes back to
-            rules = rules_of(route, candidates, streamed)
+            rules = rules_of(route, candidates, streamed, patience_s)
             return at_this_moment(rules, route, candidates, health, call.started_us)
         if candidates is route.deployments:
-            key: tuple[int, ...] = (id(route), streamed)
+            key: tuple[int, ...] = (id(route), streamed, patience_s)
         else:
-            key = (id(route), streamed, *map(id, candidates))
+            key = (id(route), streamed, patience_s, *map(id, candidates))
         found = self._rules.get(key)
         if found is None:  # the entry keeps route and deployments alive, so their ids stay their own
             if len(self._rules) >= _MAX_CACHED:
                 self._rules.clear()
-            rules = rules_of(route, candidates, streamed)
+            rules = rules_of(route, candidates, streamed, patience_s)
             found = self._rules[key] = (route, candidates, rules)
         if len(candidates) == 1 or (health is None and route.hedge is None):
             return found[2]

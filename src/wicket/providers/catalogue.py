@@ -45,6 +45,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
+    `rerank` is the dialect in which it ranks documents, "" for its own or for none.
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
@@ -72,6 +73,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
+    rerank: Literal["", "jina", "voyage"] = ""
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
     is_aggregator: bool = False  # passes on other providers' models
