@@ -54,9 +54,9 @@ class Api(msgspec.Struct, frozen=True):
 
     `form`: "may" or "must" for bodies that are forms (multipart/form-data), "" for JSON alone. `is_media`:
     what goes in or comes out is no text, so nothing is estimated from its bytes, and its dialect is a
-    `MediaDialect`. `answers`: "json", "any" (of any type, passed on with it), "flow" (the same, as it comes).
+    `MediaDialect`. `answers`: "json", "any" (any type, passed on with it), "flow" (that, as it comes).
     `subject`: what crosses to providers of other dialects by `translation.sides`, "" for nothing or for
-    conversations. `ability`: what a model must be for, of `routing.deployment.ABILITIES`, "" for conversations.
+    conversations. `ability`: what a model must be for, of `routing.deployment.ABILITIES`, or "".
     `patience_s`: how long a first byte, and each pause, may take at least.
     """
 

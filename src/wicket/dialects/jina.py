@@ -111,7 +111,7 @@ def frame(data: bytes) -> Frame:
     raise UpstreamBroken("malformed", "The provider streamed an answer that comes whole.")
 
 
-def write_request(ask: Documents, deployment: Deployment) -> Body:
+def write_documents(ask: Documents, deployment: Deployment) -> Body:
     """The body for a provider. Raises `CallerFault` for what it has no word for."""
     dropped = left_out(ask, _SAID)
     given = {name: ask.settings[name] for name in _SAID if name in ask.settings}
@@ -119,7 +119,7 @@ def write_request(ask: Documents, deployment: Deployment) -> Body:
     return Body(json.encode({**written, **given, **ask.extras}), dropped)
 
 
-def read_answer(data: bytes, ask: Documents) -> Ranking:
+def read_ranking(data: bytes, ask: Documents) -> Ranking:
     """A provider's answer. Raises `UpstreamBroken`."""
     answer = decode(data)
     found = answer.results if answer.results is not None else answer.data or []
@@ -132,4 +132,4 @@ def read_answer(data: bytes, ask: Documents) -> Ranking:
     )
 
 
-SIDES = {"rerank": Side(RERANK, write_request=write_request, read_answer=read_answer)}
+SIDES = {"rerank": Side(RERANK, write_request=write_documents, read_answer=read_ranking)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 from wicket.dialects import jina
 from wicket.dialects.contract import Api, Body, Whole
 from wicket.dialects.hub import unsayable
-from wicket.dialects.jina import body, frame, judge, read_answer, target
+from wicket.dialects.jina import body, frame, judge, read_ranking, target
 from wicket.dialects.subjects import Documents, left_out
 from wicket.dialects.translation import Side
 from wicket.routing.deployment import Deployment
@@ -23,7 +23,7 @@ def whole(data: bytes, api: Api) -> Whole:
     return jina.whole(data, api)
 
 
-def write_request(ask: Documents, deployment: Deployment) -> Body:
+def write_documents(ask: Documents, deployment: Deployment) -> Body:
     """The body for Voyage. Raises `CallerFault` for what it has no word for."""
     dropped = left_out(ask, ("top_n", "return_documents"))
     for index, document in enumerate(ask.documents):
@@ -37,6 +37,6 @@ def write_request(ask: Documents, deployment: Deployment) -> Body:
     return Body(json.encode({**written, **ask.extras}), dropped)
 
 
-SIDES = {"rerank": Side(RERANK, write_request=write_request, read_answer=read_answer)}
+SIDES = {"rerank": Side(RERANK, write_request=write_documents, read_answer=read_ranking)}
 
 __all__ = ["APIS", "RERANK", "SIDES", "body", "frame", "judge", "target", "whole"]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -117,7 +121,7 @@ class HttpReply:
             if self._is_chunked:
                 self._protocol.transport.close()
             else:
-                self._protocol.transport.abort()
+                _reset(self._protocol.transport)
             return
         self.write(self.voice.fault_frame(fault, format_id(self.number)))
         self.finish()
@@ -130,6 +134,14 @@ class HttpReply:
         return self._protocol.serving.status_lines.find(
             status, self._protocol.server_state.default_headers
         ) + (self.cors + close)
+
+
+def _reset(transport: asyncio.WriteTransport) -> None:
+    """End a connection by RST: `abort` alone sends a FIN, which HTTP/1.0 takes for a good end."""
+    handle = transport.get_extra_info("socket")
+    with socket.socket(fileno=os.dup(handle.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _typed(content_type: bytes) -> bytes:

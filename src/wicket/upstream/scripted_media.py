@@ -64,7 +64,7 @@ def answer(script: Script, rule: Rule, ask: Ask) -> Answer:
 def _images(rule: Rule, ask: Ask, kind: str) -> Answer:
     picture = base64.b64encode(_PNG).decode()
     wanted = ask.fields.get("n")
-    number = int(wanted) if str(wanted).isdigit() else 1
+    number = int(str(wanted)) if str(wanted).isdigit() else 1
     given = len(pieces(str(ask.fields.get("prompt", ""))))
     made = 10 * number
     usage = {
@@ -76,7 +76,7 @@ def _images(rule: Rule, ask: Ask, kind: str) -> Answer:
     if ask.is_stream:
         look = {"created_at": CREATED, "size": "1024x1024", "quality": "low", "background": "opaque"}
         look["output_format"] = "png"
-        num_partial = int(ask.fields.get("partial_images") or 0)
+        num_partial = int(str(ask.fields.get("partial_images") or 0))
         partial = [
             ({"type": f"{kind}.partial_image", "b64_json": picture, "partial_image_index": nth, **look}, True)
             for nth in range(num_partial)

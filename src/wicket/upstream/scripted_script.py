@@ -177,7 +177,7 @@ def parse_answers(data: bytes) -> dict[str, str]:
 
 
 def understand(method: str, path: str, key: str, body: bytes, headers: Iterable[str] = ()) -> Ask:
-    """Read the body as far as it is a JSON object or a form. `headers` are the request's names, lower-case."""
+    """Read the body as far as it is an object or a form. `headers` are the request's names, lower-case."""
     try:
         if body.startswith(b"--"):
             fields = form_fields(body)
@@ -200,7 +200,8 @@ def _form(path: str, headers: set[str]) -> str:
     is_list = path.endswith("/models")
     if path.endswith("/messages") or (is_list and "anthropic-version" in headers):
         return "anthropic"
-    return "gemini" if _GEMINI.search(path) or (is_list and "x-goog-api-key" in headers) else "openai"
+    is_gemini = _GEMINI.search(path) or _GEMINI_EMBED.search(path)
+    return "gemini" if is_gemini or (is_list and "x-goog-api-key" in headers) else "openai"
 
 
 def choose(script: Script, ask: Ask, seen: dict[int, int], at_s: float) -> Rule:

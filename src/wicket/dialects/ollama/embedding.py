@@ -5,8 +5,6 @@ Ollama cuts what is too long unless it is told not to. Source: Ollama's `docs/ap
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from wicket.dialects.contract import Body, Counts
@@ -28,7 +26,7 @@ class Answer(msgspec.Struct):
     embeddings: list[msgspec.Raw] | None = None
     model: str | None = None
     prompt_eval_count: int | None = None
-    error: Any = None
+    error: str | None = None
 
 
 _decode = msgspec.json.Decoder(Answer).decode
@@ -37,7 +35,7 @@ _decode = msgspec.json.Decoder(Answer).decode
 def write_request(texts: Texts, deployment: Deployment) -> Body:
     """The body for Ollama. Raises `CallerFault` for what it has no word for."""
     dropped = left_out(texts, ("dimensions", "truncate"))
-    body: dict[str, Any] = {"model": deployment.model, "input": texts.texts}
+    body: dict[str, object] = {"model": deployment.model, "input": texts.texts}
     cut = texts.settings.get("truncate")
     if cut == "start":
         raise unsayable(texts.names["truncate"], "Ollama cuts ends only")

@@ -1,7 +1,8 @@
 """OpenAI's chat completions, completions, embeddings, images, audio and moderations, and what is like them.
 
-`passing` is for callers of the same family, whose bytes go through, `media` for what of that is no text; the
-rest reads and writes the hub's values (`embedding` the subject's) for callers and providers of other families.
+`passing` is for callers of the same family, whose bytes go through, `media` for what of that is no text. The
+rest is for callers and providers of other families: it reads and writes the hub's values, `embedding` texts
+and their vectors.
 
 Source: OpenAI API reference (chat/completions), OpenRouter's `reasoning_details`, DeepSeek's
 `reasoning_content`, Gemini's `extra_content.google` on its compatible path.

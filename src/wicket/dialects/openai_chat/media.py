@@ -91,7 +91,7 @@ def media(data: bytes, content_type: bytes, api: Api, fields: Fields) -> Whole:
         if not data or kind.startswith(_NO_SOUND):
             raise _no_sound(data)
         return Whole("", flow_counts(api, fields))
-    if api.answers == "any" and kind.startswith(_TEXT_TYPES) and not data.lstrip()[:1] == b"<":
+    if api.answers == "any" and kind.startswith(_TEXT_TYPES) and data.lstrip()[:1] != b"<":
         return Whole("", None)
     return read_json(data, api)
 
