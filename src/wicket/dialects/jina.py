@@ -33,7 +33,7 @@ _SAID = ("top_n", "return_documents")
 class _Result(msgspec.Struct):
     index: int
     relevance_score: msgspec.Raw
-    document: msgspec.Raw | None = None
+    document: msgspec.Raw = msgspec.Raw()
 
 
 class _Usage(msgspec.Struct):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -28,6 +29,7 @@ HINTS = frozenset({"user", "task", "truncate", "priority"})
 """Settings without which the answer is still what was asked for. A text that is too long is an error where
 it is not cut, so a wish to cut loses nothing silently; a model that knows no tasks has one kind of vector."""
 
+_NUMBER = re.compile(rb"-?[0-9][0-9.eE+-]*")
 _decode_numbers = msgspec.json.Decoder(list[float]).decode
 
 
@@ -83,11 +85,11 @@ class Documents(Ask, kw_only=True):
 
 
 class Ranked(msgspec.Struct, frozen=True):
-    """A document by its place in the request; `document` is there where the provider gave it back."""
+    """A document by its place in the request; `document` is empty where the provider did not give it back."""
 
     index: int
     score: msgspec.Raw
-    document: msgspec.Raw | None = None
+    document: msgspec.Raw = msgspec.Raw()
 
 
 class Ranking(msgspec.Struct, kw_only=True):
@@ -185,7 +187,12 @@ def unpacked(text: str) -> msgspec.Raw:
 
 
 def ranked(results: list[Ranked], ask: Documents) -> list[Ranked]:
-    """The results, if each names another document of the request. Raises `UpstreamBroken`."""
+    """The results, if each names another document of the request and how well it fits.
+
+    Raises `UpstreamBroken`.
+    """
+    if not all(_NUMBER.fullmatch(bytes(one.score)) for one in results):
+        raise UpstreamBroken("malformed", "The provider ranked a document without a number.")
     seen = {one.index for one in results}
     if len(seen) != len(results) or not all(0 <= index < len(ask.documents) for index in seen):
         raise UpstreamBroken("malformed", "The provider ranked a document that is not in the request.")

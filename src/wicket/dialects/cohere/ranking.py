@@ -42,7 +42,7 @@ class Meta(msgspec.Struct):
 class _Result(msgspec.Struct):
     index: int
     relevance_score: msgspec.Raw
-    document: msgspec.Raw | None = None
+    document: msgspec.Raw = msgspec.Raw()
 
 
 class Answer(msgspec.Struct):
@@ -108,7 +108,8 @@ def write_answer(answer: Ranking, ask: Documents, asked: Asked) -> bytes:
     for one in answer.results:
         result: dict[str, Any] = {"index": one.index, "relevance_score": one.score}
         if "return_documents" in ask.settings:
-            result["document"] = _document(one.document or ask.documents[one.index])
+            given = one.document if bytes(one.document) not in (b"", b"null") else ask.documents[one.index]
+            result["document"] = _document(given)
         results.append(result)
     return json.encode({"id": answer.id or asked.id, "results": results, "meta": meta_of(answer.counts)})
 
