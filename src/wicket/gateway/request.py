@@ -10,7 +10,7 @@ from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
 from wicket.gateway.crossing import Crossing, crossing_of, is_conversation
-from wicket.gateway.subjects import SubjectCrossing, subject_crossing
+from wicket.gateway.subjects import SubjectCrossing, subject_crossing, who_can
 from wicket.routing.deployment import Deployment
 from wicket.upstream.request_head import complete, head
 from wicket.upstream.sigv4 import signed_headers
@@ -90,6 +90,8 @@ class RequestHeads:
                     api = crossing.spoken.CONVERSATION
             except CallerFault as fault:
                 gap = fault.message
+        elif deployment.engine and api.ability in deployment.lacks:
+            gap = f"'{deployment.model}' runs here and can't be asked for {api.name}: {who_can(api)} can."
         stream_type: bytes = getattr(dialect, "STREAM_TYPE", EVENTS)
         target = dialect.target(deployment, api, streamed=streamed) if not gap else "/"
         untyped = _head(deployment, target, accept or (stream_type.decode() if streamed else JSON))

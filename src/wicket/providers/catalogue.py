@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from wicket.providers.facts import Date, Fact, Facts, Names, Outline
+from wicket.providers.facts import Date, Fact, Facts, Kind, Names, Outline
 from wicket.wire import json
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
-    `rerank` is the dialect in which it ranks documents, "" for its own or for none.
+    `rerank` is the dialect in which it ranks documents, "" for its own or for none; `offers` are the kinds of
+    models, beside chats and embeddings, that can be called there by the APIs we have.
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
@@ -74,6 +75,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     remove: tuple[str, ...] = ()
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
     rerank: Literal["", "jina", "voyage"] = ""
+    offers: tuple[Kind, ...] = ()
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
     is_aggregator: bool = False  # passes on other providers' models
@@ -259,7 +261,9 @@ def known_models(row: str) -> tuple[str, ...]:
     if known is None or not known.lists_models:
         return ()
     return tuple(
-        fact.model for fact in _in_use.of(row) if fact.is_offered(today(), with_responses=known.has_responses)
+        fact.model
+        for fact in _in_use.of(row)
+        if fact.is_offered(today(), with_responses=known.has_responses, more_kinds=known.offers)
     )
 
 
