@@ -123,6 +123,17 @@ def test_sound_is_written_down(client: OpenAI, provider: Provider) -> None:
     assert subtitles.headers["content-type"] == "text/vtt"
 
 
+def test_a_transcript_that_can_not_stream_comes_whole(gateway: Gateway, provider: Provider) -> None:
+    provider.script(rule(body={"text": "Hello."}))
+    body = form(FILE, MODEL, field("stream", "true"))
+    got = send(gateway, "/v1/audio/transcriptions", body, "multipart/form-data; boundary=B")
+    assert got.status == 200 and got.json == {"text": "Hello."}
+    by_address = form(MODEL, field("url", "https://a.example/a.wav"))
+    assert (
+        send(gateway, "/v1/audio/transcriptions", by_address, "multipart/form-data; boundary=B").status == 200
+    )
+
+
 def test_a_transcript_streams(client: OpenAI) -> None:
     with client.audio.transcriptions.create(model="mine/plain", file=("a.wav", SOUND), stream=True) as stream:
         events = list(stream)
@@ -299,6 +310,45 @@ def test_a_form_longer_than_its_route_takes_is_refused(gateway: Gateway, open_ga
     got = send(small, "/v1/audio/transcriptions", body, "multipart/form-data; boundary=B")
     assert got.status == 413
     assert send(small, "/v1/images/edits", body, "multipart/form-data; boundary=B").error["param"] == "prompt"
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_a_form_may_come_in_any_pieces(gateway: Gateway, provider: Provider, size: int) -> None:
+    body = form(FILE, MODEL, field("prompt", "ä"))
+    address = urlsplit(gateway.url)
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=LIMIT_S) as dial:
+        dial.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = f"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {gateway.key}\r\n"
+        head += "transfer-encoding: chunked\r\ncontent-type: multipart/form-data; boundary=B\r\n\r\n"
+        dial.sendall(head.encode())
+        for start in range(0, len(body), size):
+            piece = body[start : start + size]
+            dial.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
+        dial.sendall(b"0\r\n\r\n")
+        assert dial.recv(65536).startswith(b"HTTP/1.1 200 OK")
+    assert provider.last.fields == {"file": {}, "model": "plain", "prompt": "ä"}
+    sent = dict(provider.last.headers)
+    assert sent["content-type"] == "multipart/form-data; boundary=B"
+
+
+def test_a_key_of_one_model_gets_no_other_by_a_form(gateway: Gateway, provider: Provider) -> None:
+    made = gateway.admin("POST", "/admin/v1/keys", {"name": "narrow-form", "models": ["mine/plain"]})
+    hidden = (
+        r'Content-Disposition: form-data; name="file"; filename="a\"; name=\"model"',
+        b"mine/dear",
+    )
+    address = urlsplit(gateway.url)
+    for parts, status in (((FILE, field("model", "mine/dear")), 403), ((hidden, MODEL), 200)):
+        connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=LIMIT_S)
+        headers = {
+            "content-type": "multipart/form-data; boundary=B",
+            "authorization": f"Bearer {made['key']}",
+        }
+        connection.request("POST", "/v1/audio/transcriptions", form(*parts), headers)
+        assert read(connection).status == status
+        connection.close()
+    [seen] = provider.log
+    assert seen.model == "plain" and seen.body.count('name="model"') == 1
 
 
 # Usage

@@ -41,6 +41,11 @@ api_key = "{secret}"
 base_url = "{base}/v1"
 api_key = "{secret}"
 rerank = "none"
+[providers.openai]
+base_url = "{base}/v1"
+api_key = "{secret}"
+[models.pictures]
+deployments = ["openai/gpt-4o", "openai/gpt-image-1", "own/unknown"]
 [models.ranked]
 deployments = ["own/first", "coh/second"]
 [models.either]
@@ -143,6 +148,8 @@ def test_who_ranks_nothing_is_refused_by_name(house: Gateway, provider: Provider
 @pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/audio/speech", "/v1/moderations"])
 def test_what_a_provider_has_not_is_refused_or_asked_for_elsewhere(house: Gateway, path: str) -> None:
     body = {"prompt": "A bird", "input": "Say it", "voice": "a"}
+    if "images" in path:
+        assert house.post(path, {"model": "anthropic/x", **body, "stream": True}).status == 400
     refused = house.post(path, {"model": "anthropic/x", **body})
     assert refused.status == 400 and refused.error["param"] == "model"
     assert "openai_chat" in refused.error["message"]
@@ -217,3 +224,16 @@ def test_base64_is_what_the_numbers_are(house: Gateway) -> None:
     packed = house.post("/v1/embeddings", {**asked, "encoding_format": "base64"}).json["data"][0]["embedding"]
     assert list(struct.unpack("<8f", base64.b64decode(packed))) == pytest.approx(numbers, abs=1e-6)
     assert json.dumps(numbers)
+
+
+def test_who_makes_no_pictures_is_not_asked_for_one(house: Gateway, provider: Provider) -> None:
+    provider.script(rule("gpt-image-1", error="server_error"))
+    got = house.post("/v1/images/generations", {"model": "pictures", "prompt": "A bird"})
+    assert got.headers["x-wicket-deployment"] == "own/unknown"
+    assert {seen.model for seen in provider.log} == {"gpt-image-1", "unknown"}
+    plan = {"model": "pictures", "prompt": "A bird", "wicket": {"explain": True}}
+    filtered = house.post("/v1/images/generations", plan).json["filtered"]
+    assert [(one["deployment"], one["reason"]) for one in filtered] == [("openai/gpt-4o", "makes no images")]
+    assert house.post("/v1/audio/speech", {"model": "pictures", "input": "a"}).headers[
+        "x-wicket-deployment"
+    ] == ("own/unknown")

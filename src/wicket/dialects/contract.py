@@ -48,16 +48,16 @@ class Way(msgspec.Struct, frozen=True):
 class Api(msgspec.Struct, frozen=True):
     """An inference API: its name in records, the path under the base URL, whether it can stream, its dialect.
 
-    The next are what admission looks at: fields that must be there (`needs`), those of them that are arrays
-    with something in them, fields that are counts from 1, and the paths by which callers come (none: `/v1`
-    and `path`).
+    The next are what admission looks at: fields that must be there (`needs`; "a|b": either of them), those of
+    them that are arrays with something in them, fields that are counts from 1, and the paths by which callers
+    come (none: `/v1` and `path`).
 
     `form`: "may" or "must" for bodies that are forms (multipart/form-data), "" for JSON alone. `is_media`:
     what goes in or comes out is no text, so nothing is estimated from its bytes, and its dialect is a
     `MediaDialect`. `answers`: "json", "any" (any type, passed on with it), "flow" (that, as it comes).
-    `subject`: what crosses to providers of other dialects by `translation.sides`, "" for nothing or for
+    `subject`: what crosses to providers of other dialects by `translation.side_of`, "" for nothing or for
     conversations. `ability`: what a model must be for, of `routing.deployment.ABILITIES`, or "".
-    `patience_s`: how long a first byte, and each pause, may take at least.
+    `patience_s`: how long a first byte, and each pause, may take where nobody has set another limit.
     """
 
     name: str

@@ -107,7 +107,11 @@ def check_live(caller: Caller | None, now_ms: int) -> Caller:
 
 
 def _require(fields: top.Fields, name: str, *, is_array: bool) -> None:
-    raw = fields.get(name)
+    first, *others = name.split("|")
+    raw = fields.get(first)
+    if raw is None and any(other in fields for other in others):
+        return
+    name = first
     if raw is None:
         raise CallerFault("missing_field", f"'{name}' is required.", param=name)
     if not is_array:

@@ -67,6 +67,7 @@ class Attempt:
     counts: Counts | None = None
     model = ""
     body = b""  # the caller's, where it is not the provider's
+    is_whole = False  # although a stream was asked for
     content_type = b""  # of an answer that goes out with a type of its own
     fault: Fault | None = None
     reason = ""
@@ -152,13 +153,19 @@ class Attempt:
             self._fail(fault)
             return
         if self.call.is_streamed:
-            self._fail(not_streamed())
-            return
+            if not self.may_be_whole():
+                self._fail(not_streamed())
+                return
+            self.is_whole = True
         self.counts = whole.counts
         self.model = whole.model
         self.parts = [self.body or data]
         self._over()
         self.report(Ended(self.number, self.ended_us))
+
+    def may_be_whole(self) -> bool:
+        """Whether a whole answer will do for who asked for a stream."""
+        return False
 
     def read_whole(self, data: bytes) -> Whole:
         """A complete answer. Raises the fault that it is or tells of."""

@@ -287,7 +287,7 @@ class Drive:
 
     def _commit(self, action: Commit) -> None:
         self.answer = attempt = self.attempts[action.attempt]
-        if not self.call.is_streamed:
+        if not self.call.is_streamed or attempt.is_whole:
             self.status = attempt.status
             headers, body = self._headers(attempt, with_cost=True), attempt.parts[0]
             if attempt.translated is not None:
@@ -324,7 +324,7 @@ class Drive:
 
     def _finish(self, action: Finish) -> None:
         attempt = self.attempts[action.attempt]
-        if not self.call.is_streamed:
+        if not self.call.is_streamed or attempt.is_whole:
             return
         last = self._last_frames(attempt)
         if last:

@@ -29,7 +29,7 @@ class MediaAttempt(Attempt):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.dialect = cast("MediaDialect", self.prepared.dialect)
-        if self.call.is_streamed and not self.call.flows:
+        if self.call.is_streamed and not self.call.flows and not self.prepared.gap:
             self.read_frame = self.dialect.event_reader(self.call.api)
 
     def on_headers(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -43,7 +43,6 @@ class MediaAttempt(Attempt):
         self.content_type = kind if _TYPE.fullmatch(kind) else OCTETS
         if self.call.flows and not kind.lower().startswith(_NO_BYTES):
             self.is_flowing = True
-            self.counts = self.dialect.flow_counts(self.call.api, self.call.fields)
             self.report(Opened(self.number, self.clock()))
 
     def on_data(self, data: bytes) -> None:
@@ -60,6 +59,7 @@ class MediaAttempt(Attempt):
         elif self.spoke:
             self.report(Heard(self.number, now))
         else:
+            self.counts = self.dialect.flow_counts(self.call.api, self.call.fields)
             self._tell(True, False)
 
     def on_end(self) -> None:
@@ -86,6 +86,10 @@ class MediaAttempt(Attempt):
         """A complete answer of whatever type."""
         kind = self.headers.get(b"content-type", b"")
         return self.dialect.media(data, kind, self.call.api, self.call.fields)
+
+    def may_be_whole(self) -> bool:
+        """A model that can't stream its transcript gives it whole (OpenAI's whisper-1), and no failure."""
+        return self.call.api.answers == "any" and self.call.route.commit != "whole"
 
     def _usage(self) -> Usage:
         """What was reported, or nothing: bytes tell nothing of it."""

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from wicket.gateway.call import Call
-from wicket.routing.deployment import Deployment, Route
+from wicket.routing.deployment import Deployment, Route, Timeouts
 from wicket.routing.plan import Health
 
 MIN_WHOLE_LIMIT_US = 120_000_000  # a whole answer's first byte is its last: give it time to be written
+DEFAULTS = Timeouts()
 PREFILL = "prefill"  # the feature of a model that goes on from a trailing message of its own
 _MAX_CACHED = 1_024
 
@@ -42,16 +43,15 @@ class Rules(msgspec.Struct, frozen=True):
 
 
 def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool, patience_s: int = 0) -> Rules:
-    """The limits for a request on this route; `patience_s` is the least that its API is given."""
+    """The limits for a request on this route; `patience_s` takes the place of defaults that are shorter."""
     timeouts = route.timeouts
-    patience_us = patience_s * 1_000_000
-    first = max(timeouts.first_token_ms * 1_000, patience_us)
+    first = _patient(timeouts.first_token_ms, DEFAULTS.first_token_ms, patience_s)
     has_more = len(candidates) > 1
     return Rules(
         num_candidates=len(candidates),
         first_token_us=first if streamed else max(first, MIN_WHOLE_LIMIT_US),
         mini_us=timeouts.mini_ms * 1_000 if has_more and candidates[0].task else 0,
-        gap_us=max(timeouts.gap_ms * 1_000, patience_us),
+        gap_us=_patient(timeouts.gap_ms, DEFAULTS.gap_ms, patience_s),
         total_us=timeouts.total_ms * 1_000,
         is_streamed=streamed,
         holds_whole=route.commit == "whole",
@@ -61,6 +61,11 @@ def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool, pat
         max_attempts=route.max_attempts,
         continues=_continues(candidates) if route.continues and streamed and has_more else (),
     )
+
+
+def _patient(limit_ms: int, default_ms: int, patience_s: int) -> int:
+    """A limit in microseconds: what somebody set holds, for pictures as for chats."""
+    return max(limit_ms, patience_s * 1_000) * 1_000 if limit_ms == default_ms else limit_ms * 1_000
 
 
 def _groups(candidates: Sequence[Deployment]) -> tuple[int, ...]:

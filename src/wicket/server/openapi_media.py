@@ -56,7 +56,7 @@ def described(api: Api) -> Described | None:
     if api.name not in _FIELDS:
         return None
     known = _FIELDS[api.name]
-    required = " ".join(["model", *api.needs])
+    required = " ".join(["model", *[name for name in api.needs if "|" not in name]])
     plain = {"model": MODEL, **known}
     content: dict[str, Any] = {}
     if api.form:

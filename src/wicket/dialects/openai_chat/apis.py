@@ -78,7 +78,7 @@ def _heard(verb: str, *, can_stream: bool) -> Api:
         f"/audio/{verb}",
         can_stream=can_stream,
         dialect=NAME,
-        needs=("file",),
+        needs=("file|url|file_url|file_id",),  # Groq's and Mistral's ways beside OpenAI's
         ways=_ways(f"/audio/{verb}"),
         form="must",
         is_media=True,
