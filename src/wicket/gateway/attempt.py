@@ -266,13 +266,7 @@ class Attempt:
         if counts is not None:
             if not self.call.id & LEARN_MASK:
                 self._learn(counts)
-            return Usage(
-                counts.input_tokens,
-                counts.output_tokens,
-                counts.cached_tokens,
-                counts.cache_write_tokens,
-                counts.reasoning_tokens,
-            )
+            return usage_of(counts)
         is_whole = self.reason == "" and self.fault is None and self.done
         was_at_work = self.reason == HEDGE_LOST and self.exchange is not None  # and not still in a queue
         if not (self.spoke or is_whole or was_at_work):
@@ -448,6 +442,17 @@ class Attempt:
         self.done = True
         if self.ended_us < 0:
             self.ended_us = self.clock()
+
+
+def usage_of(counts: Counts) -> Usage:
+    """Counts as the record has them."""
+    return Usage(
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.cached_tokens,
+        counts.cache_write_tokens,
+        counts.reasoning_tokens,
+    )
 
 
 def not_streamed() -> UpstreamBroken:

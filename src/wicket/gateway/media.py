@@ -11,9 +11,9 @@ import re
 from typing import Any, cast
 
 from wicket.accounts.record import Usage
-from wicket.dialects.contract import Counts, MediaDialect, Whole
+from wicket.dialects.contract import MediaDialect, Whole
 from wicket.errors import UpstreamBroken
-from wicket.gateway.attempt import MAX_HELD_BYTES, Attempt, too_large
+from wicket.gateway.attempt import MAX_HELD_BYTES, Attempt, too_large, usage_of
 from wicket.gateway.events import Ended, Heard, Opened
 
 OCTETS = b"application/octet-stream"
@@ -96,14 +96,3 @@ class MediaAttempt(Attempt):
         if self.counts is None:
             return Usage(is_estimated=self.spoke or (self.done and self.fault is None and not self.reason))
         return usage_of(self.counts)
-
-
-def usage_of(counts: Counts) -> Usage:
-    """Counts as the record has them."""
-    return Usage(
-        counts.input_tokens,
-        counts.output_tokens,
-        counts.cached_tokens,
-        counts.cache_write_tokens,
-        counts.reasoning_tokens,
-    )
