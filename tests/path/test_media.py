@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+import random
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -102,6 +103,15 @@ def test_speech_as_events(client: OpenAI) -> None:
     assert events[-1]["usage"]["output_tokens"] == 4
 
 
+def test_events_that_nobody_asked_for_are_no_sound(gateway: Gateway, provider: Provider) -> None:
+    asked = {"model": "mine/plain", "voice": "a", "input": "one two"}
+    streamed = gateway.post("/v1/audio/speech", {**asked, "stream": True})  # Together's way to ask for events
+    assert streamed.headers["content-type"].startswith("text/event-stream")
+    assert b"speech.audio.done" in streamed.body
+    provider.script(rule(body=streamed.body.decode(), headers={"content-type": "text/event-stream"}))
+    assert gateway.post("/v1/audio/speech", asked).status == 502
+
+
 def test_sound_is_written_down(client: OpenAI, provider: Provider) -> None:
     said = client.audio.transcriptions.create(model="mine/plain", file=("a.wav", SOUND, "audio/wav"))
     assert said.text == "Paris is the capital of France."
@@ -185,6 +195,15 @@ def test_sound_that_breaks_off_is_no_answer(gateway: Gateway, client: OpenAI, pr
     provider.script(rule("first", cut_after=0))
     raw = client.audio.speech.with_raw_response.create(model="pair", voice="alloy", input="one two three")
     assert raw.headers["x-wicket-deployment"] == "mine/second" and raw.content.endswith(b"one two three")
+
+
+@pytest.mark.parametrize("path", ["/v1/images/generations", "/v1/audio/speech"])
+def test_a_limit_that_the_route_sets_holds_for_pictures_too(
+    gateway: Gateway, provider: Provider, path: str
+) -> None:
+    provider.script(rule("first", silent=True))
+    got = gateway.post(path, {"model": "late", "prompt": "A bird", "input": "one", "stream": True})
+    assert got.status == 200 and got.headers["x-wicket-deployment"] == "mine/second"
 
 
 def test_sound_that_a_route_holds_is_whole_or_from_another(client: OpenAI, provider: Provider) -> None:
@@ -349,6 +368,38 @@ def test_a_key_of_one_model_gets_no_other_by_a_form(gateway: Gateway, provider: 
         connection.close()
     [seen] = provider.log
     assert seen.model == "plain" and seen.body.count('name="model"') == 1
+
+
+def mangled(body: bytes, draw: random.Random) -> bytes:
+    """A form with a few mistakes in it."""
+    made = bytearray(body)
+    for _ in range(draw.randint(1, 3)):
+        at = draw.randrange(len(made))
+        kind = draw.randrange(4)
+        if kind == 0:
+            made[at] = draw.randrange(256)
+        elif kind == 1:
+            del made[at : at + draw.randint(1, 30)]
+        elif kind == 2:
+            made[at:at] = draw.choice([b"\r\n", b"--B", b"--B--", b'"', b"\\", b"\x00", b'; name="model"'])
+        else:
+            made += made[at : at + 80]
+    return bytes(made)
+
+
+def test_no_mangled_form_does_more_than_be_refused(gateway: Gateway, provider: Provider) -> None:
+    draw = random.Random(7)
+    good = form(FILE, field("prompt", "say"), MODEL, field("stream", "false"))
+    statuses = set()
+    for _ in range(150):
+        body = mangled(good, draw)
+        got = send(gateway, "/v1/audio/transcriptions", body, "multipart/form-data; boundary=B")
+        statuses.add(got.status)
+        assert got.status in (200, 400, 404), (got.status, body)
+        if got.status == 400:
+            assert got.error["message"]
+    assert {200, 400} <= statuses
+    assert {seen.model for seen in provider.log} == {"plain"}
 
 
 # Usage

@@ -29,12 +29,20 @@ class MediaAttempt(Attempt):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.dialect = cast("MediaDialect", self.prepared.dialect)
-        if self.call.is_streamed and not self.call.flows and not self.prepared.gap:
+        if self.call.is_streamed and not self.prepared.gap:
             self.read_frame = self.dialect.event_reader(self.call.api)
 
     def on_headers(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         """Note the type; bytes flow, unless they are an error's or a page's."""
         super().on_headers(status, headers)
+        if (
+            self.splitter is not None
+            and self.call.flows
+            and bytes(self.call.fields.get("stream", b"")) != b"true"
+        ):
+            self._fail(
+                UpstreamBroken("malformed", "The provider answered with events although asked for bytes.")
+            )
         if not 200 <= status < 300 or self.splitter is not None:
             return
         kind = self.headers.get(b"content-type", b"").strip()
