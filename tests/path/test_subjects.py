@@ -41,6 +41,9 @@ api_key = "{secret}"
 base_url = "{base}/v1"
 api_key = "{secret}"
 rerank = "none"
+[providers.cohere]
+base_url = "{base}/v2"
+api_key = "{secret}"
 [providers.openai]
 base_url = "{base}/v1"
 api_key = "{secret}"
@@ -150,9 +153,10 @@ def test_what_a_provider_has_not_is_refused_or_asked_for_elsewhere(house: Gatewa
     body = {"prompt": "A bird", "input": "Say it", "voice": "a"}
     if "images" in path:
         assert house.post(path, {"model": "anthropic/x", **body, "stream": True}).status == 400
-    refused = house.post(path, {"model": "anthropic/x", **body})
-    assert refused.status == 400 and refused.error["param"] == "model"
-    assert "openai_chat" in refused.error["message"]
+    for model in ("anthropic/x", "cohere/x"):  # Cohere's compatible path has embeddings, and none of these
+        refused = house.post(path, {"model": model, **body})
+        assert refused.status == 400 and refused.error["param"] == "model"
+        assert "openai_chat" in refused.error["message"]
     got = house.post(path, {"model": "either", **body})
     assert got.status == 200 and got.headers["x-wicket-deployment"] == "own/second"
 
@@ -167,6 +171,13 @@ def test_openai_s_embeddings_reach_every_family(house: Gateway, provider: Provid
         assert one.embedding == pytest.approx(other.embedding, abs=1e-6)
     ends = {"own": "/v1/embeddings", "coh": "/v2/embed", "oll": "/api/embed"}
     assert provider.log[0].path == ends.get(model.split("/")[0], "/v1beta/models/e:batchEmbedContents")
+
+
+def test_the_bytes_pass_where_a_host_speaks_both(house: Gateway, provider: Provider) -> None:
+    asked = {"model": "cohere/e", "input": [1, 2], "new": 1.50}
+    assert house.post("/v1/embeddings", asked).status == 200
+    assert provider.last.path == "/compatibility/v1/embeddings"
+    assert provider.last.fields == {**asked, "model": "e"}
 
 
 def test_what_a_text_is_for_is_told(house: Gateway, provider: Provider) -> None:

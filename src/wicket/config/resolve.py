@@ -153,7 +153,7 @@ def _also(dialect: str, row: Row | None, url: str) -> Also | None:
         return None
     path = urlsplit(url).path.rstrip("/")
     prefix = path.removesuffix(urlsplit(row.base_url).path).removesuffix(row.also.path)
-    return Also(row.also.dialect, prefix + row.also.path, row.also.auth)
+    return Also(row.also.dialect, prefix + row.also.path, row.also.auth, apis=row.also.apis)
 
 
 def with_standard_path(url: str, row: Row, *, is_versioned: bool) -> str:

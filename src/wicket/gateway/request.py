@@ -119,6 +119,8 @@ def _as_asked(deployment: Deployment, api: Api) -> Deployment:
     also = deployment.also
     if also is None or api.dialect != also.dialect or is_conversation(api):
         return deployment
+    if also.apis and api.name not in also.apis:
+        return deployment
     headers = also.headers or deployment.headers
     return msgspec.structs.replace(deployment, dialect=also.dialect, base_path=also.path, headers=headers)
 

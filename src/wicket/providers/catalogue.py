@@ -31,12 +31,14 @@ _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 class OtherWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A second dialect at a provider's host: its name and the path under which that is spoken.
 
-    `auth` is how the key goes out there, "" for as with the first one.
+    `auth` is how the key goes out there, "" for as with the first one. `apis` are those of its APIs that are
+    there, by their names in records; (): all.
     """
 
     dialect: str
     path: str
     auth: Literal["", "bearer"] = ""
+    apis: tuple[str, ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

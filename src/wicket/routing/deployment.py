@@ -21,6 +21,7 @@ class Also(msgspec.Struct, frozen=True):
     path: str  # takes the place of the base path; no trailing slash
     auth: str = ""  # how the key goes out there, "" for as with the first one
     headers: tuple[tuple[str, str], ...] = ()  # those of a deployment, where `auth` is another
+    apis: tuple[str, ...] = ()  # which of its APIs are there, by their names; (): all that are asked for
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
