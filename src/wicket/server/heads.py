@@ -48,7 +48,7 @@ class KnownHead(msgspec.Struct, frozen=True):
 
     entered: Entered
     key_digest: bytes
-    headers: list[tuple[bytes, bytes]]  # `origin` alone, for CORS
+    headers: list[tuple[bytes, bytes]]  # `origin` for CORS, `x-forwarded-for`; no others
     forwarded: Headers = ()
 
 

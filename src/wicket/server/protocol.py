@@ -19,8 +19,9 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.networks import client_address
 from wicket.errors import CallerFault, Fault
-from wicket.gateway.admit import admit, check_live
+from wicket.gateway.admit import admit, check_live, check_network
 from wicket.gateway.call import Arrival, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
@@ -39,6 +40,7 @@ _KEPT = frozenset(
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
+_OF_EACH_CLIENT = frozenset((b"origin", b"x-forwarded-for"))  # what is kept of a remembered head
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
 LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
@@ -64,6 +66,7 @@ class Serving(msgspec.Struct):
     ingress: Ingress
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
+    trusted_proxies: tuple[str, ...] = ()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
     heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
 
@@ -358,7 +361,7 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         if entered.door.api.form:  # what comes is told by its type, and a form's differs each time
             return
-        origin = [pair for pair in self.headers if pair[0] == b"origin"]
+        origin = [pair for pair in self.headers if pair[0] in _OF_EACH_CLIENT]
         self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))
 
     # answering
@@ -375,6 +378,8 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             routes = gate.check_room()
             check_live(caller, unix_ms)
+            if caller.networks:
+                check_network(caller, self._client())
             arrival = Arrival(
                 entered.door.api,
                 self.kept,
@@ -396,6 +401,12 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         self.drive = drive
         drive.start()
+
+    def _client(self) -> str:
+        """The client's address, by the socket or by the proxies that are trusted to know."""
+        peer = self.client[0] if self.client else ""
+        said = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        return client_address(peer, said, self.serving.trusted_proxies)
 
     def _may_stay(self) -> bool:
         return bool(self.parser.should_keep_alive()) and not self.serving.gate.is_draining

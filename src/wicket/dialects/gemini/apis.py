@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wicket.dialects.contract import Api, Way
+from wicket.dialects.gemini.signs import SIGNS
 
 NAME = "gemini"
 _PREFIXES = (
@@ -25,6 +26,7 @@ GENERATE = Api(
     dialect=NAME,
     needs=("contents",),
     ways=_ways("generateContent") + _ways("streamGenerateContent", is_streamed=True),
+    signs=SIGNS,
 )
 
 
