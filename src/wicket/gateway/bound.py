@@ -20,6 +20,8 @@ from wicket.wire.fields import Fields
 UNSAID_TOKENS = 4_096  # held for an answer whose caller sets no limit, or a sixteenth of what there is
 SHARE = 16
 LEAST_TOKENS = 16  # no answer is made shorter than this
+FORM_BYTES = 4_096  # of a form: so many bytes may be text, the rest is pictures or sound
+BYTES_PER_TOKEN = 16  # at least, in those
 REFERENCE_TOKENS = 16_384  # for each image or file that is not in the request but named by it
 _REFERENCE = re.compile(
     rb'"(?:url|image_url|file_url)"\s*:\s*"(?:https?|gs|s3):|"(?:file_id|file_uri|fileUri)"\s*:'
@@ -65,7 +67,7 @@ class Terms:
 
 
 def _unlimited(fields: Fields, api: Api) -> tuple[int, int]:
-    return 0, 1
+    return 0, int(api.can_stream)
 
 
 class Bound:
@@ -80,7 +82,10 @@ class Bound:
             self.output, self.num = 0, terms.num
         else:
             self.output, self.num = terms.ask(fields, call.api)
-        tokens = bound_input_tokens(call.body_bytes)
+        num_bytes = call.body_bytes
+        if call.api.form and num_bytes > FORM_BYTES:  # of pictures and sound, which are no text
+            num_bytes = FORM_BYTES + num_bytes // BYTES_PER_TOKEN
+        tokens = bound_input_tokens(num_bytes)
         for name, mark in _CONTENTS:
             if name in fields:
                 text = bytes(fields[name])

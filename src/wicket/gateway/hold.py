@@ -102,7 +102,7 @@ class Hold:
                 if lease.level - lease.used < available:
                     available = lease.level - lease.used
             self.output, self.nanos = output, _ = bound.unsaid_paid(available)
-            if bound.num and output != terms.most:
+            if bound.num and output != terms.most and not drive.call.api.is_media:
                 self.cap = output
         else:
             self.output = output = bound.unsaid()

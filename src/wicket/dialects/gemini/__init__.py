@@ -2,7 +2,9 @@
 
 | file | holds |
 |---|---|
-| `passing` | the APIs, and Gemini to Gemini: target, body, what the walk reads of answers |
+| `apis` | the APIs and their paths |
+| `embedding` | texts and their vectors, between families |
+| `passing` | Gemini to Gemini: target, body, what the walk reads of answers |
 | `request_reading`, `part_reading`, `settings_reading` | a caller's body as a conversation |
 | `request_writing`, `part_writing`, `tool_writing`, `settings_writing` | a conversation as a body |
 | `families` | what the model families differ in, as data |
@@ -19,9 +21,11 @@ from __future__ import annotations
 
 from wicket.dialects.gemini.answer_writing import AnswerWriter, write_completion
 from wicket.dialects.gemini.answers import AnswerReader, read_completion
+from wicket.dialects.gemini.apis import APIS, GENERATE
+from wicket.dialects.gemini.embedding import SIDE as EMBEDDING
 from wicket.dialects.gemini.errors import fault_body, fault_frame, judge
 from wicket.dialects.gemini.limits import OUTPUT_FIELDS, limited, output_limit
-from wicket.dialects.gemini.passing import APIS, GENERATE, body, frame, target, whole
+from wicket.dialects.gemini.passing import body, frame, target, whole
 from wicket.dialects.gemini.request_reading import read_request
 from wicket.dialects.gemini.request_writing import write_request
 from wicket.dialects.translation import Asked, Splitter, StreamReader, StreamWriter
@@ -32,6 +36,7 @@ __all__ = [
     "CONVERSATION",
     "KEEP_ALIVE",
     "OUTPUT_FIELDS",
+    "SIDES",
     "STREAM_TYPE",
     "body",
     "fault_body",
@@ -52,6 +57,7 @@ __all__ = [
 ]
 
 CONVERSATION = GENERATE
+SIDES = {"embeddings": EMBEDDING}
 STREAM_TYPE = b"text/event-stream"
 KEEP_ALIVE = b"\n\n"  # google-genai takes a comment for a part of the answer
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from wicket.dialects.contract import Api
-from wicket.dialects.openai_chat.apis import COMPLETIONS, OF_DATA
+from wicket.dialects.openai_chat.apis import COMPLETIONS, MODERATIONS, OF_DATA
 from wicket.dialects.openai_chat.quirks import limit_name
 from wicket.dialects.translation import Allowance
 from wicket.routing.deployment import Deployment
@@ -24,8 +24,10 @@ _NAMES = ("max_completion_tokens", "max_tokens")
 
 def output_limit(fields: Fields, api: Api) -> tuple[int, int]:
     """Tokens that an answer may have, 0 if nothing is said, and how many answers there will be."""
-    if api.name in OF_DATA:
+    if api.name in OF_DATA or api is MODERATIONS:
         return 0, 0
+    if api.is_media:
+        return 0, (at_least_one(fields, "n") or 1) if "n" in fields else 1
     limit = 0
     for name in _NAMES:
         if name in fields:
