@@ -139,12 +139,11 @@ class Drive:
     def start(self) -> None:
         """Send the first attempt, once the request is within its caller's limits."""
         self.gate.active.add(self)
-        if self.call.caller.meters and not self._is_held():
-            return
-        self.feed(Planned(self.gate.now_us()))
+        if not self.call.caller.meters or self._is_held():
+            self.set_out()
 
     def set_out(self) -> None:
-        """It waited, and is within its limits now."""
+        """It is within its limits."""
         self.feed(Planned(self.gate.now_us()))
 
     def turn_away(self, fault: Fault) -> None:
@@ -193,8 +192,8 @@ class Drive:
         if self.hold is not None and self.hold.waits_for is not None:  # nothing has begun
             self.gate.metering.leave(self.hold)
             self._stop()
-            return
-        self.feed(ClientGone(self.gate.now_us()))
+        else:
+            self.feed(ClientGone(self.gate.now_us()))
 
     def pause(self) -> None:
         """The caller reads slowly: stop reading from whoever answers."""
