@@ -27,6 +27,7 @@ from wicket.gateway.admit import check_network
 from wicket.server import (
     admin,
     admin_examples,
+    admin_tenants,
     app_auth,
     app_feedback,
     app_health,
@@ -52,6 +53,10 @@ __all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
 
 SESSION_READS = ("/v1/models", "/v1/requests/")
 EXPOSED_HEADERS = ("x-request-id", "x-wicket-deployment", "x-wicket-cost-usd", "x-wicket-dropped")
+MODULES = (
+    *(app_health, app_auth, app_models, app_feedback, app_responses),
+    *(admin, admin_examples, admin_tenants),
+)
 _ID_SPACE = 127  # these ids are never stored, so that all workers may share one space
 
 _log = logging.getLogger("wicket.server")
@@ -63,7 +68,7 @@ def build_app(house: House, doors: Iterable[str] = ()) -> Starlette:
     `doors` are the paths of inference, which other methods than POST do not open.
     """
     paths: list[Path] = []
-    for module in (app_health, app_auth, app_models, app_feedback, app_responses, admin, admin_examples):
+    for module in MODULES:
         for path, access, handlers in module.ROUTES:
             paths += _with_alias(path, Resource(house, handlers, access))
     for path in dict.fromkeys([*inference_paths(), *doors]):
@@ -180,7 +185,7 @@ class ConfiguredCors:
         return CORSMiddleware(
             self._app,
             allow_origins=list(origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=list(EXPOSED_HEADERS),
             max_age=600,

@@ -109,6 +109,9 @@ def records(wanted: RecordFilter) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             found.append(value)
+    if wanted.key_ids is not None:
+        conditions.append("key_id IN (SELECT value FROM json_each(?))")
+        found.append(f"[{','.join(map(str, wanted.key_ids))}]")
     if wanted.outcome == "failed":
         conditions.append("outcome <> 'ok'")
     order = "DESC" if wanted.is_newest_first else "ASC"

@@ -7,10 +7,12 @@ import msgspec
 import pytest
 from tests.unit.supervisor.samples import record
 
+from wicket.config.schema import Accounts
 from wicket.errors import OperatorFault
 from wicket.store.memory import MemoryStore
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
 from wicket.supervisor.recent import Recent
+from wicket.supervisor.reception import Reception
 from wicket.supervisor.verbs import answer
 
 
@@ -18,6 +20,7 @@ class House:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.recent = Recent()
+        self.reception = Reception(Accounts())
         self.told: list[ToWorker] = []
 
     def tell(self, message: ToWorker) -> None:
@@ -48,8 +51,8 @@ def test_a_key_is_made_listed_and_revoked_and_the_workers_hear_of_it() -> None:
     house = House()
     made = house.ask("keys.create", name="ada", team="t", models=["m"], expires_ms=0).value
     assert set(made) == {
-        *("id", "name", "team", "models", "shown"),
-        *("created_at", "expires_at", "revoked_at", "key"),
+        *("id", "name", "team", "models", "networks", "routes", "shown", "made_by"),
+        *("created_at", "expires_at", "rotated_at", "previous_ends_at", "suspended_at", "revoked_at", "key"),
     }
     [told] = house.told
     assert isinstance(told, AddCaller) and told.caller.name == "ada" and told.caller.models == ("m",)
