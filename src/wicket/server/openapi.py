@@ -10,6 +10,7 @@ from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
 _FAULTS = {
     "400": "A field is missing or wrong; `param` names it.",
@@ -18,6 +19,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
+    "415": "The body is not said to be JSON.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",
@@ -43,9 +45,9 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()},
+        "paths": with_tenants({**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()}),
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **TENANT_SCHEMAS},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -150,7 +152,7 @@ def _admin_paths() -> dict[str, Any]:
     key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
     return {
         "/admin/v1/keys": {
-            "get": _admin("listKeys", "Every key", "KeyList"),
+            "get": _admin("listKeys", "Every key", "KeyList", parameters=[_hidden()]),
             "post": _made(_admin("createKey", "Make a key", "MadeKey", "NewKey"), "201"),
         },
         "/admin/v1/keys/{id}": {
@@ -190,6 +192,38 @@ def _admin_paths() -> dict[str, Any]:
             "post": _made(_admin("restart", "New workers, one after the other", "Document"), "202")
         },
     }
+
+
+def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths, with those of signing in and of tenants."""
+    for path, method, name, summary, answer, body, status in OPERATIONS:
+        rest: dict[str, Any] = {}
+        named = re.findall(r"{(\w+)}", path)
+        if named:
+            rest["parameters"] = [_parameter(each, "path", one_of("string"), "Its id.") for each in named]
+        if path == "/admin/v1/audit":
+            rest["parameters"] = _audit_parameters()
+        if path == "/admin/v1/teams" and method == "get":
+            rest["parameters"] = [_query("organisation", one_of("string"), "Of this one only.")]
+        if body:
+            rest["requestBody"] = {**_body(body), "required": body not in ("Rotation", "ResetPassword")}
+        if path.startswith("/auth/"):
+            rest["security"] = _OPEN
+        faults = ("400", "401", "403", "404", "409", "413", "415", "429")
+        operation = _operation(name, summary, answer, faults, **rest)
+        paths.setdefault(path, {})[method] = operation if status == "200" else _made(operation, status)
+    return paths
+
+
+def _audit_parameters() -> list[dict[str, Any]]:
+    return [
+        _query("verb", one_of("string"), "One kind of act, as in `keys.create`."),
+        _query("actor", one_of("string"), "A user's id."),
+        _query("target", one_of("string"), "The id of what was changed."),
+        *_span_parameters(),
+        _query("limit", one_of("integer", minimum=1, maximum=1_000), "At most so many; 100 if not given."),
+        _query("before", one_of("integer", minimum=1, maximum=1 << 31), "Entries older than this one."),
+    ]
 
 
 def _operation(
@@ -237,6 +271,10 @@ def _in_own_form(operation: dict[str, Any]) -> dict[str, Any]:
 def _text(operation: dict[str, Any]) -> dict[str, Any]:
     operation["responses"]["200"]["content"] = {"text/plain": {"schema": one_of("string")}}
     return operation
+
+
+def _hidden() -> dict[str, Any]:
+    return _query("hidden", one_of("string", enum=["0", "1"]), "1: with those of the page's sessions.")
 
 
 def _followed(operation: dict[str, Any]) -> dict[str, Any]:

@@ -121,9 +121,15 @@ _KEY = record(
         "name": TEXT,
         "team": TEXT,
         "models": array(TEXT),
+        "networks": array(TEXT),
+        "routes": array(TEXT),
+        "made_by": TEXT,
         "shown": one_of("string", description="The key's first and last characters."),
         "created_at": MOMENT,
         "expires_at": MOMENT,
+        "rotated_at": MOMENT,
+        "previous_ends_at": MOMENT,
+        "suspended_at": MOMENT,
         "revoked_at": MOMENT,
     },
     "id name team models",
@@ -291,7 +297,10 @@ SCHEMAS: dict[str, Schema] = {
         {
             "name": one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE),
             "team": one_of("string", maxLength=100, pattern=PRINTABLE),
+            "organisation": one_of("string", maxLength=100, description="Whose team; else the first."),
             "models": array(one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE), maxItems=1000),
+            "networks": array(one_of("string", maxLength=100, example="10.0.0.0/8"), maxItems=200),
+            "routes": array(one_of("string", maxLength=100, example="/v1/embeddings"), maxItems=100),
             "expires_at": {
                 "anyOf": [
                     one_of("string", format="date-time"),

@@ -163,10 +163,7 @@ def test_the_house_is_for_its_owner(town: Town, who: str, path: str, status: int
 
 
 def test_nobody_rises_by_themselves(town: Town) -> None:
-    users = {
-        row["email"].partition("@")[0]: row["id"]
-        for row in town.operator.ask("GET", "/admin/v1/users")[2]["data"]
-    }
+    users = town.users()
     admin = town.tab("admin")
     for method, path, body in [
         ("PATCH", f"users/{users['admin']}", {"role": "owner"}),
@@ -191,10 +188,7 @@ def test_nobody_rises_by_themselves(town: Town) -> None:
 
 
 def test_the_last_owner_stays(town: Town) -> None:
-    users = {
-        row["email"].partition("@")[0]: row["id"]
-        for row in town.operator.ask("GET", "/admin/v1/users")[2]["data"]
-    }
+    users = town.users()
     for method, path, body in [
         ("DELETE", users["owner"], None),
         ("PATCH", users["owner"], {"status": "suspended"}),
@@ -405,11 +399,7 @@ def test_every_act_is_in_the_audit_log(house: StoreHouse, town: Town) -> None:
 
 def test_an_administrator_resets_a_password(town: Town) -> None:
     session = town.tab("member")
-    [user] = [
-        row
-        for row in town.operator.ask("GET", "/admin/v1/users")[2]["data"]
-        if row["email"].startswith("member@")
-    ]
+    user = {"id": town.users()["member"]}
     status, answer = town.tab("admin").ask("POST", f"/admin/v1/users/{user['id']}/password")
     assert status == 200 and len(answer["password"]) >= 20
     assert session.ask("GET", "/auth/v1/session")[0] == 401
