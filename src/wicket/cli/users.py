@@ -20,6 +20,7 @@ def add_parser(subparsers: Any) -> None:
     create.add_argument("--role", choices=ROLES, default="member")
     create.add_argument("--team", default="", help="of this team alone")
     create.add_argument("--organisation", default="", help="its id or name (else the first)")
+    create.add_argument("--external", action="store_true", help="signs in by an OpenID provider, no password")
     add_verb(verbs, "list", "every user", list_users)
     role = add_verb(verbs, "role", "give a role in the whole organisation", set_role, "user")
     role.add_argument("--role", choices=ROLES, required=True)
@@ -33,8 +34,10 @@ def add_parser(subparsers: Any) -> None:
 
 def create_user(args: argparse.Namespace) -> None:
     """Add one."""
-    made = ask(args, "POST", path("users"), given(args, "email", "name", "role", "team", "organisation"))
-    tell(args, made, f"{made['email']} is {made['id']}; password, shown this once: {made['password']}")
+    body = given(args, "email", "name", "role", "team", "organisation", "external")
+    made = ask(args, "POST", path("users"), body)
+    shown = f"; password, shown this once: {made['password']}" if "password" in made else ""
+    tell(args, made, f"{made['email']} is {made['id']}{shown}")
 
 
 def list_users(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from wicket.server.admin_query import optional_body, read_body, refuse_unknown
 from wicket.server.admin_shapes import now_ms
 from wicket.server.app_house import Call, Handler, Routes
-from wicket.server.sessions import is_secure
+from wicket.server.sessions import own_origin
 from wicket.server.tenant_bodies import (
     Changed,
     ChangedUser,
@@ -75,9 +75,8 @@ async def invite(call: Call) -> Response:
     """`POST /admin/v1/invitations`: the answer holds the code and the link with it, this once."""
     body = await read_body(call.request, NewInvitation)
     made = await call.ask("invitations.create", body.arguments())
-    scheme = "https" if is_secure(call.house, call.request) else "http"
     # behind the number sign, so that the code reaches no server's log and no Referer
-    link = f"{scheme}://{call.request.headers.get('host', '')}/#invitation={quote(made['code'])}"
+    link = f"{own_origin(call.house, call.request)}/#invitation={quote(made['code'])}"
     return answered({**made, "link": link}, 201)
 
 

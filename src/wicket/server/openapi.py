@@ -210,7 +210,7 @@ def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
         if path.startswith("/auth/"):
             rest["security"] = _OPEN
         faults = ("400", "401", "403", "404", "409", "413", "415", "429")
-        operation = _operation(name, summary, answer, faults, **rest)
+        operation = _operation(name, summary, answer or "Document", faults, **rest)
         paths.setdefault(path, {})[method] = operation if status == "200" else _made(operation, status)
     return paths
 

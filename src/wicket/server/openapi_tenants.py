@@ -158,6 +158,8 @@ OPERATIONS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("/auth/v1/sessions/{id}", "delete", "endSession", "End one, or `others`", "Document", "", "200"),
     ("/auth/v1/password", "post", "changePassword", "A new password", "Document", "NewPassword", "200"),
     ("/auth/v1/playground-key", "post", "playgroundKey", "An hour's key for the page", "Document", "", "201"),
+    ("/auth/v1/oidc/{name}", "get", "oidcBegin", "Off to an OpenID provider", "", "", "303"),
+    ("/auth/v1/oidc/{name}/callback", "get", "oidcEnd", "Back from it", "", "", "303"),
     (f"{_A}/organisations", "get", "organisations", "Organisations", "OrganisationList", "", "200"),
     (
         f"{_A}/organisations",

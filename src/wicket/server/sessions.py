@@ -21,6 +21,7 @@ from wicket.supervisor.messages import Asker
 
 SECURE_COOKIE = "__Host-wicket"
 PLAIN_COOKIE = "wicket_session"
+TRIP_COOKIE = "wicket_trip"
 CSRF_HEADER = "x-wicket-csrf"
 REQUEST_ID = "wicket.request_id"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -119,10 +120,39 @@ def set_cookie(house: House, request: Request, response: Response, token: str, m
             response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="strict")
 
 
+def set_trip_cookie(house: House, request: Request, response: Response, binder: str) -> None:
+    """What a browser holds while it is at an OpenID provider; it comes back from there, hence not strict."""
+    is_tls = is_secure(house, request)
+    if binder:
+        response.set_cookie(
+            TRIP_COOKIE,
+            binder,
+            max_age=600,
+            path="/auth/v1/oidc",
+            secure=is_tls,
+            httponly=True,
+            samesite="lax",
+        )
+    else:
+        response.delete_cookie(
+            TRIP_COOKIE, path="/auth/v1/oidc", secure=is_tls, httponly=True, samesite="lax"
+        )
+
+
+def trip_cookie(request: Request) -> str:
+    """What the browser kept, "" for nothing."""
+    return request.cookies.get(TRIP_COOKIE, "")
+
+
+def own_origin(house: House, request: Request) -> str:
+    """Our own origin, as the browser calls us."""
+    scheme = "https" if is_secure(house, request) else "http"
+    return f"{scheme}://{request.headers.get('host', '')}"
+
+
 def _is_ours(house: House, request: Request, origin: str) -> bool:
     """Whether a page of that origin came from us: the same scheme, host and port as this request's."""
-    scheme = "https" if is_secure(house, request) else "http"
-    return origin.lower() == f"{scheme}://{request.headers.get('host', '')}".lower()
+    return origin.lower() == own_origin(house, request).lower()
 
 
 def _host_of(url: str) -> str:

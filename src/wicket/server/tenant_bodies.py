@@ -69,13 +69,17 @@ class NewMember(_Body, frozen=True):
 
 
 class NewUser(_Body, frozen=True):
-    """A user whom an administrator adds. Without `password` one is made and told once."""
+    """A user whom an administrator adds. Without `password` one is made and told once.
+
+    `external`: without any; the user signs in by an OpenID provider that has verified the address.
+    """
 
     email: Text
     name: Text = ""
     role: Role = "member"
     team: Text = ""
     organisation: Text = ""
+    external: bool = False
     password: Password | UnsetType = UNSET
 
 

@@ -19,10 +19,11 @@ from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.identity import actor_of, entry
 from wicket.supervisor.messages import Answer, Ask
-from wicket.supervisor.verb import ActorVerb, Arguments, House, Verb, key_number, now_ms
+from wicket.supervisor.verb import ActorVerb, Arguments, House, OpenVerb, Verb, key_number, now_ms
 from wicket.supervisor.verbs_auth import OPEN_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
+from wicket.supervisor.verbs_oidc import OIDC_VERBS
 from wicket.supervisor.verbs_seen import SEEN_VERBS
 from wicket.supervisor.verbs_tenants import TENANT_VERBS
 from wicket.supervisor.verbs_users import USER_VERBS
@@ -68,8 +69,8 @@ async def perform(house: House, ask: Ask) -> Any:
 
     Whether a key may ask was decided by its route; what a user may is decided here, by their role.
     """
-    if ask.verb in OPEN_VERBS:
-        return await OPEN_VERBS[ask.verb](house, ask.arguments, ask.asker)
+    if ask.verb in ANYBODYS:
+        return await ANYBODYS[ask.verb](house, ask.arguments, ask.asker)
     actor = await actor_of(house, ask)
     if ask.verb in ACTOR_VERBS:
         check_may(actor, ask.verb)
@@ -197,6 +198,8 @@ VERBS: dict[str, Verb] = {
     "restart": restart,
     **EXAMPLE_VERBS,
 }
+
+ANYBODYS: dict[str, OpenVerb] = {**OPEN_VERBS, **OIDC_VERBS}
 
 # These ask who asks, and keep their audit rows in the transaction of the act.
 ACTOR_VERBS: dict[str, ActorVerb] = {**KEY_VERBS, **TENANT_VERBS, **USER_VERBS}

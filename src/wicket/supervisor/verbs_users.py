@@ -58,9 +58,12 @@ async def users_create(house: House, arguments: Arguments, actor: Actor) -> Any:
     """`email`, `name`, `role`, `team`, `organisation`, `password` → fields, `password` too if we made it."""
     role, key = checked_role(arguments.get("role", "member")), email_key(arguments["email"])
     name = checked_name(arguments["name"], "name") if arguments.get("name") else ""
-    given = arguments.get("password", "")
+    given, is_external = arguments.get("password", ""), bool(arguments.get("external"))
+    if given and is_external:
+        message = "A user who signs in elsewhere has no password here."
+        raise CallerFault("invalid_value", message, param="password")
     password = given or secrets.token_urlsafe(15)
-    kept = await house.reception.hashed(passwords.checked(password))
+    kept = "" if is_external else await house.reception.hashed(passwords.checked(password))
     moment_ms = now_ms()
 
     def act(rows: Rows) -> dict[str, Any]:
@@ -74,7 +77,7 @@ async def users_create(house: House, arguments: Arguments, actor: Actor) -> Any:
         return user_fields(rows, actor, user)
 
     made = await write(house, act)
-    return made if given else {**made, "password": password}
+    return made if given or is_external else {**made, "password": password}
 
 
 async def users_update(house: House, arguments: Arguments, actor: Actor) -> Any:
