@@ -334,6 +334,13 @@ def test_a_bad_field_is_named_and_nobody_is_made(
     assert house.store.look(lambda rows: rows.all(User)) == []
 
 
+@pytest.mark.parametrize("path", ["sign-up", "sign-in", "password"])
+def test_a_huge_body_is_not_read(owner: Tab, path: str) -> None:
+    body = b'{"email": "' + b"x" * 200_000 + b'"}'
+    status, answer = owner.ask("POST", f"/auth/v1/{path}", body, content_type="application/json")
+    assert (status, code(answer)) == (413, "body_too_large")
+
+
 def test_addresses_that_look_alike_are_one(house: StoreHouse, owner: Tab, address: tuple[str, int]) -> None:
     house.reception.table = msgspec.structs.replace(house.reception.table, sign_up="open")
     for email in ("ADA@EXAMPLE.COM", "\uff41da@example.com"):
