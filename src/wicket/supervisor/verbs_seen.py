@@ -16,7 +16,7 @@ from wicket.supervisor.tenancy import look, seen_keys
 from wicket.supervisor.verb import ActorVerb, Arguments, House
 
 MAX_LISTED = 10_000
-_NUM_GROUPS = 7  # fields of `UsageRow` that name a group; counts come after them
+_NUM_GROUPS = UsageRow.__struct_fields__.index("requests")  # those that name a group; counts come after
 
 
 async def usage(house: House, arguments: Arguments, actor: Actor) -> Any:
