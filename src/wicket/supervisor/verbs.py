@@ -32,8 +32,10 @@ MAX_LISTED = 10_000
 MAX_TARGET = 200
 OPERATOR = 0  # the admin key's id
 CHANGING = frozenset(
-    ["add", "backup", "create", "delete", "erase", "grant", "put", "refund", "reload"]
-    + ["remove", "restart", "revoke", "set", "threshold", "update"]
+    {
+        *("add", "backup", "create", "delete", "erase", "grant", "put", "refund", "reload"),
+        *("remove", "restart", "revoke", "set", "threshold", "update"),
+    }
 )
 CALLERS_OWN = frozenset(
     ["batches", "feedback", "files", "responses"]
