@@ -211,6 +211,8 @@ def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
             rest["security"] = _OPEN
         faults = ("400", "401", "403", "404", "409", "413", "415", "429")
         operation = _operation(name, summary, answer or "Document", faults, **rest)
+        if not answer:  # it only leads elsewhere
+            operation["responses"]["200"]["content"] = {}
         paths.setdefault(path, {})[method] = operation if status == "200" else _made(operation, status)
     return paths
 
