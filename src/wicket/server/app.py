@@ -125,7 +125,7 @@ class Resource:
         asker = asker_of(self._house, request)
         if self._access == "open":
             return Call(self._house, request, ANYBODY, asker)
-        token = session_token(request)
+        token = session_token(self._house, request)
         if token and not has_key(request) and self._takes_session(request):
             check_csrf(self._house, request, token)
             asker = asker_of(self._house, request, token)

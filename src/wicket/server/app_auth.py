@@ -64,7 +64,7 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def state(call: Call) -> Response:
     """`GET /auth/v1/state`: what the page must know before anybody signs in."""
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     found = await _ask(call, "auth.state", token)
     if found["session"] is not None:
         found["session"]["csrf"] = csrf_token(token)
@@ -77,19 +77,21 @@ async def sign_up(call: Call) -> Response:
     arguments = msgspec.to_builtins(body)
     if has_key(call.request):
         arguments["is_operator"] = authenticate(call.house, call.request).is_admin
-    return _come_in(call, await _ask(call, "auth.sign_up", session_token(call.request), arguments), 201)
+    return _come_in(
+        call, await _ask(call, "auth.sign_up", session_token(call.house, call.request), arguments), 201
+    )
 
 
 async def sign_in(call: Call) -> Response:
     """`POST /auth/v1/sign-in`."""
     body = await _entering(call, SignIn)
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     return _come_in(call, await _ask(call, "auth.sign_in", token, msgspec.to_builtins(body)), 200)
 
 
 async def sign_out(call: Call) -> Response:
     """`POST /auth/v1/sign-out`."""
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     if token:
         check_csrf(call.house, call.request, token)
     response = _json(await _ask(call, "auth.sign_out", token))
@@ -149,7 +151,7 @@ async def oidc_end(call: Call) -> Response:
         "binder": trip_cookie(call.request),
     }
     try:
-        found = await _ask(call, "auth.oidc_end", session_token(call.request), arguments)
+        found = await _ask(call, "auth.oidc_end", session_token(call.house, call.request), arguments)
     except Fault as fault:
         response = RedirectResponse(f"/#sign_in_error={fault.code}", 303, headers=_PRIVATE)
         set_trip_cookie(call.house, call.request, response, "")
@@ -177,7 +179,7 @@ def _check_type(call: Call) -> None:
 
 def _token(call: Call) -> str:
     """The session's text, once the request may use it. Raises `KeyFault`, `PermissionFault`."""
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     if not token:
         raise KeyFault("no_session", "You are not signed in.")
     check_csrf(call.house, call.request, token)

@@ -62,10 +62,12 @@ def asker_of(house: House, request: Request, token: str = "") -> Asker:
     )
 
 
-def session_token(request: Request) -> str:
-    """The text in the session's cookie, "" if there is none."""
-    cookies = request.cookies
-    return cookies.get(SECURE_COOKIE) or cookies.get(PLAIN_COOKIE) or ""
+def session_token(house: House, request: Request) -> str:
+    """The text in the session's cookie, "" if there is none.
+
+    Over TLS only the cookie counts that plain HTTP can't have set: somebody on the way could plant the other.
+    """
+    return request.cookies.get(SECURE_COOKIE if is_secure(house, request) else PLAIN_COOKIE, "")
 
 
 def csrf_token(token: str) -> str:

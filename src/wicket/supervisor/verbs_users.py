@@ -120,7 +120,7 @@ async def users_password(house: House, arguments: Arguments, actor: Actor) -> An
         user = find_user(rows, actor, arguments["id"])
         _check_controls(rows, actor, user)
         rows.update(user, password=kept)
-        rows.insert(entry(actor, moment_ms, "users.password", user.public_id, actor.organisation_id))
+        rows.insert(entry(actor, moment_ms, "users.password", user.public_id, _home_id(rows, actor, user)))
         return user, end_users_sessions(rows, user, moment_ms)
 
     user, ended = await write(house, act)
@@ -141,14 +141,12 @@ async def users_delete(house: House, arguments: Arguments, actor: Actor) -> Any:
         if not all(outranks(actor, one.role, one.team_id) for one in here):
             raise PermissionFault("not_allowed", "Your role does not remove this user.")
         check_not_last_owner(rows, user)
-        shown = user_fields(rows, actor, user)
+        shown, home_id = user_fields(rows, actor, user), _home_id(rows, actor, user)
         for one in here:
             rows.delete(one)
         if len(here) == len(held):
             user = rows.update(user, status=DELETED, password="")
-        rows.insert(
-            entry(actor, moment_ms, "users.delete", user.public_id, actor.organisation_id, email=user.email)
-        )
+        rows.insert(entry(actor, moment_ms, "users.delete", user.public_id, home_id, email=user.email))
         return {**shown, "status": user.status}, end_users_sessions(rows, user, moment_ms)
 
     found, ended = await write(house, act)
@@ -334,6 +332,12 @@ def _place(
     if not check_may(actor, verb).covers(home.id, team_id) or not outranks(actor, role, team_id):
         raise PermissionFault("not_allowed", "Your role does not give this one.")
     return home, team
+
+
+def _home_id(rows: Rows, actor: Actor, user: User) -> int:
+    """Whose audit log an act on a user belongs to: the actor's organisation, else the user's first."""
+    held = rows.one(Membership, user_id=user.id)
+    return actor.organisation_id or (held.organisation_id if held is not None else 0)
 
 
 def _check_controls(rows: Rows, actor: Actor, user: User) -> None:
