@@ -1,4 +1,4 @@
-"""The reception: as much work for nobody as for somebody, few hashes at a time, a clock that never runs back."""
+"""The reception: nobody costs as much as somebody, few hashes at a time, a clock that never runs back."""
 
 import asyncio
 import threading
