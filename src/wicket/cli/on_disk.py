@@ -14,11 +14,12 @@ from urllib.parse import unquote, urlencode
 
 from wicket.accounts.callers import Caller
 from wicket.cli.client import COMMAND_AGENT, fault_of
-from wicket.config.schema import Accounts
+from wicket.config.schema import Accounts, Config
 from wicket.errors import OperatorFault
 from wicket.routing.deployment import Deployment
 from wicket.server.app_house import Snapshot
 from wicket.store.contract import Store
+from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.home import HomeLock, default_home, prepare
 from wicket.supervisor.messages import NOBODY, Ask, Asker, EngineState, ToWorker
 from wicket.supervisor.recent import Recent
@@ -61,6 +62,16 @@ class Desk:
             self._collector = Collector(self._home, {}, is_expiring=False)
             self._collector.start()
         return self._collector
+
+    @property
+    def config(self) -> Config:
+        """See `House`."""
+        raise _needs_server()
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Keys put in now count at the next start."""
+        return CredentialFile(self._home)
 
     def close(self) -> None:
         """Let go of both databases."""

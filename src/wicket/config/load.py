@@ -49,14 +49,15 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], put_in: frozenset[str] = frozenset()) -> Config:
     """The configuration in `path`, or without one what the environment enables.
 
+    `put_in` are providers whose key the administration was given: without a file they are enabled by that.
     `WICKET_HOST` and `WICKET_PORT` override the file. Raises `ConfigFault` holding every mistake, one per
     line: `file:line: field: what`.
     """
     if path is None:
-        return _without_file(environ)
+        return _without_file(environ, put_in)
     text = _read(path)
     return parse(text, environ, source=str(path), base=path.absolute().parent)
 
@@ -122,12 +123,12 @@ def _without_absent(file: File, providers: Mapping[str, Provider], warnings: lis
     return models
 
 
-def _without_file(environ: Mapping[str, str]) -> Config:
+def _without_file(environ: Mapping[str, str], put_in: frozenset[str]) -> Config:
     mistakes = Mistakes("environment", Lines())
     server = with_environment(Server(), environ, mistakes)
     if mistakes:
         raise mistakes.fault()
-    providers, unusable = from_environment(catalogue.rows(), environ)
+    providers, unusable = from_environment(catalogue.rows(), environ, put_in)
     return Config(
         server=server,
         providers=providers,

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from wicket.providers.catalogue import NewerFile
 from wicket.routing.deployment import Also
+from wicket.wire.quirks import Quirks
 
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
@@ -224,7 +225,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "google", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -276,6 +277,7 @@ class File(_Section, frozen=True):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A provider ready for use: `credentials` are secrets in clear text.
 
+    With `auth` "google" a credential is what `config.google` made of a file, or names the metadata server.
     With `auth` "sigv4" the one credential is the secret access key, and `region` is what requests are signed
     for.
     """
@@ -299,6 +301,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    quirks: Quirks = Quirks()
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}

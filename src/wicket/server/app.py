@@ -27,8 +27,10 @@ from wicket.gateway.admit import check_network
 from wicket.server import (
     admin,
     admin_examples,
+    admin_providers,
     admin_tenants,
     app_auth,
+    app_console,
     app_feedback,
     app_health,
     app_models,
@@ -53,12 +55,20 @@ __all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
 
 SESSION_READS = ("/v1/models", "/v1/requests/")
 EXPOSED_HEADERS = ("x-request-id", "x-wicket-deployment", "x-wicket-cost-usd", "x-wicket-dropped")
-MODULES = (
-    *(app_health, app_auth, app_models, app_feedback, app_responses),
-    *(admin, admin_examples, admin_tenants),
-)
 _ID_SPACE = 127  # these ids are never stored, so that all workers may share one space
 
+MODULES = (
+    app_health,
+    app_auth,
+    app_models,
+    app_feedback,
+    app_responses,
+    app_console,
+    admin,
+    admin_examples,
+    admin_providers,
+    admin_tenants,
+)
 _log = logging.getLogger("wicket.server")
 
 

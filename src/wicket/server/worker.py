@@ -234,6 +234,8 @@ class Worker:
         )
         self.probes.every_s = {name: each.probe_s for name, each in providers.items() if each.probe_s}
         self.probes.deployments = snapshot.deployments
+        known = [one for same in snapshot.deployments.values() for one in same]
+        self.gate.tokens.configure([one.google for one in known if one.google is not None])
         self.gate.health.probed_providers = frozenset(self.probes.every_s)
 
     def _note_unready(self) -> None:
@@ -326,6 +328,7 @@ class Worker:
                 drive.client_gone()
             self.gate.stop()
             await self.probes.close()
+            await self.gate.tokens.close()
             self._flush()
             await self.pool.close()
             self.control.close()

@@ -14,7 +14,7 @@ MAX_MODELS_SHOWN = 8
 
 def start_message(config: Config, url: str, admin: AdminKey, home: Path) -> str:
     """The whole message, ending without a line break. Holds the key only when this start made it."""
-    lines = [f"Wicket answers on {url}/v1", ""]
+    lines = [f"Wicket answers on {url}/v1", "", f"  Page:    {url}/ (keys, playground, usage, credit)"]
     lines += _served(config)
     lines += _key(admin)
     lines += ["", "  Try it:", *(f"    {line}" for line in _curl(config, url, admin)), ""]

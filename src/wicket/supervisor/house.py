@@ -18,6 +18,7 @@ from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
 from wicket.supervisor.cascades import Cascades, write
+from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
 from wicket.supervisor.messages import (
@@ -92,6 +93,16 @@ class RunningHouse:
         if self.opened_collector is None:
             raise StoreFault("store_opening", "The database is being opened. Try again in a moment.")
         return self.opened_collector
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.settings.config
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Providers' keys that were put in."""
+        return self.settings.credentials
 
     def tell(self, message: ToWorker) -> None:
         """Send to every worker, those that start later included."""

@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wicket.accounts.roles import Actor
+from wicket.config.schema import Config
 from wicket.errors import CallerFault
 from wicket.store.contract import Store
+from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.messages import Asker, ToWorker
 from wicket.supervisor.recent import Recent
 
@@ -35,6 +37,16 @@ class House(Protocol):
     @property
     def collector(self) -> Collector:
         """The examples."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force. Raises `OperatorFault` where no server runs."""
+        ...
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Providers' keys that were put in."""
         ...
 
     @property

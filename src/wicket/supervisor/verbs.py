@@ -24,6 +24,7 @@ from wicket.supervisor.verbs_auth import OPEN_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
 from wicket.supervisor.verbs_oidc import OIDC_VERBS
+from wicket.supervisor.verbs_providers import PROVIDER_VERBS
 from wicket.supervisor.verbs_seen import SEEN_VERBS
 from wicket.supervisor.verbs_tenants import TENANT_VERBS
 from wicket.supervisor.verbs_users import USER_VERBS
@@ -37,10 +38,8 @@ CHANGING = frozenset(
         *("remove", "restart", "revoke", "set", "threshold", "update"),
     }
 )
-CALLERS_OWN = frozenset(
-    ["batches", "feedback", "files", "responses"]
-)  # what callers do with their own things
-TARGETS = ("id", "scope", "name", "team", "key", "task", "path")
+CALLERS_OWN = frozenset({"batches", "feedback", "files", "responses"})  # callers' own things
+TARGETS = ("id", "scope", "provider", "team", "task", "path")  # never "key": that may be a secret
 
 
 async def answer(house: House, ask: Ask) -> Answer:
@@ -191,6 +190,7 @@ VERBS: dict[str, Verb] = {
     "config.reload": config_reload,
     "restart": restart,
     **EXAMPLE_VERBS,
+    **PROVIDER_VERBS,
 }
 
 ANYBODYS: dict[str, OpenVerb] = {**OPEN_VERBS, **OIDC_VERBS}

@@ -12,6 +12,7 @@ from wicket.errors import CallerFault
 from wicket.server import (
     admin,
     admin_examples,
+    admin_providers,
     admin_tenants,
     app_auth,
     app_feedback,
@@ -58,7 +59,16 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def served() -> set[tuple[str, str]]:
-    modules = (app_health, app_auth, app_models, app_feedback, admin, admin_examples, admin_tenants)
+    modules = (
+        app_health,
+        app_auth,
+        app_models,
+        app_feedback,
+        admin,
+        admin_examples,
+        admin_providers,
+        admin_tenants,
+    )
     routes = [route for module in modules for route in module.ROUTES]
     pairs = {
         (path.replace(":path", ""), method.lower()) for path, _, handlers in routes for method in handlers

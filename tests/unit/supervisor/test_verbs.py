@@ -13,7 +13,7 @@ from wicket.store.memory import MemoryStore
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.reception import Reception
-from wicket.supervisor.verbs import answer
+from wicket.supervisor.verbs import VERBS, answer, is_audited, target_of
 
 
 class House:
@@ -125,3 +125,14 @@ def test_savings_are_summed_by_task() -> None:
     assert (found["spent_nanos"], found["large_only_nanos"]) == (50, 120)
     assert [task["task"] for task in found["tasks"]] == ["slots"]
     assert house.ask("savings", since_ms=(2 << 40 >> 21) + 1).value["tasks"] == []
+
+
+def test_what_no_verb_audits_itself_is_audited_without_what_may_be_secret() -> None:
+    assert {name for name in VERBS if is_audited(name)} >= {
+        *("backup", "config.reload", "restart", "examples.erase"),
+        *("credentials.put", "credentials.remove"),
+    }
+    assert not any(is_audited(name) for name in ("usage", "logs", "status", "feedback.add", "files.add"))
+    assert target_of({"provider": "openai", "key": "sk-secret"}) == "openai"
+    assert target_of({"key": "sk-secret", "password": "x", "code": "y"}) == ""
+    assert target_of({"id": "a" * 500}) == "a" * 200 and target_of({"id": 7}) == ""
