@@ -76,7 +76,7 @@ async def invite(call: Call) -> Response:
     body = await read_body(call.request, NewInvitation)
     made = await call.ask("invitations.create", body.arguments())
     # behind the number sign, so that the code reaches no server's log and no Referer
-    link = f"{own_origin(call.house, call.request)}/#invitation={quote(made['code'])}"
+    link = f"{own_origin(call.house, call.request)}/#/join?invitation={quote(made['code'])}"
     return answered({**made, "link": link}, 201)
 
 

@@ -129,7 +129,7 @@ async def playground_key(call: Call) -> Response:
 
 
 async def oidc_begin(call: Call) -> Response:
-    """`GET /auth/v1/oidc/NAME`: off to the provider."""
+    """`GET /auth/v1/oidc/NAME/start`: off to the provider."""
     check_transport(call.house, call.request)
     name = call.request.path_params["name"]
     arguments = {
@@ -211,7 +211,7 @@ ROUTES: Routes = [
     ("/auth/v1/sessions", "open", {"GET": list_sessions}),
     ("/auth/v1/sessions/{id}", "open", {"DELETE": end_session}),
     ("/auth/v1/password", "open", {"POST": password}),
-    ("/auth/v1/oidc/{name}", "open", {"GET": oidc_begin}),
+    ("/auth/v1/oidc/{name}/start", "open", {"GET": oidc_begin}),
     ("/auth/v1/oidc/{name}/callback", "open", {"GET": oidc_end}),
     ("/auth/v1/playground-key", "open", {"POST": playground_key}),
 ]

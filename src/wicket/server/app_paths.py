@@ -29,7 +29,7 @@ COLD_PATHS = (
     "/auth/v1/sessions/{id}",
     "/auth/v1/password",
     "/auth/v1/playground-key",
-    "/auth/v1/oidc/{name}",
+    "/auth/v1/oidc/{name}/start",
     "/auth/v1/oidc/{name}/callback",
     "/healthz",
     "/readyz",

@@ -56,6 +56,7 @@ _LISTED: dict[str, Schema] = {
             "created_at": MOMENT,
             "has_password": FLAG,
             "issuer": TEXT,
+            "role": one_of("string null", description="The highest of its memberships."),
             "memberships": array(
                 record(
                     {
@@ -158,7 +159,7 @@ OPERATIONS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("/auth/v1/sessions/{id}", "delete", "endSession", "End one, or `others`", "Document", "", "200"),
     ("/auth/v1/password", "post", "changePassword", "A new password", "Document", "NewPassword", "200"),
     ("/auth/v1/playground-key", "post", "playgroundKey", "An hour's key for the page", "Document", "", "201"),
-    ("/auth/v1/oidc/{name}", "get", "oidcBegin", "Off to an OpenID provider", "", "", "303"),
+    ("/auth/v1/oidc/{name}/start", "get", "oidcBegin", "Off to an OpenID provider", "", "", "303"),
     ("/auth/v1/oidc/{name}/callback", "get", "oidcEnd", "Back from it", "", "", "303"),
     (f"{_A}/organisations", "get", "organisations", "Organisations", "OrganisationList", "", "200"),
     (

@@ -11,6 +11,7 @@ from wicket.accounts.roles import Actor, check_may, outranks
 from wicket.accounts.tenants import (
     ACTIVE,
     DELETED,
+    ROLES,
     SUSPENDED,
     AuditEntry,
     Invitation,
@@ -267,6 +268,7 @@ def user_fields(rows: Rows, actor: Actor, user: User) -> dict[str, Any]:
         "created_at": iso(user.created_ms),
         "has_password": bool(user.password),
         "issuer": user.issuer,
+        "role": min((one.role for one in seen), key=ROLES.index, default=None),
         "memberships": [
             {
                 "organisation": organisations[one.organisation_id].public_id,

@@ -311,7 +311,7 @@ def test_an_invitation_is_for_one(town: Town, address: tuple[str, int]) -> None:
     status, made = tab.ask(
         "POST", "/admin/v1/invitations", {"role": "member", "team": "red", "email": "N@x.org"}
     )
-    assert status == 201 and made["link"].endswith(f"/#invitation={made['code']}")
+    assert status == 201 and made["link"].endswith(f"/#/join?invitation={made['code']}")
     listed = tab.ask("GET", "/admin/v1/invitations")[1]
     assert names(listed, "id") == {made["id"]} and made["code"] not in json.dumps(listed)
     new = {"password": PASSWORD, "invitation": made["code"]}

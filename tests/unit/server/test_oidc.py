@@ -65,7 +65,7 @@ def go(url: str) -> str:
 
 
 def begin(tab: Tab) -> str:
-    status, _ = tab.ask("GET", "/auth/v1/oidc/sample")
+    status, _ = tab.ask("GET", "/auth/v1/oidc/sample/start")
     assert status == 303
     assert "httponly" in tab.last["set-cookie"].lower() and "samesite=lax" in tab.last["set-cookie"].lower()
     return tab.last["location"]
@@ -209,16 +209,16 @@ def test_a_user_added_without_a_password_comes_in_that_way_only(
 
 
 def test_who_is_not_configured_or_not_there(house: StoreHouse, tab: Tab, provider: Provider) -> None:
-    assert tab.ask("GET", "/auth/v1/oidc/nobody")[0] == 404
+    assert tab.ask("GET", "/auth/v1/oidc/nobody/start")[0] == 404
     provider.discovery = {"issuer": "https://evil.example"}
-    status, answer = tab.ask("GET", "/auth/v1/oidc/sample")
+    status, answer = tab.ask("GET", "/auth/v1/oidc/sample/start")
     assert (status, answer["error"]["code"]) == (503, "oidc_discovery")
     provider.discovery = {"token_endpoint": "http://evil.example/token"}
-    assert tab.ask("GET", "/auth/v1/oidc/sample")[1]["error"]["code"] == "oidc_discovery"
+    assert tab.ask("GET", "/auth/v1/oidc/sample/start")[1]["error"]["code"] == "oidc_discovery"
     table = house.reception.table.oidc["sample"]
     gone = msgspec.structs.replace(table, issuer="http://127.0.0.1:9")
     house.reception.table = Accounts(oidc={"sample": gone})
-    status, answer = tab.ask("GET", "/auth/v1/oidc/sample")
+    status, answer = tab.ask("GET", "/auth/v1/oidc/sample/start")
     assert (status, answer["error"]["code"]) == (503, "oidc_unreachable")
 
 
