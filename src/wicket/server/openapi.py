@@ -9,6 +9,7 @@ import wicket
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
+from wicket.server.openapi_media import described
 from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
@@ -19,7 +20,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
-    "415": "The body is not said to be JSON.",
+    "415": "The body is not of the type that this route takes: JSON, or a form.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",
@@ -45,7 +46,15 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": with_tenants({**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()}),
+        "paths": with_tenants(
+            {
+                **_inference_paths(),
+                **_media_paths(),
+                **_other_families(),
+                **_cold_paths(),
+                **_admin_paths(),
+            }
+        ),
         "components": {
             "schemas": {**SCHEMAS, **TENANT_SCHEMAS},
             "securitySchemes": {
@@ -74,6 +83,18 @@ def _inference_paths() -> dict[str, Any]:
             "post": _inference("classify", "Name the label of texts", "ClassifyRequest", "ClassifyAnswer")
         },
     }
+
+
+def _media_paths() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path, (api, _) in inference_doors().items():
+        shown = described(api)
+        if shown is not None:
+            faults = (*_INFERENCE, "415") if api.form else _INFERENCE
+            operation = _operation(shown.name, shown.summary, "Document", faults, requestBody=shown.body)
+            operation["responses"]["200"]["content"] = shown.answer
+            found[path] = {"post": operation}
+    return found
 
 
 def _other_families() -> dict[str, Any]:
