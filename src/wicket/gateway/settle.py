@@ -32,7 +32,8 @@ def settle(
 ) -> Record:
     """The request's record. `answer` is the attempt the caller got (all or part of), None if none."""
     started = call.started_us
-    tries = [_attempt(attempt, started) for attempt in attempts]
+    price_row = answer.deployment.price_id if answer is not None else ""
+    tries = [_attempt(attempt, started, price_row) for attempt in attempts]
     cost = sum(attempt.cost_nanos for attempt in tries)
     record = Record(
         id=call.id,
@@ -61,13 +62,14 @@ def settle(
         while first.continued is not None:
             first = first.continued
         record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
-        record.price_row = answer.deployment.price_id
+        record.price_row = price_row
         record.dropped = list(shown(answer.dropped)) if answer.dropped else []
     return record
 
 
-def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
+def _attempt(attempt: Attempt, started_us: int, price_row: str) -> AttemptRecord:
     usage, cost = attempt.bill()
+    own = attempt.deployment.price_id
     return AttemptRecord(
         deployment=attempt.deployment.id,
         status=attempt.status,
@@ -79,4 +81,5 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         usage=usage,
         is_probe=attempt.is_probe,
         kind=attempt.kind,
+        price_row=own if cost and own != price_row else "",
     )

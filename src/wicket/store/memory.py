@@ -24,6 +24,7 @@ from wicket.accounts.usage_rows import (
 from wicket.errors import StoreFault
 from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, matches
 from wicket.store.groups import checked_groups, usage_rows
+from wicket.store.ledger_memory import MemoryLedger
 
 
 class MemoryStore:
@@ -36,6 +37,7 @@ class MemoryStore:
         self._keys: list[VirtualKey] = []
         self._teams: dict[str, int] = {}
         self._horizon = 0
+        self.ledger = MemoryLedger(self._lock, self)
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
         """See `Store.insert_records`."""
@@ -45,6 +47,7 @@ class MemoryStore:
                 _check_width(record)
                 if record.id >= self._horizon and record.id not in self._records:
                     fresh.setdefault(record.id, record)
+            self.ledger.post(fresh.values())
             self._records |= fresh
             for key, sums in rollup(fresh.values()).items():
                 _add(self._daily.setdefault(key, [0] * NUM_SUMS), sums)
@@ -144,6 +147,16 @@ class MemoryStore:
 
     def close(self) -> None:
         """See `Store.close`."""
+
+    def records_in_order(self) -> tuple[list[Record], int]:
+        """See `ledger_memory.Known`."""
+        return sorted(self._records.values(), key=lambda record: record.id), self._horizon
+
+    def named(self) -> dict[str, tuple[str, str]]:
+        """See `ledger_memory.Known`."""
+        teams = {f"team:{number}": (name, name) for name, number in self._teams.items()}
+        keys = {f"key:{key.id}": (key.public_id, key.name) for key in reversed(self._keys)}
+        return {**teams, **keys, f"organisation:{DEFAULT_ORGANISATION}": ("default", "default")}
 
     def _group(self, key: RollupKey, groups: tuple[str, ...]) -> tuple[object, ...]:
         day, key_id, api, model, deployment = key

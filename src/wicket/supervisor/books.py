@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.posting import credit_scopes
 from wicket.accounts.record import Record
 from wicket.config.schema import Records as RecordsTable
+from wicket.store.ledger_contract import Balances
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.ledger import LedgerWriter, spool_import
 from wicket.supervisor.recent import Recent, packed
@@ -38,6 +40,8 @@ class Books:
         self.num_imported = spool_import(self.spool, self.store)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_state = on_state
+        self.on_balances: Callable[[Balances], None] | None = None  # on the loop
+        self._unread: set[str] = set()
         self._offered: deque[tuple[Record, int, Confirm]] = deque()  # the first one, how many
         self.writer = LedgerWriter(
             self.store,
@@ -74,6 +78,14 @@ class Books:
         self.metrics.observe(batch)
         if batch:
             self._call(self._committed, batch[0], len(batch), packed(batch))
+            self._tell_balances(batch)
+
+    def _tell_balances(self, batch: Sequence[Record]) -> None:
+        self._unread |= credit_scopes(batch)
+        if self._unread and self.on_balances is not None:
+            balances = self.store.ledger.balances(self._unread)
+            self._unread = set()  # those of a read that failed are read again with the next batch
+            self._call(self.on_balances, balances)
 
     def _on_turn(self, is_open: bool) -> None:
         """In the writer's thread, or in ours."""

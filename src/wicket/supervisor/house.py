@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.scopes import scopes_of
 from wicket.accounts.usage_rows import DAY_MS
 from wicket.config.schema import Config
 from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
+from wicket.store.ledger_contract import Balances
 from wicket.supervisor.cascades import Cascades, write
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
@@ -141,6 +143,7 @@ class RunningHouse:
         """The database is open: from now on there are callers, and records and examples are taken."""
         self._callers = {caller.key_id: caller for caller in callers}
         self.books = books
+        books.on_balances = self.learn
         self.opened_collector = collector
         collector.tasks = tasks_of(self.settings.config)
         self._declare()
@@ -248,6 +251,17 @@ class RunningHouse:
     def _dressed(self, caller: Caller) -> Caller:
         """The caller with what the workers must know of its money."""
         return msgspec.structs.replace(caller, payer=self.treasury.payer(caller))
+
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        """Look these credits up again, or all, and tell who must know."""
+        self.learn(await asyncio.to_thread(self.store.ledger.balances, scopes))
+
+    def learn(self, balances: Balances) -> None:
+        """What the ledger says of credits; callers with a new one hear of their new payer."""
+        new = set(self.treasury.learn(balances))
+        for caller in self._callers.values() if new else ():
+            if new & set(scopes_of(caller)):
+                self.crew.tell(AddCaller(self._dressed(caller)))
 
     def _open_books(self) -> Books:
         if self.books is None:

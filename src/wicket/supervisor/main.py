@@ -117,6 +117,8 @@ class Supervisor:
         books, collector = await asyncio.to_thread(open_them)
         books.start()
         collector.start()
+        await asyncio.to_thread(books.store.ledger.expire, now_ms())
+        self.house.treasury.learn(await asyncio.to_thread(books.store.ledger.balances))
         self.house.open_books(books, collector, await asyncio.to_thread(books.live_callers, now_ms()))
         if books.num_imported:
             _log.info("%d records came in from the spool", books.num_imported)

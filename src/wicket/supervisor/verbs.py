@@ -19,6 +19,7 @@ from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
 from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
+from wicket.supervisor.verbs_credits import CREDIT_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 
 MAX_LISTED = 10_000
@@ -172,6 +173,7 @@ VERBS: dict[str, Verb] = {
     "config.show": config_show,
     "config.reload": config_reload,
     "restart": restart,
+    **CREDIT_VERBS,
     **EXAMPLE_VERBS,
 }
 
