@@ -21,6 +21,7 @@ from wicket.config.options import with_environment
 from wicket.config.resolve import LeftOut, Place, from_environment, resolve_provider, sends_in_clear
 from wicket.config.schema import Config, File, Model, Provider, Server
 from wicket.config.secrets import mask
+from wicket.config.webhook import resolve_webhook
 from wicket.errors import ConfigFault
 from wicket.providers import catalogue
 
@@ -82,6 +83,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
         f"provider {p.name} sends its key unencrypted" for p in providers.values() if sends_in_clear(p)
     ]
     server = with_environment(file.server, environ, mistakes)
+    accounts = resolve_webhook(file.accounts, environ, base, mistakes)
     if mistakes:
         raise mistakes.fault()
     warnings += [
@@ -95,6 +97,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     return Config(
         source=source,
         server=server,
+        accounts=accounts,
         records=file.records,
         providers=providers,
         models=models,
@@ -176,6 +179,9 @@ def show(config: Config) -> dict[str, Any]:
         provider["proxy"] = _without_password(real.proxy)
         for field in ("access_key_id", "session_token"):
             provider[field] = mask(provider[field]) if provider[field] else ""
+    webhook = shown["accounts"]["webhook"]
+    if webhook is not None:
+        webhook["secret"] = mask(webhook["secret"])
     return shown
 
 

@@ -71,11 +71,26 @@ class Server(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Webhook(_Section, frozen=True):
+    """Where events about money go: `secret` signs them. `below_usd`: a credit below that is told of."""
+
+    url: str
+    secret: str
+    below_usd: Annotated[float, Meta(gt=0, le=10_000_000)] | None = None
+
+
+class Accounts(_Section, frozen=True):
+    """Whose the money is, and who is told of it."""
+
+    webhook: Webhook | None = None
+
+
 class Records(_Section, frozen=True):
-    """How records reach the database. A crash loses at most `flush_ms` of them."""
+    """How records reach the database, and how long they stay. A crash loses at most `flush_ms` of them."""
 
     flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 50
     queue: Count = 50_000  # records kept in memory while the disk takes none
+    keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 0.0  # then they are deleted; 0: never
 
 
 class PriceTable(_Section, frozen=True):
@@ -233,6 +248,7 @@ class File(_Section, frozen=True):
     """wicket.toml."""
 
     server: Server = Server()
+    accounts: Accounts = Accounts()
     records: Records = Records()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, Model] = {}
@@ -319,6 +335,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str = ""
     server: Server = Server()
+    accounts: Accounts = Accounts()
     records: Records = Records()
     providers: dict[str, Provider] = {}
     models: dict[str, Model] = {}

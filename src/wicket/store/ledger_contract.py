@@ -90,8 +90,8 @@ class Ledger(Protocol):
         """Every account's balance."""
         ...
 
-    def credits(self) -> list[Credit]:
-        """Every scope with credit, sorted."""
+    def credits(self, scopes: Iterable[str] | None = None) -> list[Credit]:
+        """Every scope with credit, or those of these that have one, sorted."""
         ...
 
     def movements(self, scope: str = "", limit: int = 100) -> list[Movement]:

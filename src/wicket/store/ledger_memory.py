@@ -147,10 +147,11 @@ class MemoryLedger:
         with self._lock:
             return self._sums()
 
-    def credits(self) -> list[Credit]:
+    def credits(self, scopes: Iterable[str] | None = None) -> list[Credit]:
         """See `Ledger.credits`."""
         with self._lock:
-            return [self._credit(scope) for scope in sorted(self._credits)]
+            wanted = set(self._credits) if scopes is None else set(scopes) & set(self._credits)
+            return [self._credit(scope) for scope in sorted(wanted)]
 
     def movements(self, scope: str = "", limit: int = 100) -> list[Movement]:
         """See `Ledger.movements`."""

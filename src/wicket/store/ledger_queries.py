@@ -27,7 +27,7 @@ _GRANT = (
     "SELECT number, scope, COALESCE((SELECT credits_nanos - debits_nanos FROM balances"
     " WHERE account = 'grant:' || number), 0), expires_ms FROM grants"
 )
-OPEN_GRANTS_OF = f"{_GRANT} WHERE is_open = 1 AND scope = ?"
+OPEN_GRANTS_OF = f"{_GRANT} WHERE is_open = 1 AND scope = ? ORDER BY number"
 OPEN_GRANTS = f"{_GRANT} WHERE is_open = 1 ORDER BY number"
 ENDED_GRANTS = f"{_GRANT} WHERE is_open = 1 AND expires_ms > 0 AND expires_ms <= ? ORDER BY number"
 GRANT_ENDS = "SELECT expires_ms FROM grants WHERE number = ?"
@@ -54,10 +54,12 @@ RETURNED = (
 )
 
 ADD_CREDIT = "INSERT INTO credits (scope, created_ms) VALUES (?, ?) ON CONFLICT (scope) DO NOTHING"
-CREDITS = (
+_CREDIT = (
     "SELECT scope, COALESCE((SELECT credits_nanos - debits_nanos FROM balances"
-    " WHERE account = 'credit:' || scope), 0), created_ms, below_nanos, is_low FROM credits ORDER BY scope"
+    " WHERE account = 'credit:' || scope), 0), created_ms, below_nanos, is_low FROM credits"
 )
+CREDITS = f"{_CREDIT} ORDER BY scope"
+CREDIT_OF = f"{_CREDIT} WHERE scope = ?"
 CREDIT_BALANCE = (
     "SELECT scope, COALESCE((SELECT credits_nanos - debits_nanos FROM balances"
     " WHERE account = 'credit:' || scope), 0)"

@@ -153,21 +153,26 @@ class SqliteLedger:
         """See `Ledger.accounts`."""
         return {row[0]: Balance(row[1], row[2]) for row in self._read(sql.BALANCES)}
 
-    def credits(self) -> list[Credit]:
+    def credits(self, scopes: Iterable[str] | None = None) -> list[Credit]:
         """See `Ledger.credits`."""
         with mapped(self._path), closing(open_reader(self._path)) as connection:
             connection.execute("BEGIN")
-            grants = [Grant(*row) for row in connection.execute(sql.OPEN_GRANTS)]
-            rows = connection.execute(sql.CREDITS).fetchall()
+            grants: dict[str, list[Grant]] = {}
+            if scopes is None:
+                rows = connection.execute(sql.CREDITS).fetchall()
+                found = [Grant(*row) for row in connection.execute(sql.OPEN_GRANTS)]
+            else:
+                wanted = sorted(set(scopes))
+                rows = [row for name in wanted for row in connection.execute(sql.CREDIT_OF, (name,))]
+                found = [
+                    Grant(*row)
+                    for name in wanted
+                    for row in connection.execute(sql.OPEN_GRANTS_OF, (name,)).fetchall()
+                ]
+        for grant in found:
+            grants.setdefault(grant.scope, []).append(grant)
         return [
-            Credit(
-                scope,
-                prepaid,
-                tuple(grant for grant in grants if grant.scope == scope),
-                created_ms,
-                below,
-                bool(is_low),
-            )
+            Credit(scope, prepaid, tuple(grants.get(scope, ())), created_ms, below, bool(is_low))
             for scope, prepaid, created_ms, below, is_low in rows
         ]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.posting import credit_scopes
 from wicket.accounts.record import Record
 from wicket.config.schema import Records as RecordsTable
+from wicket.errors import StoreFault
 from wicket.store.ledger_contract import Balances
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.ledger import LedgerWriter, spool_import
@@ -23,6 +25,8 @@ from wicket.telemetry.metrics import Metrics
 
 DATABASE_FILE = "wicket.db"
 SPOOL_FOLDER = "spool"
+
+_log = logging.getLogger("wicket.ledger")
 
 Confirm = Callable[[], object]
 
@@ -77,15 +81,20 @@ class Books:
         """In the writer's thread, which also lets go of the records while the processor still has them."""
         self.metrics.observe(batch)
         if batch:
+            self._tell_balances(batch)  # before the workers hear that their records are in
             self._call(self._committed, batch[0], len(batch), packed(batch))
-            self._tell_balances(batch)
 
     def _tell_balances(self, batch: Sequence[Record]) -> None:
         self._unread |= credit_scopes(batch)
-        if self._unread and self.on_balances is not None:
+        if not self._unread or self.on_balances is None:
+            return
+        try:
             balances = self.store.ledger.balances(self._unread)
-            self._unread = set()  # those of a read that failed are read again with the next batch
-            self._call(self.on_balances, balances)
+        except StoreFault as fault:
+            _log.warning("balances stay as they were until the next commit: %s", fault.message)
+            return
+        self._unread = set()
+        self._call(self.on_balances, balances)
 
     def _on_turn(self, is_open: bool) -> None:
         """In the writer's thread, or in ours."""

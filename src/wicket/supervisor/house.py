@@ -34,10 +34,12 @@ from wicket.supervisor.messages import (
     SetCallers,
     ToWorker,
 )
+from wicket.supervisor.notifier import Notifier
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.treasury import Treasury
+from wicket.supervisor.upkeep import Upkeep
 from wicket.supervisor.wards import Wards
 from wicket.supervisor.worker import Worker
 
@@ -71,6 +73,12 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
+        self.notifier = Notifier(
+            lambda: self.store.ledger, lambda: self.settings.config.accounts.webhook, self.treasury
+        )
+        self.upkeep = Upkeep(
+            lambda: self.store, lambda: self.settings.config.records.keep_days, self.credits_changed
+        )
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()

@@ -96,6 +96,8 @@ class Supervisor:
             await self._until_ready()
             self._spawn(self._watch_files())
             self._spawn(self.house.watch_cascades())
+            self._spawn(self.house.upkeep.watch())
+            self._spawn(self.house.notifier.watch())
             self._spawn(self._crew.watch_pulses())
             self._spawn(self.house.wards.watch())
             await self._stop.wait()
