@@ -100,7 +100,7 @@ def parse_movement_id(text: str) -> int:
     """The number behind an id; raises `CallerFault` for anything else."""
     digits = text.removeprefix(PREFIX)
     is_one = text.startswith(PREFIX) and len(digits) == _DIGITS and not set(digits) - set("0123456789abcdef")
-    if not is_one or int(digits, 16) >= 1 << 63:
+    if not is_one or not 0 < int(digits, 16) < 1 << 63:
         message = "'of' is a movement's id, mov_ and 16 hexadecimal digits; `wicket credits show` lists them."
         raise CallerFault("invalid_value", message, param="of")
     return int(digits, 16)

@@ -142,7 +142,7 @@ class Control:
         if message.fault is None:
             waiting.set_result(message.value)
         else:
-            waiting.set_exception(fault_of(*message.fault))
+            waiting.set_exception(carried(message))
 
     def _on_lost(self) -> None:
         for waiting in self._asked.values():
@@ -152,6 +152,14 @@ class Control:
             self._spool(unpack_records(self._unconfirmed.popleft()[1]))
         self._num_unconfirmed = 0
         self._lost()
+
+
+def carried(answer: Answer) -> Fault:
+    """The fault that an answer carries."""
+    assert answer.fault is not None
+    fault = fault_of(*answer.fault)
+    fault.param, fault.retry_after_ms = answer.param, answer.after_ms
+    return fault
 
 
 def fault_of(code: str, message: str, status: int) -> Fault:

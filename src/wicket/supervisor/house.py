@@ -73,9 +73,7 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
-        self.notifier = Notifier(
-            lambda: self.store.ledger, lambda: self.settings.config.accounts.webhook, self.treasury
-        )
+        self.notifier = Notifier(lambda: self.store.ledger, lambda: self.settings.config.accounts.webhook)
         self.upkeep = Upkeep(
             lambda: self.store, lambda: self.settings.config.records.keep_days, self.credits_changed
         )
@@ -267,6 +265,7 @@ class RunningHouse:
     def learn(self, balances: Balances) -> None:
         """What the ledger says of credits; callers with a new one hear of their new payer."""
         new = set(self.treasury.learn(balances))
+        self.notifier.look_at(balances.of)
         for caller in self._callers.values() if new else ():
             if new & set(scopes_of(caller)):
                 self.crew.tell(AddCaller(self._dressed(caller)))

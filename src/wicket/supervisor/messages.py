@@ -98,11 +98,13 @@ class Cascades(msgspec.Struct, tag="cascades"):
 
 
 class Answer(msgspec.Struct, tag="answer"):
-    """The answer to an `Ask`: `value`, or a fault as (code, message, status)."""
+    """The answer to an `Ask`: `value`, or a fault as (code, message, status), its field, when to return."""
 
     id: int
     value: Any = None
     fault: tuple[str, str, int] | None = None
+    param: str | None = None
+    after_ms: int | None = None
 
 
 class Committed(msgspec.Struct, tag="committed"):

@@ -10,7 +10,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,7 +28,6 @@ from wicket.accounts.webhooks import (
 from wicket.config.schema import Webhook
 from wicket.errors import Fault
 from wicket.store.ledger_contract import Ledger, Notice
-from wicket.supervisor.treasury import Treasury
 from wicket.supervisor.verb import iso, now_ms
 from wicket.upstream.fetch import fetch_once
 from wicket.upstream.pool import KeepAlivePool
@@ -50,14 +49,11 @@ class Notifier:
     `ledger` may raise while the database is being opened; `webhook` is asked each time.
     """
 
-    def __init__(
-        self, ledger: Callable[[], Ledger], webhook: Callable[[], Webhook | None], treasury: Treasury
-    ) -> None:
+    def __init__(self, ledger: Callable[[], Ledger], webhook: Callable[[], Webhook | None]) -> None:
         self._ledger = ledger
         self._webhook = webhook
         self._touched: set[str] | None = None  # None: all
         self._seen: Webhook | None = None
-        treasury.subscribe(self._balance_changed)
 
     async def notify(self, kind: str, facts: dict[str, Any], *, once: str = "") -> bool:
         """Keep an event and send it soon. `once`: a text of one's own under which it is told once only.
@@ -129,9 +125,10 @@ class Notifier:
                 ledger.notice_tried, notice.event_id, ended, ended, outcome or "delivered"
             )
 
-    def _balance_changed(self, scope: str, nanos: int) -> None:
+    def look_at(self, scopes: Iterable[str]) -> None:
+        """Something about these credits may be different now."""
         if self._touched is not None:
-            self._touched.add(scope)
+            self._touched |= set(scopes)
 
 
 async def _send(webhook: Webhook, notice: Notice, pool: KeepAlivePool) -> str:

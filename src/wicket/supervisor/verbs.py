@@ -33,7 +33,8 @@ async def answer(house: House, ask: Ask) -> Answer:
             raise CallerFault("unknown_verb", f"The supervisor knows no {ask.verb!r}.")
         return Answer(id=ask.id, value=await verb(house, ask.arguments, ask.key_id))
     except Fault as fault:
-        return Answer(id=ask.id, fault=(fault.code, fault.message, fault.status))
+        told = (fault.code, fault.message, fault.status)
+        return Answer(id=ask.id, fault=told, param=fault.param, after_ms=fault.retry_after_ms)
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         message = f"The supervisor can't do {ask.verb!r} with these arguments: {error}."
         return Answer(id=ask.id, fault=("invalid_arguments", message, 400))
