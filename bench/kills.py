@@ -74,7 +74,7 @@ class Kills:
             clients = [asyncio.create_task(self._client()) for _ in range(self.options.clients)]
             await self._kill_now_and_then()
             await asyncio.gather(*clients)
-            await asyncio.sleep(1)
+            await self._settled()
             return await self._report()
         finally:
             for process in (self.server, upstream):
@@ -115,7 +115,7 @@ class Kills:
         each = self.options.requests / (self.options.kills + 1)
         for number in range(1, self.options.kills + 1):
             moment = each * (number + self.rng.uniform(-0.4, 0.4))
-            while len(self.answered) < moment:
+            while len(self.answered) < moment:  # noqa: ASYNC110 - of 32 clients any may be next
                 await asyncio.sleep(0.001)
             self.killed.append(time.time() * 1_000)
             if self.rng.random() < 0.5:
@@ -128,6 +128,13 @@ class Kills:
                 self.server.kill()
                 self.server.wait()
                 await self._serve()
+
+    async def _settled(self) -> None:
+        """Until the last flush, and until the spool has been taken in."""
+        for _ in range(60):
+            await asyncio.sleep(1)
+            if not list((self.folder / "home" / "spool").glob("*.spool")):
+                return
 
     async def _report(self) -> dict[str, Any]:
         verified = await self._call("POST", "/admin/v1/ledger/verify")
