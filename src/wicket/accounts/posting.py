@@ -19,7 +19,7 @@ _FIRST = len(CREDIT)
 
 
 class Posting(msgspec.Struct):
-    """A batch's transfers as rows, and what they add to each account: [debits, credits] in nano-USD.
+    """A batch's transfers as rows, and what they take from accounts and bring to them, in nano-USD.
 
     `costs` are (entry id, place, credit, nano-USD, price row), `charges` (entry id, place, debit, nano-USD).
     `left` is what remains of each grant that paid, by its number.
@@ -27,8 +27,14 @@ class Posting(msgspec.Struct):
 
     costs: list[tuple[int, int, str, int, str]] = []
     charges: list[tuple[int, int, str, int]] = []
-    sums: dict[str, list[int]] = {}
+    debits: dict[str, int] = {}
+    credits: dict[str, int] = {}
     left: dict[int, int] = {}
+
+    def sums(self) -> list[tuple[str, int, int]]:
+        """(account, debits, credits) of every account that something moved on."""
+        debits, credits = self.debits, self.credits
+        return [(name, debits.get(name, 0), credits.get(name, 0)) for name in {**debits, **credits}]
 
 
 def payer_of(record: Record) -> str:
@@ -79,29 +85,27 @@ def post(batch: Sequence[Record], grants: Mapping[str, Sequence[Grant]]) -> Post
     """
     done = Posting()
     open_grants = {scope: list(found) for scope, found in grants.items()}
-    sums = done.sums
+    charges, debits = done.charges, done.debits
     total_cost = total_charge = 0
     for record in batch:
         cost, charge, place = record.cost_nanos, record.charge_nanos, 0
+        if cost < 0 or charge < 0:
+            _check(record)
         if cost:
             place = _post_cost(record, done)
             total_cost += cost
         if charge:
-            if cost < 0 or charge < 0:
-                _check(record)
             total_charge += charge
             payer = record.payer or payer_of(record)
             if open_grants and payer[_FIRST:] in open_grants:
                 _post_split(record, place, done, open_grants)
             else:
-                done.charges.append((record.id, place, payer, charge))
-                _sum(sums, payer)[0] += charge
-        elif cost < 0 or charge < 0:
-            _check(record)
+                charges.append((record.id, place, payer, charge))
+                debits[payer] = debits.get(payer, 0) + charge
     if total_cost:
-        _sum(sums, COST)[0] += total_cost
+        debits[COST] = total_cost
     if total_charge:
-        _sum(sums, REVENUE)[1] += total_charge
+        done.credits[REVENUE] = total_charge
     return done
 
 
@@ -126,13 +130,13 @@ def _post_cost(record: Record, done: Posting) -> int:
         attempt = attempts[0]
         account = provider_account(attempt.deployment)
         price_row = attempt.price_row or _price_row(attempt, record)
-        done.costs.append((record.id, 0, account, record.cost_nanos, price_row))
-        _sum(done.sums, account)[1] += record.cost_nanos
+        done.costs.append((record.id, 0, account, attempt.cost_nanos, price_row))
+        done.credits[account] = done.credits.get(account, 0) + attempt.cost_nanos
         return 1
     place = 0
     for account, nanos, price_row in cost_parts(record):
         done.costs.append((record.id, place, account, nanos, price_row))
-        _sum(done.sums, account)[1] += nanos
+        done.credits[account] = done.credits.get(account, 0) + nanos
         place += 1
     return place
 
@@ -143,7 +147,7 @@ def _post_split(record: Record, place: int, done: Posting, grants: MutableMappin
     parts = _charge_parts(record, of_scope)
     for place_of_part, (account, nanos) in enumerate(parts, place):
         done.charges.append((record.id, place_of_part, account, nanos))
-        _sum(done.sums, account)[0] += nanos
+        done.debits[account] = done.debits.get(account, 0) + nanos
     paid = dict(parts)
     for number, grant in enumerate(of_scope):
         if grant.account in paid:
@@ -160,13 +164,6 @@ def _charge_parts(record: Record, grants: Iterable[Grant]) -> list[tuple[str, in
 
 def _price_row(attempt: Attempt, record: Record) -> str:
     return attempt.price_row or (record.price_row if attempt.deployment == record.deployment else "")
-
-
-def _sum(sums: dict[str, list[int]], account: str) -> list[int]:
-    found = sums.get(account)
-    if found is None:
-        found = sums[account] = [0, 0]
-    return found
 
 
 def _check(record: Record) -> None:

@@ -51,8 +51,7 @@ def post_records(connection: sqlite3.Connection, fresh: Sequence[Record]) -> Non
     posting = post(fresh, grants)
     insert(connection, sql.ADD_COST, posting.costs)
     insert(connection, sql.ADD_CHARGE, posting.charges)
-    if posting.sums:
-        connection.executemany(sql.ADD_BALANCE, [(name, *sums) for name, sums in posting.sums.items()])
+    connection.executemany(sql.ADD_BALANCE, posting.sums())
     spent = [(0, number) for number, left in posting.left.items() if not left]
     if spent:
         connection.executemany(sql.SET_OPEN, spent)

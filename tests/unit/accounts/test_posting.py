@@ -59,7 +59,7 @@ def test_each_attempt_is_owed_to_its_provider_at_its_own_price() -> None:
 def test_nothing_is_booked_for_nothing() -> None:
     assert record_transfers(record(1, cost_nanos=0, charge_nanos=0), []) == []
     done = post([record(1, cost_nanos=0, charge_nanos=0)], {})
-    assert (done.costs, done.charges, done.sums) == ([], [], {})
+    assert (done.costs, done.charges, done.sums()) == ([], [], [])
 
 
 def test_a_cost_that_no_attempt_explains_is_owed_to_who_answered() -> None:
@@ -99,5 +99,5 @@ def test_a_batch_is_its_records_one_after_the_other(batch: list[Record], left: l
     ]
     sums: dict[str, Balance] = {}
     add_to(sums, plain)
-    assert {name: Balance(*sum) for name, sum in done.sums.items()} == sums
+    assert {name: Balance(*sum) for name, *sum in done.sums()} == sums
     assert all(done.left.get(g.number, g.left_nanos) == g.left_nanos for g in now)
