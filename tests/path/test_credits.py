@@ -68,6 +68,24 @@ def test_a_request_is_paid_by_its_teams_credit(gateway: Gateway) -> None:
     assert verified(gateway)
 
 
+def test_whose_provider_sends_its_own_bill_pays_the_fee_alone(open_gateway: Any) -> None:
+    served: Gateway = open_gateway(
+        "[server]\nport = 0\n"
+        + "".join(
+            f'[providers.{name}]\nbase_url = "{{url}}"\napi_key = "{{secret}}"\nown_key = true\n{fee}'
+            "prices.dear = {{ input = 3.0, output = 15.0 }}\n"
+            for name, fee in (("theirs", ""), ("theirs-too", "own_key_fee = 0.05\n"))
+        )
+        + '[models.dear]\ndeployments = ["theirs-too/dear"]\nmarkup = 9.0\n'
+    )
+    for model, share in (("theirs/dear", 0), ("dear", 0.05)):
+        record = served.record(served.chat(model).headers["x-request-id"])
+        cost, charge = (round(record[name] * 1e9) for name in ("cost_usd", "charge_usd"))
+        assert cost > 0 and charge == round(cost * share)
+    accounts = {row["account"] for row in served.admin("GET", "/admin/v1/ledger/accounts")["data"]}
+    assert {"provider:theirs", "provider:theirs-too"} <= accounts and verified(served)
+
+
 def test_without_credit_the_team_owes(gateway: Gateway) -> None:
     key = gateway.admin("POST", "/admin/v1/keys", {"name": "bob", "team": "debtors"})["key"]
     answer = gateway.chat("dear", key)

@@ -77,6 +77,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         remove=table.remove if table.remove is not None else (row.remove if row else ()),
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
         prefill=table.prefill,
+        own_key_fee=table.own_key_fee if table.own_key else None,
         models=table.models,
         prices=table.prices,
         max_concurrent=table.max_concurrent,

@@ -238,6 +238,8 @@ class ProviderTable(_Section, frozen=True):
     prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
+    own_key: bool = False  # its bill goes to the caller: requests are charged `own_key_fee` x cost only
+    own_key_fee: Ratio = 0.0
     max_concurrent: Size = 0  # requests that run there at once, over all workers; 0: no limit
     queue: Size = 64  # requests that may wait for that, per worker
     probe_s: Pause = 0.0  # how often its models are asked for while it is spared; 0: never
@@ -285,6 +287,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
+    own_key_fee: float | None = None  # None: we pay its bill
     max_concurrent: int = 0
     queue: int = 64
     probe_s: float = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wicket.accounts.cost import charge_nanos
+from wicket.accounts.cost import PPM, charge_nanos
 from wicket.accounts.record import NO_USAGE, Record
 from wicket.accounts.record import Attempt as AttemptRecord
 from wicket.gateway.attempt import Attempt
@@ -17,11 +17,15 @@ PAID = ("", "client_gone")  # how an attempt may end that the caller pays for
 def charge_of(call: Call, answer: Attempt | None) -> int:
     """Nano-USD the caller pays: the answer's cost and the route's markup; failed attempts are free.
 
-    So is an answer that broke halfway; a caller who left pays for what had come.
+    So is an answer that broke halfway; a caller who left pays for what had come. Where the provider's bill
+    goes to the caller, only the operator's fee is charged, without a markup.
     """
     if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
+    fee = answer.deployment.own_key_fee_ppm
+    if fee >= 0:
+        return charge_nanos(cost, fee - PPM)
     route = call.route
     markup = route.markup_of(answer.deployment) if route.parts else route.markup_ppm
     return charge_nanos(cost, markup) if markup else cost
