@@ -88,12 +88,17 @@ TRANSFERS_IN_ORDER = (
 RECORDS_IN_ORDER = "SELECT * FROM records ORDER BY id"
 META = "SELECT name, value FROM meta WHERE name IN ('ledger_from_id', 'pruned_before_id')"
 
+_NAMED = (
+    "SELECT id FROM {} WHERE public_id = ?1 OR (name = ?1 AND status <> 'deleted')"
+    " ORDER BY public_id <> ?1, id LIMIT 1"
+)
 SCOPE_NAMED = {
-    "team": "SELECT id FROM teams WHERE public_id = ?1 OR name = ?1 ORDER BY public_id <> ?1, id LIMIT 1",
-    "organisation": (
-        "SELECT id FROM organisations WHERE public_id = ?1 OR name = ?1 ORDER BY public_id <> ?1, id LIMIT 1"
+    "team": _NAMED.format("teams"),
+    "organisation": _NAMED.format("organisations"),
+    "key": (
+        "SELECT id FROM keys WHERE public_id = ?1 OR name = ?1"
+        " ORDER BY public_id <> ?1, revoked_ms <> 0, id DESC LIMIT 1"
     ),
-    "key": "SELECT id FROM keys WHERE public_id = ?1 OR name = ?1 ORDER BY public_id <> ?1, id DESC LIMIT 1",
 }
 SCOPE_NAMES = (
     "SELECT 'team:' || id, name FROM teams UNION ALL SELECT 'key:' || id, name FROM keys"
