@@ -45,7 +45,7 @@ def test_a_request_is_paid_by_its_teams_credit(gateway: Gateway) -> None:
     made = add(gateway, "pay-1", team="payers", usd="1").json
     assert (made["kind"], made["usd"], made["balance_usd"]) == ("top_up", "1", "1")
     assert made["made_team"] is False
-    assert add(gateway, "pay-2", team="payers", usd="0.000001", grant=True).status == 201
+    assert add(gateway, "pay-2", team="payers", usd="0.000001", kind="grant").status == 201
     answer = gateway.chat("dear", key)
     assert answer.status == 200
     record = gateway.record(answer.headers["x-request-id"])
@@ -131,10 +131,10 @@ def test_an_order_is_carried_out_once_and_a_new_team_is_told(gateway: Gateway) -
         ({"idempotency_key": ""}, "idempotency_key"),
         ({"idempotency_key": "a\nb"}, "idempotency_key"),
         ({"expires_in_s": 60}, "expires_in_s"),
-        ({"grant": True, "expires_in_s": -1}, "expires_in_s"),
-        ({"grant": True, "expires_at": "2001-01-01"}, "expires_at"),
-        ({"grant": True, "expires_at": "tomorrow"}, "expires_at"),
-        ({"grant": "yes"}, "grant"),
+        ({"kind": "grant", "expires_in_s": -1}, "expires_in_s"),
+        ({"kind": "grant", "expires_at": "2001-01-01"}, "expires_at"),
+        ({"kind": "grant", "expires_at": "tomorrow"}, "expires_at"),
+        ({"kind": "bribe"}, "kind"),
         ({"memo": "\x1b[31m"}, "memo"),
         ({"memo": "x" * 501}, "memo"),
         ({"team": ""}, "team"),
@@ -223,7 +223,7 @@ def test_transfers_go_on_page_by_page(gateway: Gateway) -> None:
 
 
 def test_a_grant_that_ends_is_gone_from_the_balance(gateway: Gateway) -> None:
-    add(gateway, "end-1", team="enders", usd="3", grant=True, expires_in_s=1)
+    add(gateway, "end-1", team="enders", usd="3", kind="grant", expires_in_s=1)
     assert credit(gateway, "enders")["granted_usd"] == "3"
     eventually(lambda: credit(gateway, "enders")["balance_usd"] == "0")
     kinds = [movement["kind"] for movement in credit(gateway, "enders")["movements"]]

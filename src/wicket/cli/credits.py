@@ -54,7 +54,8 @@ def add_credit(args: argparse.Namespace) -> None:
     """Top up, or grant."""
     from wicket.accounts.keys import parse_lifetime
 
-    new: dict[str, Any] = {**_scope(args), "usd": args.usd, "grant": args.grant, "memo": args.memo}
+    new: dict[str, Any] = {**_scope(args), "usd": args.usd, "memo": args.memo}
+    new["kind"] = "grant" if args.grant else "top_up"
     new["idempotency_key"] = args.idempotency_key or secrets.token_hex(16)
     if args.expires_in:
         new["expires_in_s"] = parse_lifetime(args.expires_in) // 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -49,7 +49,7 @@ class NewCredit(_Scoped, frozen=True, kw_only=True):
     usd: Amount
     idempotency_key: IdempotencyKey
     currency: str = "USD"
-    grant: bool = False
+    kind: Literal["top_up", "grant"] = "top_up"
     expires_in_s: Annotated[float, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
     expires_at: Annotated[float, msgspec.Meta(ge=0, le=MAX_UNIX_S)] | str | None = None
     memo: Memo = ""
@@ -60,10 +60,9 @@ class NewCredit(_Scoped, frozen=True, kw_only=True):
         _check_currency(self.currency)
         _check_text(self.idempotency_key, "idempotency_key")
         _check_text(self.memo, "memo")
-        kind = "grant" if self.grant else "top_up"
-        asked = [kind, nanos, self.expires_in_s, self.expires_at, self.memo]
+        asked = [self.kind, nanos, self.expires_in_s, self.expires_at, self.memo]
         order = {
-            "kind": kind,
+            "kind": self.kind,
             "idempotency_key": self.idempotency_key,
             "asked": dumps(asked),
             "amount_nanos": nanos,
@@ -77,8 +76,8 @@ class NewCredit(_Scoped, frozen=True, kw_only=True):
         given = [field for field in fields if getattr(self, field) is not None]
         if not given:
             return 0
-        if not self.grant:
-            message = f"Only a grant expires: leave '{given[0]}' out, or set 'grant'."
+        if self.kind != "grant":
+            message = f"Only a grant expires: leave '{given[0]}' out, or let 'kind' be grant."
             raise CallerFault("invalid_value", message, param=given[0])
         if len(given) > 1:
             raise CallerFault("invalid_value", "Give one of 'expires_in_s', 'expires_at'.", param=given[1])

@@ -21,8 +21,10 @@ from wicket.accounts.record import Record
 from wicket.errors import BusyFault, CallerFault, Fault, KeyFault, OperatorFault, PermissionFault
 from wicket.supervisor.channel import Channel, attach
 from wicket.supervisor.messages import (
+    NOBODY,
     Answer,
     Ask,
+    Asker,
     Checked,
     Committed,
     Digests,
@@ -101,11 +103,11 @@ class Control:
         """Hand over examples; False when the supervisor does not keep up or is gone: they are not kept."""
         return not self._channel.is_congested and self._channel.send(message)
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows or may do. Raises the `Fault` it answers with."""
         self._last_id += 1
         number = self._last_id
-        if not self._channel.send(Ask(id=number, verb=verb, arguments=arguments, key_id=key_id)):
+        if not self._channel.send(Ask(id=number, verb=verb, arguments=arguments, key_id=key_id, asker=asker)):
             raise _supervisor_gone()
         self._asked[number] = asyncio.get_running_loop().create_future()
         limit_s = LONGER_S.get(verb, ANSWER_LIMIT_S)

@@ -83,7 +83,7 @@ CREDIT_SCHEMAS: dict[str, Schema] = {
             "usd": _AMOUNT,
             "currency": {"const": "USD"},
             "idempotency_key": _KEY,
-            "grant": _FLAG,
+            "kind": {"enum": ["top_up", "grant"]},
             "expires_in_s": {"type": ["number", "null"], "minimum": 1, "maximum": MAX_LIFETIME_S},
             "expires_at": {
                 "anyOf": [

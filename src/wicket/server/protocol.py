@@ -19,15 +19,16 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.networks import client_address
 from wicket.errors import CallerFault, Fault
-from wicket.gateway.admit import admit, check_live
+from wicket.gateway.admit import admit, check_live, check_network
 from wicket.gateway.call import Arrival, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts
+from wicket.server.heads import HeadMemo, KnownHead, Parts, without_upgrade
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
 from wicket.wire import json
@@ -39,6 +40,7 @@ _KEPT = frozenset(
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
+_OF_EACH_CLIENT = frozenset((b"origin", b"x-forwarded-for"))  # what is kept of a remembered head
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
 LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
@@ -64,6 +66,7 @@ class Serving(msgspec.Struct):
     ingress: Ingress
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
+    trusted_proxies: tuple[str, ...] = ()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
     heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
 
@@ -165,12 +168,26 @@ class InferenceProtocol(HttpToolsProtocol):
                 self.reading_since = time.monotonic()
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+        except httptools.HttpParserUpgrade as switch:
+            self._stay(data[switch.args[0] :])
         except httptools.HttpParserError:
             self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
             self._refuse(_head_too_large())
+
+    def _stay(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1, whatever else the client would speak as well (RFC 9110 §7.8)."""
+        if self.is_refused:
+            return
+        first = (self.parser.get_method(), self.url, self.parser.get_http_version())
+        head = without_upgrade(first, self.headers)
+        if head is None:
+            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.num_bytes = 0
+        self.in_head = True
+        self.data_received(head + rest)
 
     def on_message_begin(self) -> None:
         """A request's first line begins; one that is pipelined behind a running one ends the connection."""
@@ -196,7 +213,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hot or cold: an inference path stays here, everything else goes to the ASGI app."""
-        if self.is_refused:
+        if self.is_refused or self.parser.should_upgrade():
             return
         self.in_head = False
         kept = [pair for pair in self.headers if pair[0] in _KEPT]
@@ -279,7 +296,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here: admit and drive it."""
-        if self.is_refused:
+        if self.is_refused or self.parser.should_upgrade():
             return
         self.reading_since = 0.0
         self.in_head = True  # the next bytes are a head
@@ -342,7 +359,7 @@ class InferenceProtocol(HttpToolsProtocol):
         whole = self.whole
         if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
             return
-        origin = [pair for pair in self.headers if pair[0] == b"origin"]
+        origin = [pair for pair in self.headers if pair[0] in _OF_EACH_CLIENT]
         self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))
 
     # answering
@@ -359,6 +376,8 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             routes = gate.check_room()
             check_live(caller, unix_ms)
+            if caller.networks:
+                check_network(caller, self._client())
             arrival = Arrival(
                 entered.door.api,
                 self.kept,
@@ -380,6 +399,12 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         self.drive = drive
         drive.start()
+
+    def _client(self) -> str:
+        """The client's address, by the socket or by the proxies that are trusted to know."""
+        peer = self.client[0] if self.client else ""
+        said = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        return client_address(peer, said, self.serving.trusted_proxies)
 
     def _may_stay(self) -> bool:
         return bool(self.parser.should_keep_alive()) and not self.serving.gate.is_draining

@@ -177,6 +177,22 @@ def unpack_records(packed: Sequence[msgspec.Raw]) -> list[Record]:
     return [_unpack(raw) for raw in packed]
 
 
+class Asker(msgspec.Struct, frozen=True):
+    """Who made the request behind an `Ask`. `session` is the digest of a session's cookie, empty for none.
+
+    `is_local`: from this machine, by a name that only this machine has. None of it opens anything by itself.
+    """
+
+    session: bytes = b""
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+    is_local: bool = False
+
+
+NOBODY = Asker()
+
+
 class Ask(msgspec.Struct, tag="ask"):
     """An administrative verb for the supervisor, e.g. "keys.create"; answered by `Answer` with this id."""
 
@@ -184,6 +200,7 @@ class Ask(msgspec.Struct, tag="ask"):
     verb: str
     arguments: dict[str, Any] = {}
     key_id: int = 0
+    asker: Asker = NOBODY
 
 
 class Examples(msgspec.Struct, tag="examples"):

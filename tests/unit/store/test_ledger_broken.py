@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.contract.test_ledger import NOW, grant, record, refund, top_up
+from tests.contract.test_money import NOW, grant, record, refund, top_up
 
 from wicket.accounts.movements import format_movement_id
 from wicket.accounts.request_ids import format_id

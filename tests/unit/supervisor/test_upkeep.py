@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from tests.contract.test_ledger import grant, record
+from tests.contract.test_money import grant, record
 
 from wicket.accounts.usage_rows import DAY_MS
 from wicket.store.sqlite import SqliteStore
