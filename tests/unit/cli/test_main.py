@@ -28,6 +28,8 @@ positional arguments:
     models     what can be called; show one; pull one from the hub
     providers  whom Wicket knows, who is enabled and works
     keys       make, list and revoke keys
+    credits    prepaid and promotional credit
+    ledger     whether the money adds up
     logs       show the requests that were answered
     usage      tokens and money, summed
     savings    what cascades saved, by task
