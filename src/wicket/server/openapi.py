@@ -10,6 +10,7 @@ from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.admin_credit_query import KINDS, SCOPES
 from wicket.server.app_paths import inference_doors
+from wicket.server.openapi_media import described
 from wicket.server.openapi_schemas import (
     AGE_PATTERN,
     EVENTS,
@@ -28,6 +29,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
+    "415": "This route takes a form.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",
@@ -55,6 +57,7 @@ def document() -> dict[str, Any]:
         "security": [{"key": []}],
         "paths": {
             **_inference_paths(),
+            **_media_paths(),
             **_other_families(),
             **_cold_paths(),
             **_admin_paths(),
@@ -88,6 +91,18 @@ def _inference_paths() -> dict[str, Any]:
             "post": _inference("classify", "Name the label of texts", "ClassifyRequest", "ClassifyAnswer")
         },
     }
+
+
+def _media_paths() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path, (api, _) in inference_doors().items():
+        shown = described(api)
+        if shown is not None:
+            faults = (*_INFERENCE, "415") if api.form else _INFERENCE
+            operation = _operation(shown.name, shown.summary, "Document", faults, requestBody=shown.body)
+            operation["responses"]["200"]["content"] = shown.answer
+            found[path] = {"post": operation}
+    return found
 
 
 def _other_families() -> dict[str, Any]:

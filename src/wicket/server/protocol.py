@@ -28,7 +28,7 @@ from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts, without_upgrade
+from wicket.server.heads import HeadMemo, KnownHead, Parts, odd_head, without_upgrade
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
 from wicket.wire import json
@@ -36,7 +36,7 @@ from wicket.wire.json_array import JsonArray
 
 _KEPT = frozenset(
     b"authorization x-api-key api-key x-goog-api-key traceparent content-length expect "
-    b"host transfer-encoding content-encoding x-wicket-collect".split()
+    b"host transfer-encoding content-encoding content-type x-wicket-collect".split()
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
@@ -229,7 +229,7 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refuse(_head_too_large())
             return
         if b"host" not in self.kept or b"transfer-encoding" in self.kept or b"content-encoding" in self.kept:
-            fault = _odd_head(self.kept, self.parser.get_http_version())
+            fault = odd_head(self.kept, self.parser.get_http_version())
             if fault is not None:
                 self._refuse(fault)
                 return
@@ -359,6 +359,8 @@ class InferenceProtocol(HttpToolsProtocol):
         whole = self.whole
         if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
             return
+        if entered.door.api.form:  # what comes is told by its type, and a form's differs each time
+            return
         origin = [pair for pair in self.headers if pair[0] in _OF_EACH_CLIENT]
         self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))
 
@@ -473,17 +475,6 @@ def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
         if kept.get(name):
             return kept[name]
     return query_key(url)
-
-
-def _odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
-    """What RFC 9112 §3.2 and §6.1 and RFC 9110 §15.5.16 have refused."""
-    if b"host" not in kept and version == "1.1":
-        return CallerFault("missing_host", "An HTTP/1.1 request must have a Host header.")
-    if kept.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
-        return CallerFault("unsupported_coding", "The only transfer coding taken is 'chunked'.", status=501)
-    if kept.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
-        return CallerFault("unsupported_encoding", "Send the body without Content-Encoding.", status=415)
-    return None
 
 
 def _head_bytes(protocol: InferenceProtocol) -> int:
