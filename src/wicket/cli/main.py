@@ -33,6 +33,8 @@ COMMANDS = {
     "users": "add and change users",
     "invitations": "invite users",
     "audit": "who changed what",
+    "credits": "prepaid and promotional credit",
+    "ledger": "whether the money adds up",
     "logs": "show the requests that were answered",
     "usage": "tokens and money, summed",
     "savings": "what cascades saved, by task",

@@ -149,7 +149,7 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
         outcome=query.get("outcome", ""),
         since_ms=_moment(query, "since", now_ms),
         until_ms=_moment(query, "until", now_ms),
-        limit=_limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
+        limit=limit_of(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
         is_following=_flag(query, "follow"),
     )
 
@@ -194,7 +194,8 @@ def _moment(query: Mapping[str, str], field: str, now_ms: int) -> int:
     return moment_ms(query[field], field, now_ms) if field in query else 0
 
 
-def _limit(text: str) -> int:
+def limit_of(text: str) -> int:
+    """A page's length. Raises `CallerFault`."""
     limit = int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS else 0
     if not 1 <= limit <= MAX_LIMIT:
         message = f"'limit' must be a whole number from 1 to {MAX_LIMIT}."

@@ -26,6 +26,7 @@ from wicket.errors import Fault, PermissionFault
 from wicket.gateway.admit import check_network
 from wicket.server import (
     admin,
+    admin_credits,
     admin_examples,
     admin_providers,
     admin_tenants,
@@ -65,6 +66,7 @@ MODULES = (
     app_responses,
     app_console,
     admin,
+    admin_credits,
     admin_examples,
     admin_providers,
     admin_tenants,

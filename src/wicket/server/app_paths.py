@@ -64,6 +64,12 @@ ADMIN_PATHS = (
     "/admin/v1/config/reload",
     "/admin/v1/backup",
     "/admin/v1/restart",
+    "/admin/v1/credits",
+    "/admin/v1/credits/refund",
+    "/admin/v1/credits/threshold",
+    "/admin/v1/transfers",
+    "/admin/v1/ledger/accounts",
+    "/admin/v1/ledger/verify",
 )
 _MAX_SHOWN = 80
 

@@ -8,9 +8,19 @@ from typing import Any
 import wicket
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
+from wicket.server.admin_credit_query import KINDS, SCOPES
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_media import described
-from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_schemas import (
+    AGE_PATTERN,
+    EVENTS,
+    MODEL_PATTERN,
+    PRINTABLE,
+    SCHEMAS,
+    Schema,
+    one_of,
+    ref,
+)
 from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
 _FAULTS = {
@@ -53,6 +63,7 @@ def document() -> dict[str, Any]:
                 **_other_families(),
                 **_cold_paths(),
                 **_admin_paths(),
+                **_money_paths(),
             }
         ),
         "components": {
@@ -261,6 +272,41 @@ def _audit_parameters() -> list[dict[str, Any]]:
     ]
 
 
+def _money_paths() -> dict[str, Any]:
+    return {
+        "/admin/v1/credits": {
+            "get": _admin(
+                "listCredits", "Prepaid and promotional credit", "CreditList", parameters=_scope_parameters()
+            ),
+            "post": _made_or_known(
+                _admin("addCredit", "Top a credit up, or grant one", "MadeMovement", "NewCredit")
+            ),
+        },
+        "/admin/v1/credits/refund": {
+            "post": _made_or_known(
+                _admin("refund", "Money back: of a top-up, or of a request", "MadeMovement", "NewRefund")
+            )
+        },
+        "/admin/v1/credits/threshold": {
+            "post": _admin("setThreshold", "Where a low balance is told", "Credit", "CreditThreshold")
+        },
+        "/admin/v1/transfers": {
+            "get": _admin(
+                "listTransfers",
+                "How money moved, newest first",
+                "TransferList",
+                parameters=_transfer_parameters(),
+            )
+        },
+        "/admin/v1/ledger/accounts": {
+            "get": _admin("listAccounts", "Every account's balance", "AccountList")
+        },
+        "/admin/v1/ledger/verify": {
+            "post": _admin("verifyLedger", "Whether the money adds up", "LedgerReport")
+        },
+    }
+
+
 def _operation(
     operation_id: str, summary: str, answer: str, faults: tuple[str, ...], **rest: Any
 ) -> dict[str, Any]:
@@ -293,6 +339,12 @@ def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
     """The same operation with another status for success."""
     responses = dict(operation["responses"])
     return {**operation, "responses": {status: responses.pop("200"), **responses}}
+
+
+def _made_or_known(operation: dict[str, Any]) -> dict[str, Any]:
+    """201 for what was done now, 200 for what had been done under that idempotency key."""
+    responses = operation["responses"]
+    return {**operation, "responses": {**responses, "201": responses["200"]}}
 
 
 def _in_own_form(operation: dict[str, Any]) -> dict[str, Any]:
@@ -351,6 +403,26 @@ def _log_parameters() -> list[dict[str, Any]]:
         *_span_parameters(),
         _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
         _query("follow", one_of("string", enum=["0", "1"]), "1: go on as server-sent events."),
+    ]
+
+
+def _scope_parameters() -> list[dict[str, Any]]:
+    name = one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE)
+    return [_query(kind, name, f"Of this {kind}: its name or id.") for kind in SCOPES]
+
+
+def _transfer_parameters() -> list[dict[str, Any]]:
+    request = one_of("string", pattern="^req_[0-7][0-9a-f]{15}$")
+    return [
+        *_scope_parameters(),
+        _query("account", one_of("string"), "Of this account, such as `cash` or `provider:groq`."),
+        _query("kind", one_of("string", enum=[*KINDS]), "Of this kind."),
+        _query("request_id", request, "Of this request."),
+        *_span_parameters(),
+        _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
+        _query(
+            "before", one_of("string", pattern="^[0-9]{1,18}-[0-9]{1,9}$"), "The `next` of a page before."
+        ),
     ]
 
 

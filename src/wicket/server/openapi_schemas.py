@@ -10,6 +10,7 @@ from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS
 from wicket.server.admin_query import MAX_LIFETIME_S, MAX_UNIX_S
+from wicket.server.openapi_credits import CREDIT_SCHEMAS
 from wicket.server.openapi_routing import PLAN, routing_fields
 
 Schema = dict[str, Any]
@@ -178,6 +179,7 @@ _REQUEST = record(
 )
 
 SCHEMAS: dict[str, Schema] = {
+    **CREDIT_SCHEMAS,
     "Error": record(
         {
             "error": record(

@@ -13,6 +13,7 @@ from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, record_ms
+from wicket.store.ledger_contract import Ledger
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -118,8 +119,15 @@ class Rows(Protocol):
 class Store(Protocol):
     """Keys, records and their sums. Every method raises `StoreFault` if the database can't do it."""
 
+    @property
+    def ledger(self) -> Ledger:
+        """Transfers, balances, credits."""
+        ...
+
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
-        """Keep records and add them to the sums, all or nothing. A known id changes nothing.
+        """Keep records, add them to the sums and book their transfers, all or nothing.
+
+        A known id changes nothing.
 
         Raises `StoreFault("record_refused")` if a value fits no column.
         """

@@ -21,6 +21,7 @@ from wicket.supervisor.identity import actor_of, entry
 from wicket.supervisor.messages import Answer, Ask
 from wicket.supervisor.verb import ActorVerb, Arguments, House, OpenVerb, Verb, key_number, now_ms
 from wicket.supervisor.verbs_auth import OPEN_VERBS
+from wicket.supervisor.verbs_credits import CREDIT_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
 from wicket.supervisor.verbs_oidc import OIDC_VERBS
@@ -189,6 +190,7 @@ VERBS: dict[str, Verb] = {
     "config.show": config_show,
     "config.reload": config_reload,
     "restart": restart,
+    **CREDIT_VERBS,
     **EXAMPLE_VERBS,
     **PROVIDER_VERBS,
 }

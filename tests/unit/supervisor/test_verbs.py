@@ -1,6 +1,7 @@
 """The verbs over the memory store: what is asked, what is answered, what the workers are told."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ class House:
         self.recent = Recent()
         self.reception = Reception(Accounts())
         self.told: list[ToWorker] = []
+        self.changed: list[Sequence[str] | None] = []
 
     def tell(self, message: ToWorker) -> None:
         self.told.append(message)
@@ -37,6 +39,9 @@ class House:
 
     async def reload(self) -> dict[str, Any]:
         return {"changed": False}
+
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        self.changed.append(scopes)
 
     def restart_workers(self) -> dict[str, Any]:
         raise OperatorFault("restart_under_way", "busy", status=409)
