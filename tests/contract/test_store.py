@@ -63,7 +63,7 @@ AWKWARD = [
     record(sequence=3, dropped=["logit_bias", 'odd"\n☃']),
     record(sequence=4, deployment="", status=404, outcome="unknown_model", usage=Usage(), attempts=[]),
     record(sequence=5, usage=Usage(1, 2, 0, 1, 2, True), key_id=0),
-    record(sequence=6, model="'; DROP TABLE records; --", cost_nanos=(1 << 63) - 1, attempts=[]),
+    record(sequence=6, model="'; DROP TABLE records; --", cost_nanos=1 << 62, attempts=[]),
     record(sequence=7, attempts=[Attempt("mine/small", 200, "", 40, 900, -1, 699, Usage(10, 5, 3))]),
     record(
         sequence=8,

@@ -39,6 +39,7 @@ class Attempt(msgspec.Struct, array_like=True):
     usage: Usage = NO_USAGE
     is_probe: bool = False  # sent to a deployment that was spared, to see whether it is well again
     kind: str = ""  # "hedge": raced against a late one; "continuation": it got the answer so far
+    price_row: str = ""  # which price row made its cost, "" where that is the record's
 
 
 class Record(msgspec.Struct, array_like=True):

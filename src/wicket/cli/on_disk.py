@@ -6,7 +6,7 @@ The server's own routes answer, in this process, and ask the supervisor's own ve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,6 +101,9 @@ class Desk:
     async def reload(self) -> dict[str, Any]:
         """See `House`."""
         raise _needs_server()
+
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        """There is no worker that would have to know."""
 
     def restart_workers(self) -> dict[str, Any]:
         """See `House`."""

@@ -14,7 +14,7 @@ from wicket.config.mistakes import Mistakes, did_you_mean, printable
 _Section = TypeVar("_Section", bound=msgspec.Struct)
 
 _SECRET_FIELDS = frozenset(
-    {"api_key", "access_key_id", "secret_access_key", "session_token", "headers", "proxy"}
+    {"api_key", "access_key_id", "secret_access_key", "session_token", "secret", "headers", "proxy"}
 )
 _TYPE_NAMES = {
     "int": "a whole number",

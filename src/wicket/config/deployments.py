@@ -90,6 +90,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         region=provider.region,
         data_collection=provider.data_collection,
         prefill=provider.prefill,
+        own_key_fee_ppm=-1 if provider.own_key_fee is None else round(provider.own_key_fee * 1_000_000),
     )
     credentials = provider.credentials or ("",)
     per_credential = [

@@ -78,6 +78,14 @@ class Server(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Webhook(_Section, frozen=True):
+    """Where events about money go: `secret` signs them. `below_usd`: a credit below that is told of."""
+
+    url: str
+    secret: str
+    below_usd: Annotated[float, Meta(gt=0, le=10_000_000)] | None = None
+
+
 SignUp = Literal["invite", "open", "closed"]
 
 
@@ -107,13 +115,15 @@ class Accounts(_Section, frozen=True):
     session_max_h: Annotated[float, Meta(gt=0, le=8_784)] = 24.0 * 30
     allow_plain_http: bool = False
     oidc: dict[str, OidcTable] = {}
+    webhook: Webhook | None = None
 
 
 class Records(_Section, frozen=True):
-    """How records reach the database. A crash loses at most `flush_ms` of them."""
+    """How records reach the database, and how long they stay. A crash loses at most `flush_ms` of them."""
 
     flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 50
     queue: Count = 50_000  # records kept in memory while the disk takes none
+    keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 0.0  # then they are deleted; 0: never
 
 
 class PriceTable(_Section, frozen=True):
@@ -263,6 +273,8 @@ class ProviderTable(_Section, frozen=True):
     prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
+    own_key: bool = False  # its bill goes to the caller: requests are charged `own_key_fee` x cost only
+    own_key_fee: Ratio = 0.0
     max_concurrent: Size = 0  # requests that run there at once, over all workers; 0: no limit
     queue: Size = 64  # requests that may wait for that, per worker
     probe_s: Pause = 0.0  # how often its models are asked for while it is spared; 0: never
@@ -313,6 +325,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
+    own_key_fee: float | None = None  # None: we pay its bill
     max_concurrent: int = 0
     queue: int = 64
     probe_s: float = 0.0

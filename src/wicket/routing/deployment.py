@@ -52,6 +52,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     quirks: Quirks = Quirks()  # where its kind of OpenAI's API differs from OpenAI's
     price_id: str = ""
     prices: tuple[int, int, int | None, int | None, int] | None = None
+    own_key_fee_ppm: int = -1  # its bill goes to the caller, who is charged so much of the cost; -1: to us
     engine: str = ""  # the local engine behind it, "" for a provider
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown

@@ -36,30 +36,23 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     team: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    organisation: Annotated[str, msgspec.Meta(max_length=100)] = ""
     models: Annotated[list[Name], msgspec.Meta(max_length=1000)] = []
+    networks: Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=200)] = []
+    routes: Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=100)] = []
     expires_at: Annotated[float, msgspec.Meta(ge=0, le=MAX_UNIX_S)] | str | None = None
     expires_in_s: Annotated[float, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
 
     def arguments(self, now_ms: int) -> dict[str, Any]:
         """What the supervisor's verb `keys.create` takes. Raises `CallerFault`."""
-        expires_ms = self.expires_ms(now_ms)
-        return {"name": self.name, "team": self.team, "models": self.models, "expires_ms": expires_ms}
-
-    def expires_ms(self, now_ms: int) -> int:
-        """When it ends, Unix ms; 0 for never; never later than `MAX_LIFETIME_S`. Raises `CallerFault`."""
-        ends: list[int] = []
-        if self.expires_in_s is not None:
-            ends.append(now_ms + int(self.expires_in_s * 1000))
-        if isinstance(self.expires_at, str):
-            ends.append(moment_ms(self.expires_at, "expires_at", now_ms))
-        elif self.expires_at is not None:
-            ends.append(int(self.expires_at * 1000))
-        if not ends:
-            return 0
-        if min(ends) <= now_ms:
-            message = "'expires_at' is in the past."
-            raise CallerFault("invalid_value", message, status=409, param="expires_at")
-        return min(*ends, now_ms + MAX_LIFETIME_S * 1000)
+        return {
+            "name": self.name,
+            "team": self.team,
+            "organisation": self.organisation,
+            "models": self.models,
+            "networks": self.networks,
+            "expires_ms": expiry_ms(self.expires_at, self.expires_in_s, now_ms),
+        }
 
 
 class BackupTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,8 +88,34 @@ class SpanQuery(msgspec.Struct, frozen=True):
     until_ms: int = 0
 
 
+def expiry_ms(at: float | str | None, in_s: float | None, now_ms: int) -> int:
+    """The earlier of two ends, Unix ms; 0 for never; at most `MAX_LIFETIME_S` ahead. Raises `CallerFault`."""
+    ends: list[int] = []
+    if in_s is not None:
+        ends.append(now_ms + int(in_s * 1000))
+    if isinstance(at, str):
+        ends.append(moment_ms(at, "expires_at", now_ms))
+    elif at is not None:
+        ends.append(int(at * 1000))
+    if not ends:
+        return 0
+    if min(ends) <= now_ms:
+        message = "'expires_at' is in the past."
+        raise CallerFault("invalid_value", message, status=409, param="expires_at")
+    return min(*ends, now_ms + MAX_LIFETIME_S * 1000)
+
+
+async def optional_body(request: Request, kind: type[T]) -> T:
+    """As `read_body`; no body at all is an empty object."""
+    return parse_body(await _whole(request) or b"{}", kind)
+
+
 async def read_body(request: Request, kind: type[T]) -> T:
     """The JSON body as `kind`. Raises `CallerFault`: 413 when too long, 400 naming the field otherwise."""
+    return parse_body(await _whole(request), kind)
+
+
+async def _whole(request: Request) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
@@ -105,7 +124,7 @@ async def read_body(request: Request, kind: type[T]) -> T:
             message = f"The body is longer than this route's limit of {MAX_BODY_BYTES} bytes."
             raise CallerFault("body_too_large", message, status=413)
         parts.append(part)
-    return parse_body(b"".join(parts), kind)
+    return b"".join(parts)
 
 
 def parse_body(body: bytes, kind: type[T]) -> T:
@@ -130,7 +149,7 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
         outcome=query.get("outcome", ""),
         since_ms=_moment(query, "since", now_ms),
         until_ms=_moment(query, "until", now_ms),
-        limit=_limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
+        limit=limit_of(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
         is_following=_flag(query, "follow"),
     )
 
@@ -175,7 +194,8 @@ def _moment(query: Mapping[str, str], field: str, now_ms: int) -> int:
     return moment_ms(query[field], field, now_ms) if field in query else 0
 
 
-def _limit(text: str) -> int:
+def limit_of(text: str) -> int:
+    """A page's length. Raises `CallerFault`."""
     limit = int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS else 0
     if not 1 <= limit <= MAX_LIMIT:
         message = f"'limit' must be a whole number from 1 to {MAX_LIMIT}."

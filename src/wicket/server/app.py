@@ -26,9 +26,11 @@ from wicket.errors import Fault, PermissionFault
 from wicket.gateway.admit import check_network
 from wicket.server import (
     admin,
+    admin_credits,
     admin_examples,
     admin_limits,
     admin_providers,
+    admin_tenants,
     app_auth,
     app_console,
     app_feedback,
@@ -65,9 +67,11 @@ MODULES = (
     app_responses,
     app_console,
     admin,
+    admin_credits,
     admin_examples,
     admin_limits,
     admin_providers,
+    admin_tenants,
 )
 _log = logging.getLogger("wicket.server")
 
@@ -135,7 +139,7 @@ class Resource:
         asker = asker_of(self._house, request)
         if self._access == "open":
             return Call(self._house, request, ANYBODY, asker)
-        token = session_token(request)
+        token = session_token(self._house, request)
         if token and not has_key(request) and self._takes_session(request):
             check_csrf(self._house, request, token)
             asker = asker_of(self._house, request, token)
@@ -195,7 +199,7 @@ class ConfiguredCors:
         return CORSMiddleware(
             self._app,
             allow_origins=list(origins),
-            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=list(EXPOSED_HEADERS),
             max_age=600,

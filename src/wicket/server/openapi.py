@@ -6,13 +6,23 @@ import re
 from typing import Any
 
 import wicket
-from wicket.accounts.scopes import KINDS
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
+from wicket.server.admin_credit_query import KINDS, SCOPES
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_limits import LIMIT_SCHEMAS
 from wicket.server.openapi_media import described
-from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_schemas import (
+    AGE_PATTERN,
+    EVENTS,
+    MODEL_PATTERN,
+    PRINTABLE,
+    SCHEMAS,
+    Schema,
+    one_of,
+    ref,
+)
+from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
 _FAULTS = {
     "400": "A field is missing or wrong; `param` names it.",
@@ -21,7 +31,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
-    "415": "This route takes a form.",
+    "415": "The body is not of the type that this route takes: JSON, or a form.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",
@@ -47,16 +57,19 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {
-            **_inference_paths(),
-            **_media_paths(),
-            **_other_families(),
-            **_cold_paths(),
-            **_admin_paths(),
-            **_limit_paths(),
-        },
+        "paths": with_tenants(
+            {
+                **_inference_paths(),
+                **_media_paths(),
+                **_other_families(),
+                **_cold_paths(),
+                **_admin_paths(),
+                **_money_paths(),
+                **_limit_paths(),
+            }
+        ),
         "components": {
-            "schemas": {**SCHEMAS, **LIMIT_SCHEMAS},
+            "schemas": {**SCHEMAS, **TENANT_SCHEMAS, **LIMIT_SCHEMAS},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -174,7 +187,7 @@ def _admin_paths() -> dict[str, Any]:
     provider = _parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
     return {
         "/admin/v1/keys": {
-            "get": _admin("listKeys", "Every key", "KeyList"),
+            "get": _admin("listKeys", "Every key", "KeyList", parameters=[_hidden()]),
             "post": _made(_admin("createKey", "Make a key", "MadeKey", "NewKey"), "201"),
         },
         "/admin/v1/keys/{id}": {
@@ -233,7 +246,7 @@ def _limit_paths() -> dict[str, Any]:
             "get": _operation("ownKey", "What the calling key may and has left", "OwnKey", ("401", "404"))
         }
     }
-    whose = [_query(kind, one_of("string"), "Only those of this one.") for kind in KINDS]
+    whose = [_query(kind, one_of("string"), "Only those of this one.") for kind in SCOPES]
     for noun, name in (("limit", "Limit"), ("budget", "Budget")):
         id = _parameter("id", "path", one_of("string"), f"A {noun}'s id.")
         path, title = f"/admin/v1/{noun}s", f"The {noun} as it stands"
@@ -245,6 +258,75 @@ def _limit_paths() -> dict[str, Any]:
             "delete": _admin(f"remove{name}", f"The {noun} that is no more", name, parameters=[id])
         }
     return found
+
+
+def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths, with those of signing in and of tenants."""
+    for path, method, name, summary, answer, body, status in OPERATIONS:
+        rest: dict[str, Any] = {}
+        named = re.findall(r"{(\w+)}", path)
+        if named:
+            rest["parameters"] = [_parameter(each, "path", one_of("string"), "Its id.") for each in named]
+        if path == "/admin/v1/audit":
+            rest["parameters"] = _audit_parameters()
+        if path == "/admin/v1/teams" and method == "get":
+            rest["parameters"] = [_query("organisation", one_of("string"), "Of this one only.")]
+        if body:
+            rest["requestBody"] = {**_body(body), "required": body not in ("Rotation", "ResetPassword")}
+        if path.startswith("/auth/"):
+            rest["security"] = _OPEN
+        faults = ("400", "401", "403", "404", "409", "413", "415", "429")
+        operation = _operation(name, summary, answer or "Document", faults, **rest)
+        if not answer:  # it only leads elsewhere
+            operation["responses"]["200"]["content"] = {}
+        paths.setdefault(path, {})[method] = operation if status == "200" else _made(operation, status)
+    return paths
+
+
+def _audit_parameters() -> list[dict[str, Any]]:
+    return [
+        _query("verb", one_of("string"), "One kind of act, as in `keys.create`."),
+        _query("actor", one_of("string"), "A user's id."),
+        _query("target", one_of("string"), "The id of what was changed."),
+        *_span_parameters(),
+        _query("limit", one_of("integer", minimum=1, maximum=1_000), "At most so many; 100 if not given."),
+        _query("before", one_of("integer", minimum=1, maximum=1 << 31), "Entries older than this one."),
+    ]
+
+
+def _money_paths() -> dict[str, Any]:
+    return {
+        "/admin/v1/credits": {
+            "get": _admin(
+                "listCredits", "Prepaid and promotional credit", "CreditList", parameters=_scope_parameters()
+            ),
+            "post": _made_or_known(
+                _admin("addCredit", "Top a credit up, or grant one", "MadeMovement", "NewCredit")
+            ),
+        },
+        "/admin/v1/credits/refund": {
+            "post": _made_or_known(
+                _admin("refund", "Money back: of a top-up, or of a request", "MadeMovement", "NewRefund")
+            )
+        },
+        "/admin/v1/credits/threshold": {
+            "post": _admin("setThreshold", "Where a low balance is told", "Credit", "CreditThreshold")
+        },
+        "/admin/v1/transfers": {
+            "get": _admin(
+                "listTransfers",
+                "How money moved, newest first",
+                "TransferList",
+                parameters=_transfer_parameters(),
+            )
+        },
+        "/admin/v1/ledger/accounts": {
+            "get": _admin("listAccounts", "Every account's balance", "AccountList")
+        },
+        "/admin/v1/ledger/verify": {
+            "post": _admin("verifyLedger", "Whether the money adds up", "LedgerReport")
+        },
+    }
 
 
 def _operation(
@@ -281,6 +363,12 @@ def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
     return {**operation, "responses": {status: responses.pop("200"), **responses}}
 
 
+def _made_or_known(operation: dict[str, Any]) -> dict[str, Any]:
+    """201 for what was done now, 200 for what had been done under that idempotency key."""
+    responses = operation["responses"]
+    return {**operation, "responses": {**responses, "201": responses["200"]}}
+
+
 def _in_own_form(operation: dict[str, Any]) -> dict[str, Any]:
     """Its faults have its own family's shape."""
     for status, response in operation["responses"].items():
@@ -292,6 +380,10 @@ def _in_own_form(operation: dict[str, Any]) -> dict[str, Any]:
 def _text(operation: dict[str, Any]) -> dict[str, Any]:
     operation["responses"]["200"]["content"] = {"text/plain": {"schema": one_of("string")}}
     return operation
+
+
+def _hidden() -> dict[str, Any]:
+    return _query("hidden", one_of("string", enum=["0", "1"]), "1: with those of the page's sessions.")
 
 
 def _followed(operation: dict[str, Any]) -> dict[str, Any]:
@@ -333,6 +425,26 @@ def _log_parameters() -> list[dict[str, Any]]:
         *_span_parameters(),
         _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
         _query("follow", one_of("string", enum=["0", "1"]), "1: go on as server-sent events."),
+    ]
+
+
+def _scope_parameters() -> list[dict[str, Any]]:
+    name = one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE)
+    return [_query(kind, name, f"Of this {kind}: its name or id.") for kind in SCOPES]
+
+
+def _transfer_parameters() -> list[dict[str, Any]]:
+    request = one_of("string", pattern="^req_[0-7][0-9a-f]{15}$")
+    return [
+        *_scope_parameters(),
+        _query("account", one_of("string"), "Of this account, such as `cash` or `provider:groq`."),
+        _query("kind", one_of("string", enum=[*KINDS]), "Of this kind."),
+        _query("request_id", request, "Of this request."),
+        *_span_parameters(),
+        _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
+        _query(
+            "before", one_of("string", pattern="^[0-9]{1,18}-[0-9]{1,9}$"), "The `next` of a page before."
+        ),
     ]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS
 from wicket.server.admin_query import MAX_LIFETIME_S, MAX_UNIX_S
+from wicket.server.openapi_credits import CREDIT_SCHEMAS
 from wicket.server.openapi_routing import PLAN, routing_fields
 
 Schema = dict[str, Any]
@@ -121,9 +122,15 @@ _KEY = record(
         "name": TEXT,
         "team": TEXT,
         "models": array(TEXT),
+        "networks": array(TEXT),
+        "routes": array(TEXT),
+        "made_by": TEXT,
         "shown": one_of("string", description="The key's first and last characters."),
         "created_at": MOMENT,
         "expires_at": MOMENT,
+        "rotated_at": MOMENT,
+        "previous_ends_at": MOMENT,
+        "suspended_at": MOMENT,
         "revoked_at": MOMENT,
     },
     "id name team models",
@@ -172,6 +179,7 @@ _REQUEST = record(
 )
 
 SCHEMAS: dict[str, Schema] = {
+    **CREDIT_SCHEMAS,
     "Error": record(
         {
             "error": record(
@@ -291,7 +299,10 @@ SCHEMAS: dict[str, Schema] = {
         {
             "name": one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE),
             "team": one_of("string", maxLength=100, pattern=PRINTABLE),
+            "organisation": one_of("string", maxLength=100, description="Whose team; else the first."),
             "models": array(one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE), maxItems=1000),
+            "networks": array(one_of("string", maxLength=100, example="10.0.0.0/8"), maxItems=200),
+            "routes": array(one_of("string", maxLength=100, example="/v1/embeddings"), maxItems=100),
             "expires_at": {
                 "anyOf": [
                     one_of("string", format="date-time"),

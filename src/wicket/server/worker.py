@@ -273,7 +273,9 @@ class Worker:
     async def _leave(self, deadline_ms: int) -> None:
         """Stop accepting; what is connected may still ask once, and is told to connect anew."""
         server = self.server
-        if server is None:
+        if server is None:  # it never served: what `run` waits for will not come
+            self.configured.set()
+            self.keyed.set()
             return
         for listening in getattr(server, "servers", ()):
             listening.close()
@@ -319,6 +321,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
+        if self.leaving is not None:
+            return
         config = uvicorn.Config(
             build_app(self, self.serving.ingress.paths()),
             http=bind(self.serving),

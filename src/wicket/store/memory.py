@@ -14,6 +14,7 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow, savings_rows
+from wicket.accounts.tenants import Organisation, Team
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
@@ -27,6 +28,7 @@ from wicket.store import key_rows
 from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, Rows, matches
 from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
+from wicket.store.ledger_memory import MemoryLedger
 from wicket.store.memory_limits import MemoryLimits
 from wicket.store.opening import open_in_memory
 from wicket.store.table_rows import SqlRows
@@ -44,6 +46,7 @@ class MemoryStore(MemoryLimits):
         self._daily: dict[RollupKey, list[int]] = {}
         self._tenants = open_in_memory()
         self._horizon = 0
+        self.ledger = MemoryLedger(self._lock, self)
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
         """See `Store.insert_records`."""
@@ -53,6 +56,7 @@ class MemoryStore(MemoryLimits):
                 _check_width(record)
                 if record.id >= self._horizon and record.id not in self._records:
                     fresh.setdefault(record.id, record)
+            self.ledger.post(fresh.values())
             self._records |= fresh
             for key, sums in rollup(fresh.values()).items():
                 _add(self._daily.setdefault(key, [0] * NUM_SUMS), sums)
@@ -158,6 +162,19 @@ class MemoryStore(MemoryLimits):
     def close(self) -> None:
         """See `Store.close`."""
         self._tenants.close()
+
+    def records_in_order(self) -> tuple[list[Record], int]:
+        """See `ledger_memory.Known`."""
+        return sorted(self._records.values(), key=lambda record: record.id), self._horizon
+
+    def named(self) -> dict[str, tuple[str, str]]:
+        """See `ledger_memory.Known`."""
+        found: dict[str, tuple[str, str]] = {}
+        for team in self.look(lambda rows: rows.all(Team)):
+            found[f"team:{team.id}"] = (team.public_id, team.name)
+        for organisation in self.look(lambda rows: rows.all(Organisation)):
+            found[f"organisation:{organisation.id}"] = (organisation.public_id, organisation.name)
+        return found | {f"key:{key.id}": (key.public_id, key.name) for key in reversed(self.list_keys())}
 
 
 def _group(key: RollupKey, groups: tuple[str, ...], teams: Mapping[int, str]) -> tuple[object, ...]:

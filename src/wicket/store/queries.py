@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS, Span, first_id
+from wicket.store.bulk import bulk
 from wicket.store.contract import MAX_RECORDS, RecordFilter
 
 _SUMS = (
@@ -22,9 +23,11 @@ _SUMS = (
 _MAX_ID = (1 << 63) - 1
 
 # ON CONFLICT and not OR IGNORE: the latter would drop a row with a NULL in silence as well
-_INSERT = "INSERT INTO records VALUES ({}) ON CONFLICT (id) DO NOTHING"
-INSERT_RECORD = _INSERT.format(",".join("?" * 27) + ",NULL")
-INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL,'',-1,NULL")  # nothing unusual
+_KEEP_FIRST = " ON CONFLICT (id) DO NOTHING"
+INSERT_RECORD = bulk("INSERT INTO records", f"({','.join('?' * 27)},NULL)", _KEEP_FIRST)
+INSERT_PLAIN_RECORD = bulk(  # nothing unusual
+    "INSERT INTO records", f"({','.join('?' * 23)},NULL,NULL,'',-1,NULL)", _KEEP_FIRST
+)
 HAS_RECORD = "SELECT 1 FROM records WHERE id = ?"
 ONE_RECORD = "SELECT * FROM records WHERE id = ?"
 ADD_USAGE = (
@@ -119,6 +122,9 @@ def records(wanted: RecordFilter) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             found.append(value)
+    if wanted.key_ids is not None:
+        conditions.append("key_id IN (SELECT value FROM json_each(?))")
+        found.append(f"[{','.join(map(str, wanted.key_ids))}]")
     if wanted.outcome == "failed":
         conditions.append("outcome <> 'ok'")
     order = "DESC" if wanted.is_newest_first else "ASC"

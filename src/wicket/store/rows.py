@@ -68,6 +68,7 @@ def record_row(record: Record) -> Row:
 def _repeats(attempt: Attempt, record: Record) -> bool:
     return (
         not attempt.reason
+        and not attempt.price_row
         and not attempt.is_probe
         and attempt.status == record.status
         and attempt.first_token_us == record.first_token_us

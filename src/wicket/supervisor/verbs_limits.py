@@ -182,8 +182,11 @@ def _kind(meter: Meter) -> str:
 
 
 LIMIT_VERBS: dict[str, Verb] = {
-    "meters.list": meters_list,
-    "meters.set": meters_set,
-    "meters.remove": meters_remove,
+    "limits.list": meters_list,
+    "limits.set": meters_set,
+    "limits.remove": meters_remove,
+    "budgets.list": meters_list,
+    "budgets.set": meters_set,
+    "budgets.remove": meters_remove,
     "key.show": key_show,
 }
