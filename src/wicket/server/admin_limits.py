@@ -1,6 +1,7 @@
 """Limits and budgets by HTTP, and what a key may know of itself.
 
-Verbs: `meters.list`, `meters.set`, `meters.remove` (see `supervisor/verbs_limits.py`), `key.show`.
+Verbs: `limits.list`, `limits.set`, `limits.remove`, the same of `budgets` (see `supervisor/verbs_limits.py`),
+and `key.show`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ class NewLimit(_Scoped, frozen=True, forbid_unknown_fields=True, kw_only=True):
     window_s: Literal[60, 86_400, 0] = 0
 
     def arguments(self) -> dict[str, Any]:
-        """What `meters.set` takes. Raises `CallerFault`."""
+        """What `limits.set` takes. Raises `CallerFault`."""
         if (self.unit == CONCURRENT) == bool(self.window_s):
             message = "'window_s' is 60 or 86400 for requests and tokens; 'concurrent' has none."
             raise CallerFault("invalid_value", message, param="window_s")
@@ -74,7 +75,7 @@ class NewBudget(_Scoped, frozen=True, forbid_unknown_fields=True, kw_only=True):
     is_hard: bool = True
 
     def arguments(self) -> dict[str, Any]:
-        """What `meters.set` takes. Raises `CallerFault`."""
+        """What `budgets.set` takes. Raises `CallerFault`."""
         nanos = parse_usd(self.usd)
         if not 0 < nanos <= MAX_NANOS:
             raise CallerFault("invalid_amount", "A budget is more than nothing.", param="usd")
@@ -113,13 +114,13 @@ async def list_limits(call: Call) -> Response:
 async def set_limit(call: Call) -> Response:
     """`PUT /admin/v1/limits`: a new one, or another amount for the same; in force within a second."""
     new = await read_body(call.request, NewLimit)
-    return _json(limit_json(await call.ask("meters.set", new.arguments())))
+    return _json(limit_json(await call.ask("limits.set", new.arguments())))
 
 
 async def remove_limit(call: Call) -> Response:
     """`DELETE /admin/v1/limits/ID`."""
     arguments = {"what": "limits", "id": call.request.path_params["id"]}
-    return _json(limit_json(await call.ask("meters.remove", arguments)))
+    return _json(limit_json(await call.ask("limits.remove", arguments)))
 
 
 async def list_budgets(call: Call) -> Response:
@@ -130,13 +131,13 @@ async def list_budgets(call: Call) -> Response:
 async def set_budget(call: Call) -> Response:
     """`PUT /admin/v1/budgets`: likewise; what was spent in the window already counts."""
     new = await read_body(call.request, NewBudget)
-    return _json(budget_json(await call.ask("meters.set", new.arguments())))
+    return _json(budget_json(await call.ask("budgets.set", new.arguments())))
 
 
 async def remove_budget(call: Call) -> Response:
     """`DELETE /admin/v1/budgets/ID`."""
     arguments = {"what": "budgets", "id": call.request.path_params["id"]}
-    return _json(budget_json(await call.ask("meters.remove", arguments)))
+    return _json(budget_json(await call.ask("budgets.remove", arguments)))
 
 
 async def show_key(call: Call) -> Response:
@@ -148,7 +149,7 @@ async def _list(call: Call, what: str) -> Response:
     query = call.request.query_params
     refuse_unknown(query, KINDS)
     scope = scope_of(query) if query else {}
-    found = await call.ask("meters.list", {"what": what, **scope})
+    found = await call.ask(f"{what}.list", {"what": what, **scope})
     shape = limit_json if what == "limits" else budget_json
     return _json({"object": "list", "data": [shape(one) for one in found]})
 
