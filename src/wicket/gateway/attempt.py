@@ -21,6 +21,7 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
 from wicket.gateway import observe
+from wicket.gateway.counting import usage_of
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of
@@ -252,13 +253,7 @@ class Attempt:
         if counts is not None:
             if not self.call.id & LEARN_MASK:
                 self._learn(counts)
-            return Usage(
-                counts.input_tokens,
-                counts.output_tokens,
-                counts.cached_tokens,
-                counts.cache_write_tokens,
-                counts.reasoning_tokens,
-            )
+            return usage_of(counts)
         is_whole = self.reason == "" and self.fault is None and self.done
         was_at_work = self.reason == HEDGE_LOST and self.exchange is not None  # and not still in a queue
         if not (self.spoke or is_whole or was_at_work):

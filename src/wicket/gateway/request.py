@@ -6,6 +6,7 @@ import msgspec
 
 from wicket.accounts.price import Price
 from wicket.accounts.token_rates import TokenRates
+from wicket.config.deployments import price_of
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
@@ -86,7 +87,7 @@ class RequestHeads:
             deployment=deployment,
             head=_head(deployment, target, stream_type if streamed else b"") if not gap else b"",
             dialect=dialect,
-            price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
+            price=price_of(deployment),
             rates=self._rates,
             name_header=_name_header(deployment),
             crossing=crossing,

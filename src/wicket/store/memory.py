@@ -16,6 +16,7 @@ from wicket.accounts.scopes import DEFAULT_ORGANISATION
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
+    Span,
     UsageRow,
     first_id,
     rollup,
@@ -24,6 +25,8 @@ from wicket.accounts.usage_rows import (
 from wicket.errors import StoreFault
 from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, matches
 from wicket.store.groups import checked_groups, usage_rows
+
+DEFAULT_NAME = "default"  # of the one organisation that there is
 
 
 class MemoryStore:
@@ -68,16 +71,26 @@ class MemoryStore:
         groups, over = checked_groups(group_by), span(since_ms, until_ms)
         grouped: dict[tuple[object, ...], list[int]] = {}
         with self._lock:
-            edges = [
-                record
-                for record in self._records.values()
-                if any(low <= record.id < high for low, high in (over.head, over.tail))
-            ]
-            days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
-            for key, sums in [*days, *rollup(edges).items()]:
+            for task, key, sums in self._tasks(over) if "task" in groups else self._sums(over):
                 if key_id is None or key[1] == key_id:
-                    _add(grouped.setdefault(self._group(key, groups), [0] * NUM_SUMS), sums)
+                    _add(grouped.setdefault(self._group(key, task, groups), [0] * NUM_SUMS), sums)
         return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self._keys)
+
+    def _sums(self, over: Span) -> list[tuple[str, RollupKey, list[int]]]:
+        """Whole days, then the edges."""
+        edges = [
+            record
+            for record in self._records.values()
+            if any(low <= record.id < high for low, high in (over.head, over.tail))
+        ]
+        days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
+        return [("", key, sums) for key, sums in [*days, *rollup(edges).items()]]
+
+    def _tasks(self, over: Span) -> list[tuple[str, RollupKey, list[int]]]:
+        """The daily sums know no task: from the records."""
+        low, high = over.ids
+        wanted = [record for record in self._records.values() if low <= record.id < high]
+        return [(one.task, key, sums) for one in wanted for key, sums in rollup([one]).items()]
 
     def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
         """See `Store.savings`."""
@@ -145,7 +158,7 @@ class MemoryStore:
     def close(self) -> None:
         """See `Store.close`."""
 
-    def _group(self, key: RollupKey, groups: tuple[str, ...]) -> tuple[object, ...]:
+    def _group(self, key: RollupKey, task: str, groups: tuple[str, ...]) -> tuple[object, ...]:
         day, key_id, api, model, deployment = key
         team = next((row.team for row in self._keys if row.id == key_id), "")
         values = {
@@ -155,6 +168,8 @@ class MemoryStore:
             "model": model,
             "deployment": deployment,
             "api": api,
+            "organisation": DEFAULT_NAME if key_id else "",
+            "task": task,
         }
         return tuple(values[name] for name in groups)
 
@@ -171,6 +186,7 @@ def _check_width(record: Record) -> None:
         record.cost_nanos,
         record.charge_nanos,
         record.large_cost_nanos,
+        record.estimate_nanos,
         usage.input_tokens,
         usage.output_tokens,
     ):

@@ -52,6 +52,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] | None = None
     usage: Usage | None = None
     model: str | None = None
+    service_tier: Any = None
     error: Any = None
     x_groq: _XGroq | None = None
 
@@ -65,6 +66,7 @@ class _Answer(msgspec.Struct):
     data: list[msgspec.Raw] | None = None
     usage: Usage | None = None
     model: str | None = None
+    service_tier: Any = None
     error: Any = None
 
 
@@ -150,7 +152,7 @@ def whole(data: bytes, api: Api) -> Whole:
     for choice in answer.choices or ():
         if choice.finish_reason in _FAILED_FINISHES:
             raise UpstreamBroken("failed_finish", f"The provider ended with '{choice.finish_reason}'.")
-    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage))
+    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage, answer.service_tier))
 
 
 def frame(data: bytes) -> Frame:
@@ -167,7 +169,7 @@ def frame(data: bytes) -> Frame:
         return Frame(fault=in_band(chunk.error), counts=usage_counts(usage))
     choices = chunk.choices
     if not choices:
-        counts = usage_counts(usage)
+        counts = usage_counts(usage, chunk.service_tier)
         return (
             Frame(is_usage=counts is not None, counts=counts, model=(chunk.model or "")[:MAX_MODEL])
             if counts
@@ -185,7 +187,10 @@ def frame(data: bytes) -> Frame:
     if not finished and usage is None:
         return _SPOKE if spoke else _SILENT
     return Frame(
-        spoke=spoke, finished=finished, counts=usage_counts(usage), model=(chunk.model or "")[:MAX_MODEL]
+        spoke=spoke,
+        finished=finished,
+        counts=usage_counts(usage, chunk.service_tier),
+        model=(chunk.model or "")[:MAX_MODEL],
     )
 
 
