@@ -51,6 +51,7 @@ from wicket.gateway.events import (
     Settle,
     Ticked,
 )
+from wicket.gateway.expected import note_costs
 from wicket.gateway.gate import Gate
 from wicket.gateway.planning import planned
 from wicket.gateway.request import Prepared, request_bytes, signature_lines
@@ -333,6 +334,7 @@ class Drive:
         if self.call.collected is not None and action.outcome == "ok":
             self._collect()  # before its record: who sees that may speak of this
         task = self.call.route.task
+        note_costs(record, self.call, self.answer, gate.rates)
         if task:
             note_cascade(record, self.call, self.answer, gate.rates)
         gate.record(record)

@@ -4,8 +4,7 @@ Verbs, their arguments and what they answer with:
 - `keys.create` name, team, models, expires_ms → a key's fields and `key`, its text, this once
 - `keys.list` → a list of keys' fields · `keys.revoke` id → the fields
 - `logs` key, model, outcome, since_ms, until_ms, limit, after → `{"records": newest first, "last": mark}`
-- `requests.get` id → a record or None · `usage` by, since_ms, until_ms → a usage report
-- `savings` since_ms, until_ms → a savings report in nano-USD
+- `requests.get` id → a record or None
 - `status`, `config.show`, `config.reload`, `restart` → a document · `backup` path → a document
 - `metrics` → Prometheus' text
 """
@@ -18,8 +17,8 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from wicket.server.admin_follow import follow
-from wicket.server.admin_query import BackupTarget, NewKey, log_filter, read_body, span_query, usage_query
-from wicket.server.admin_shapes import now_ms, records_json, report_json, savings_json
+from wicket.server.admin_query import BackupTarget, NewKey, log_filter, read_body
+from wicket.server.admin_shapes import now_ms, records_json
 from wicket.server.app_house import Call, Routes
 from wicket.wire.json import encode
 
@@ -41,18 +40,6 @@ async def create_key(call: Call) -> Response:
 async def revoke_key(call: Call) -> Response:
     """`DELETE /admin/v1/keys/ID`: refused everywhere within a second."""
     return _json(await call.ask("keys.revoke", {"id": call.request.path_params["id"]}))
-
-
-async def usage(call: Call) -> Response:
-    """`GET /admin/v1/usage?by=model,day&since=7d`."""
-    query = usage_query(call.request.query_params, now_ms())
-    return _json(report_json(await call.ask("usage", msgspec.to_builtins(query))))
-
-
-async def savings(call: Call) -> Response:
-    """`GET /admin/v1/savings?since=30d`."""
-    query = span_query(call.request.query_params, now_ms())
-    return _json(savings_json(await call.ask("savings", msgspec.to_builtins(query))))
 
 
 async def logs(call: Call) -> Response:
@@ -98,8 +85,6 @@ def _json(value: Any, status_code: int = 200) -> Response:
 ROUTES: Routes = [
     ("/admin/v1/keys", "admin", {"GET": list_keys, "POST": create_key}),
     ("/admin/v1/keys/{id}", "admin", {"DELETE": revoke_key}),
-    ("/admin/v1/usage", "admin", {"GET": usage}),
-    ("/admin/v1/savings", "admin", {"GET": savings}),
     ("/admin/v1/logs", "admin", {"GET": logs}),
     ("/admin/v1/status", "admin", {"GET": status}),
     ("/admin/v1/config", "admin", {"GET": show_config}),

@@ -24,7 +24,16 @@ from wicket.accounts.request_ids import RequestIds, format_id
 from wicket.dialects.openai_chat import CHAT, fault_body
 from wicket.dialects.translation import Heard, heard
 from wicket.errors import Fault, PermissionFault
-from wicket.server import admin, admin_examples, app_feedback, app_health, app_models, app_responses
+from wicket.server import (
+    admin,
+    admin_examples,
+    admin_money,
+    app_cost,
+    app_feedback,
+    app_health,
+    app_models,
+    app_responses,
+)
 from wicket.server.answers import fault_headers
 from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate, family_of
 from wicket.server.app_paths import ALIAS, allow, inference_paths, unknown_path, wrong_method
@@ -44,7 +53,16 @@ def build_app(house: House, doors: Iterable[str] = ()) -> Starlette:
     `doors` are the paths of inference, which other methods than POST do not open.
     """
     paths: list[Path] = []
-    for module in (app_health, app_models, app_feedback, app_responses, admin, admin_examples):
+    for module in (
+        app_health,
+        app_models,
+        app_cost,
+        app_feedback,
+        app_responses,
+        admin,
+        admin_money,
+        admin_examples,
+    ):
         for path, access, handlers in module.ROUTES:
             paths += _with_alias(path, Resource(house, handlers, access))
     for path in dict.fromkeys([*inference_paths(), *doors]):

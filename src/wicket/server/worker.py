@@ -38,6 +38,7 @@ from wicket.gateway.gate import Gate
 from wicket.gateway.lanes import LaneTable
 from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
+from wicket.server.app_cost import NewEstimate, estimated
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
@@ -148,6 +149,10 @@ class Worker:
         except ProviderFault:
             return None
         return json.decode(answer.body, type=dict[str, Any]) if answer.status == 200 else None
+
+    def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
+        """What a request would cost."""
+        return estimated(asked, caller, self.gate, self.gate.check_room(), self.gate.rates)
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
         """What only the supervisor knows."""

@@ -13,13 +13,12 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.keys import VirtualKey, create_key
-from wicket.accounts.savings import savings_report
-from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
 from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
+from wicket.supervisor.verbs_money import MONEY_VERBS
 
 MAX_LISTED = 10_000
 
@@ -70,22 +69,6 @@ async def keys_revoke(house: House, arguments: Arguments, key_id: int) -> Any:
         )
     house.tell(RemoveCaller(key.id))
     return key_fields(key)
-
-
-async def usage(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`by`, `since_ms`, `until_ms` → a usage report."""
-    by = tuple(arguments.get("by") or ())
-    for group in by:
-        if group not in GROUPS:
-            raise CallerFault("invalid_value", f"There is no group {group!r}; there are {', '.join(GROUPS)}.")
-    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    return usage_report(await asyncio.to_thread(house.store.usage, by, since_ms, until_ms), by)
-
-
-async def savings(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`since_ms`, `until_ms` → what cascades saved, money in nano-USD."""
-    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    return savings_report(await asyncio.to_thread(house.store.savings, since_ms, until_ms))
 
 
 async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -162,8 +145,6 @@ VERBS: dict[str, Verb] = {
     "keys.create": keys_create,
     "keys.list": keys_list,
     "keys.revoke": keys_revoke,
-    "usage": usage,
-    "savings": savings,
     "logs": logs,
     "requests.get": requests_get,
     "backup": backup,
@@ -172,6 +153,7 @@ VERBS: dict[str, Verb] = {
     "config.show": config_show,
     "config.reload": config_reload,
     "restart": restart,
+    **MONEY_VERBS,
     **EXAMPLE_VERBS,
 }
 
