@@ -30,7 +30,9 @@ positional arguments:
     keys       make, list and revoke keys
     logs       show the requests that were answered
     usage      tokens and money, summed
-    savings    what cascades saved, by task
+    estimate   what a request would cost; a month of it
+    statement  a month's statement: text, CSV or a page
+    savings    what smaller models saved
     requests   what one request used and cost
     tasks      what is collected to learn from
     feedback   say of an answer how good it was

@@ -1,7 +1,8 @@
 """Token counts as OpenAI's family reports them, read and written.
 
 Source: OpenAI API reference, "usage" and "service_tier"; DeepSeek's `prompt_cache_hit_tokens`; OpenRouter's
-`cache_write_tokens`; xAI's `image_tokens`; Perplexity's `num_search_queries`.
+`cache_write_tokens`; xAI's `image_tokens`; Perplexity's `num_search_queries`;
+Mistral's `num_cached_tokens`.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Usage(msgspec.Struct):
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     num_search_queries: int | None = None  # Perplexity
+    num_cached_tokens: int | None = None  # Mistral
 
 
 def usage_counts(usage: Usage | None, service: object = "") -> Counts | None:
@@ -55,6 +57,7 @@ def usage_counts(usage: Usage | None, service: object = "") -> Counts | None:
     output = usage.completion_tokens or 0
     details = usage.prompt_tokens_details
     cached = (details.cached_tokens if details else None) or usage.prompt_cache_hit_tokens or 0
+    cached = cached or usage.num_cached_tokens or 0
     written = (details.cache_write_tokens if details else None) or 0
     thinking = usage.completion_tokens_details
     reasoning = (thinking.reasoning_tokens if thinking else None) or 0
