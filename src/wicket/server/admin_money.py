@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from wicket.accounts.savings import SAVINGS_GROUPS
 from wicket.accounts.spreadsheet import csv_text
-from wicket.accounts.statement import COUNTS
+from wicket.accounts.statement import COUNTS, parse_month
 from wicket.accounts.usage_rows import GROUPS
 from wicket.errors import CallerFault
 from wicket.server.admin_query import UsageQuery, group_query, refuse_unknown
@@ -53,7 +53,7 @@ async def statement(call: Call) -> Response:
     query = call.request.query_params
     refuse_unknown(query, ("team", "key", "format"))
     kind = wanted_format(call.request, ("json", "csv", "html"))
-    month = call.request.path_params["month"]
+    month = parse_month(call.request.path_params["month"]).name
     asked = {"month": month, "team": query.get("team", ""), "key": query.get("key", "")}
     document = await call.ask("statements.get", asked)
     if kind == "csv":
