@@ -5,8 +5,6 @@ from __future__ import annotations
 from wicket.accounts.record import OtherUsage, Usage
 from wicket.dialects.contract import Counts
 
-_NOTHING = OtherUsage()
-
 
 def usage_of(counts: Counts) -> Usage:
     """What is recorded of reported counts; `other` only where there is anything of it."""
@@ -17,7 +15,7 @@ def usage_of(counts: Counts) -> Usage:
         counts.cache_write_tokens,
         counts.reasoning_tokens,
         False,
-        _other(counts),
+        _other(counts) if _has_other(counts) else None,
     )
 
 
@@ -49,8 +47,25 @@ def counts_of(usage: Usage) -> Counts:
     )
 
 
-def _other(counts: Counts) -> OtherUsage | None:
-    found = OtherUsage(
+def _has_other(counts: Counts) -> bool:
+    """Whether anything is unusual; in the order of likelihood, and without a value made for the look."""
+    return bool(
+        counts.service
+        or counts.cache_write_1h_tokens
+        or counts.input_audio_tokens
+        or counts.output_audio_tokens
+        or counts.input_image_tokens
+        or counts.output_image_tokens
+        or counts.cached_audio_tokens
+        or counts.searches
+        or counts.images
+        or counts.audio_ms
+        or counts.characters
+    )
+
+
+def _other(counts: Counts) -> OtherUsage:
+    return OtherUsage(
         counts.cache_write_1h_tokens,
         counts.input_audio_tokens,
         counts.cached_audio_tokens,
@@ -63,4 +78,3 @@ def _other(counts: Counts) -> OtherUsage | None:
         counts.searches,
         counts.service,
     )
-    return found if found != _NOTHING else None
