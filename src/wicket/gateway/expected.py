@@ -53,23 +53,26 @@ def expected_output(call: Call, one: Deployment, rates: Rates) -> int:
     if not call.api.can_stream:  # embeddings and the like have none
         return 0
     expected = rates.answers.expect(one.id)
-    most = most_output(call, one)
-    return min(expected * num_choices(call.fields), most) if most else expected * num_choices(call.fields)
+    most = longest(call, one)
+    each = min(expected, most) if most else expected
+    return each * num_choices(call.fields) if "n" in call.fields else each
 
 
 def most_output(call: Call, one: Deployment) -> int:
     """The longest output that the caller's limit and the deployment allow; 0 where neither is known."""
-    if not call.api.can_stream:
-        return 0
+    return longest(call, one) * num_choices(call.fields) if call.api.can_stream else 0
+
+
+def longest(call: Call, one: Deployment) -> int:
+    """The same of one answer, where several are asked for at once."""
     asked, known = output_limit(call.fields), one.max_output_tokens
-    most = min(asked, known) if asked and known else asked or known
-    return most * num_choices(call.fields)
+    return min(asked, known) if asked and known else asked or known
 
 
 def num_choices(fields: Fields) -> int:
     """How many answers are asked for at once; 1 for what is no such number."""
     raw = fields.get("n")
-    return _count(raw) or 1 if raw is not None else 1
+    return 1 if raw is None else _count(raw) or 1
 
 
 def output_limit(fields: Fields) -> int:
