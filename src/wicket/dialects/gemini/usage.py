@@ -91,6 +91,8 @@ def usage_members(counts: Counts) -> dict[str, Any]:
         members["thoughtsTokenCount"] = counts.reasoning_tokens
     if counts.cached_tokens:
         members["cachedContentTokenCount"] = counts.cached_tokens
+    if counts.service:
+        members["serviceTier"] = counts.service
     for name, all_of_it, audio, image in (
         ("promptTokensDetails", counts.input_tokens, counts.input_audio_tokens, counts.input_image_tokens),
         ("candidatesTokensDetails", shown, counts.output_audio_tokens, counts.output_image_tokens),
