@@ -9,7 +9,16 @@ import pytest
 
 from tests.unit.server.house import record
 from wicket.errors import CallerFault
-from wicket.server import admin, admin_examples, admin_money, app_cost, app_feedback, app_health, app_models
+from wicket.server import (
+    admin,
+    admin_examples,
+    admin_money,
+    admin_providers,
+    app_cost,
+    app_feedback,
+    app_health,
+    app_models,
+)
 from wicket.server.admin_query import BackupTarget, NewKey, parse_body
 from wicket.server.admin_shapes import record_json
 from wicket.server.app_paths import all_paths, inference_paths
@@ -50,7 +59,16 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def served() -> set[tuple[str, str]]:
-    modules = (app_health, app_models, app_cost, app_feedback, admin, admin_money, admin_examples)
+    modules = (
+        app_health,
+        app_models,
+        app_cost,
+        app_feedback,
+        admin,
+        admin_money,
+        admin_examples,
+        admin_providers,
+    )
     routes = [route for module in modules for route in module.ROUTES]
     pairs = {
         (path.replace(":path", ""), method.lower()) for path, _, handlers in routes for method in handlers
