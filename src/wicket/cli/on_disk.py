@@ -27,6 +27,7 @@ from wicket.supervisor.verbs import perform
 from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
+    from wicket.server.app_cost import NewEstimate
     from wicket.supervisor.collector import Collector
     from wicket.supervisor.reception import Reception
 
@@ -127,6 +128,10 @@ class OnDisk:
         """The decoded JSON answer. Raises the fault that it holds."""
         return decode(b"".join(self._parts(method, path, body, query)))
 
+    def text(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """The answer as it is: CSV, a page. Raises the fault that it holds."""
+        return b"".join(self._parts(method, path, None, query)).decode()
+
     def lines(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
         """Each document of an answer of JSON lines."""
         rest = b""
@@ -198,6 +203,10 @@ class DeskHouse:
     async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
         """See `House`."""
         return None
+
+    def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
+        """See `House`."""
+        raise _needs_server()
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """The supervisor's verbs, asked here. Raises the `Fault` they answer with."""

@@ -126,14 +126,58 @@ class Records(_Section, frozen=True):
     keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 0.0  # then they are deleted; 0: never
 
 
-class PriceTable(_Section, frozen=True):
-    """A price of one's own, in USD per million tokens; `request` is USD per request."""
+class KindTable(_Section, frozen=True, kw_only=True):
+    """USD per million tokens, by kind of token; what is left out costs what the wider kind does."""
 
-    input: Dollars = 0.0
-    output: Dollars = 0.0
-    cached: Dollars | None = None  # as input
-    cache_write: Dollars | None = None  # as input
+    input: Dollars | None = None
+    output: Dollars | None = None
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+    reasoning: Dollars | None = None
+    audio_input: Dollars | None = None
+    audio_output: Dollars | None = None
+    audio_cached: Dollars | None = None
+    image_input: Dollars | None = None
+    image_output: Dollars | None = None
+
+
+class TierTable(KindTable, frozen=True, kw_only=True):
+    """Prices of all tokens of a request with more than `above` tokens of input."""
+
+    above: Annotated[int, Meta(gt=0, le=10**9)]
+
+
+class ServiceTable(KindTable, frozen=True, kw_only=True):
+    """Prices of a class of service; what is left out costs what it does in the standard one."""
+
+    tiers: tuple[TierTable, ...] = ()
+
+
+class ServicesTable(_Section, frozen=True):
+    """The classes of service that have prices of their own."""
+
+    batch: ServiceTable | None = None
+    flex: ServiceTable | None = None
+    priority: ServiceTable | None = None
+
+
+class PriceTable(KindTable, frozen=True, kw_only=True):
+    """A price of one's own.
+
+    `request`, `search`, `image` (made), `image_given` and `audio_second` are USD for one of them, `character`
+    is USD per million of them.
+    """
+
+    currency: Literal["USD"] = "USD"
     request: Dollars = 0.0
+    search: Dollars | None = None
+    image: Dollars | None = None
+    image_given: Dollars | None = None
+    audio_second: Dollars | None = None
+    character: Dollars | None = None
+    tiers: tuple[TierTable, ...] = ()
+    services: ServicesTable = ServicesTable()
 
 
 class TimeoutTable(_Section, frozen=True):

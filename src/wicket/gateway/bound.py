@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from wicket.accounts.cost import PPM, bound_cost_nanos, bound_input_tokens
+from wicket.accounts.cost import PPM, bound_cost_nanos, bound_fees_nanos, bound_input_tokens
 from wicket.accounts.price import Price
+from wicket.accounts.record import OtherUsage
 from wicket.dialects.contract import Api
 from wicket.gateway.call import Call
 from wicket.gateway.crossing import hearing
@@ -22,6 +23,8 @@ SHARE = 16
 LEAST_TOKENS = 16  # no answer is made shorter than this
 FORM_BYTES = 4_096  # of a form: so many bytes may be text, the rest is pictures or sound
 BYTES_PER_TOKEN = 16  # at least, in those
+BYTES_PER_MS = 2  # of sound, at least: 16 kbit/s
+_ONE_OF_EACH = OtherUsage(images=1, audio_ms=1_000, characters=1_000, searches=1)
 REFERENCE_TOKENS = 16_384  # for each image or file that is not in the request but named by it
 _REFERENCE = re.compile(
     rb'"(?:url|image_url|file_url)"\s*:\s*"(?:https?|gs|s3):|"(?:file_id|file_uri|fileUri)"\s*:'
@@ -39,7 +42,7 @@ class Terms:
     any of `fields` a request has `num` answers and says nothing of their length.
     """
 
-    __slots__ = ("ask", "context", "fields", "is_paid", "most", "num", "plan", "price", "prices")
+    __slots__ = ("ask", "context", "fields", "is_paid", "most", "num", "plan", "price", "prices", "with_fees")
 
     def __init__(self, plan: Sequence[Deployment], api: Api, prices: Sequence[Priced]) -> None:
         voice = hearing(api.dialect)
@@ -53,15 +56,18 @@ class Terms:
         contexts = [one.context_tokens for one in plan]
         self.most = max(mosts, default=0) if all(mosts) else 0
         self.context = max(contexts, default=0) if all(contexts) else 0
-        self.is_paid = any(bound_cost_nanos(price, 1, 1) > 0 for price, _ in prices)
+        self.with_fees = any(bound_fees_nanos(price, _ONE_OF_EACH) > 0 for price, _ in prices)
+        self.is_paid = self.with_fees or any(bound_cost_nanos(price, 1, 1) > 0 for price, _ in prices)
 
-    def nanos(self, num_input: int, num_output: int) -> int:
-        """The most that can be charged for so many tokens, in nano-USD."""
-        if self.price is not None:
+    def nanos(self, num_input: int, num_output: int, other: OtherUsage | None = None) -> int:
+        """The most that can be charged for so many tokens, and for `other` usage, in nano-USD."""
+        if self.price is not None and other is None:
             return bound_cost_nanos(self.price, num_input, num_output)
         found = 0
         for price, markup_ppm in self.prices:
             cost = bound_cost_nanos(price, num_input, num_output)
+            if other is not None:
+                cost += bound_fees_nanos(price, other)
             found = max(found, -(-cost * (PPM + markup_ppm) // PPM))
         return found
 
@@ -73,7 +79,7 @@ def _unlimited(fields: Fields, api: Api) -> tuple[int, int]:
 class Bound:
     """What a call may use. `output` is each answer's limit, 0 if the caller has none; `num` are answers."""
 
-    __slots__ = ("input", "num", "output", "terms")
+    __slots__ = ("input", "num", "other", "output", "terms")
 
     def __init__(self, call: Call, terms: Terms) -> None:
         fields = call.fields
@@ -92,6 +98,11 @@ class Bound:
                 if mark in text:
                     tokens += REFERENCE_TOKENS * len(_REFERENCE.findall(text))
                 break
+        self.other: OtherUsage | None = None
+        if terms.with_fees:
+            size = call.body_bytes
+            sound_ms = size // BYTES_PER_MS if call.api.form else 0
+            self.other = OtherUsage(images=max(1, self.num), audio_ms=sound_ms, characters=size, searches=1)
         self.input = tokens if not terms.context or tokens < terms.context else terms.context
 
     def tokens(self, output: int) -> int:
@@ -100,7 +111,7 @@ class Bound:
 
     def nanos(self, output: int) -> int:
         """The most that can be charged for answers of up to `output` tokens, in nano-USD."""
-        return self.terms.nanos(self.input, output * self.num)
+        return self.terms.nanos(self.input, output * self.num, self.other)
 
     def stated(self) -> int:
         """The caller's limit, as far as anybody writes that much."""

@@ -5,8 +5,7 @@ Verbs, their arguments and what they answer with:
   text, this once · `keys.rotate` id, overlap_s → the same with a new text
 - `keys.list` hidden → a list of keys' fields · `keys.update` id, … · `keys.revoke` id → the fields
 - `logs` key, model, outcome, since_ms, until_ms, limit, after → `{"records": newest first, "last": mark}`
-- `requests.get` id → a record or None · `usage` by, since_ms, until_ms → a usage report
-- `savings` since_ms, until_ms → a savings report in nano-USD
+- `requests.get` id → a record or None
 - `status`, `config.show`, `config.reload`, `restart` → a document · `backup` path → a document
 - `metrics` → Prometheus' text
 """
@@ -26,10 +25,8 @@ from wicket.server.admin_query import (
     optional_body,
     read_body,
     refuse_unknown,
-    span_query,
-    usage_query,
 )
-from wicket.server.admin_shapes import now_ms, records_json, report_json, savings_json
+from wicket.server.admin_shapes import now_ms, records_json
 from wicket.server.app_house import Call, Routes
 from wicket.server.tenant_bodies import ChangedKey, Rotation, checked_routes
 from wicket.wire.json import encode
@@ -70,18 +67,6 @@ async def rotate_key(call: Call) -> Response:
 async def revoke_key(call: Call) -> Response:
     """`DELETE /admin/v1/keys/ID`: refused everywhere within a second."""
     return _json(await call.ask("keys.revoke", {"id": call.request.path_params["id"]}))
-
-
-async def usage(call: Call) -> Response:
-    """`GET /admin/v1/usage?by=model,day&since=7d`."""
-    query = usage_query(call.request.query_params, now_ms())
-    return _json(report_json(await call.ask("usage", msgspec.to_builtins(query))))
-
-
-async def savings(call: Call) -> Response:
-    """`GET /admin/v1/savings?since=30d`."""
-    query = span_query(call.request.query_params, now_ms())
-    return _json(savings_json(await call.ask("savings", msgspec.to_builtins(query))))
 
 
 async def logs(call: Call) -> Response:
@@ -128,8 +113,6 @@ ROUTES: Routes = [
     ("/admin/v1/keys", "admin", {"GET": list_keys, "POST": create_key}),
     ("/admin/v1/keys/{id}", "admin", {"PATCH": update_key, "DELETE": revoke_key}),
     ("/admin/v1/keys/{id}/rotate", "admin", {"POST": rotate_key}),
-    ("/admin/v1/usage", "admin", {"GET": usage}),
-    ("/admin/v1/savings", "admin", {"GET": savings}),
     ("/admin/v1/logs", "admin", {"GET": logs}),
     ("/admin/v1/status", "admin", {"GET": status}),
     ("/admin/v1/config", "admin", {"GET": show_config}),

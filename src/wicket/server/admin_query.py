@@ -81,13 +81,6 @@ class UsageQuery(msgspec.Struct, frozen=True):
     until_ms: int = 0
 
 
-class SpanQuery(msgspec.Struct, frozen=True):
-    """A span of time, [since, until); Unix ms, 0 for open."""
-
-    since_ms: int = 0
-    until_ms: int = 0
-
-
 def expiry_ms(at: float | str | None, in_s: float | None, now_ms: int) -> int:
     """The earlier of two ends, Unix ms; 0 for never; at most `MAX_LIFETIME_S` ahead. Raises `CallerFault`."""
     ends: list[int] = []
@@ -110,18 +103,18 @@ async def optional_body(request: Request, kind: type[T]) -> T:
     return parse_body(await _whole(request) or b"{}", kind)
 
 
-async def read_body(request: Request, kind: type[T]) -> T:
+async def read_body(request: Request, kind: type[T], max_bytes: int = MAX_BODY_BYTES) -> T:
     """The JSON body as `kind`. Raises `CallerFault`: 413 when too long, 400 naming the field otherwise."""
-    return parse_body(await _whole(request), kind)
+    return parse_body(await _whole(request, max_bytes), kind)
 
 
-async def _whole(request: Request) -> bytes:
+async def _whole(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY_BYTES:
-            message = f"The body is longer than this route's limit of {MAX_BODY_BYTES} bytes."
+        if size > max_bytes:
+            message = f"The body is longer than this route's limit of {max_bytes} bytes."
             raise CallerFault("body_too_large", message, status=413)
         parts.append(part)
     return b"".join(parts)
@@ -154,21 +147,20 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
     )
 
 
-def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
-    """`by` (a comma list of `GROUPS`), `since`, `until`. Raises `CallerFault`."""
+def group_query(query: Mapping[str, str], known: tuple[str, ...], now_ms: int) -> UsageQuery:
+    """`by` (a comma list of `known`), `since`, `until`. Raises `CallerFault`."""
     refuse_unknown(query, ("by", "since", "until"))
     by = tuple(dict.fromkeys(part.strip() for part in query["by"].split(","))) if "by" in query else ()
     for group in by:
-        if group not in GROUPS:
-            message = f"'by' has no {group[:40]!r}; there are {', '.join(GROUPS)}."
+        if group not in known:
+            message = f"'by' has no {group[:40]!r}; there are {', '.join(known)}."
             raise CallerFault("invalid_value", message, param="by")
     return UsageQuery(by, _moment(query, "since", now_ms), _moment(query, "until", now_ms))
 
 
-def span_query(query: Mapping[str, str], now_ms: int) -> SpanQuery:
-    """`since`, `until`. Raises `CallerFault`."""
-    refuse_unknown(query, ("since", "until"))
-    return SpanQuery(_moment(query, "since", now_ms), _moment(query, "until", now_ms))
+def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
+    """`group_query` with all the groups of `usage`."""
+    return group_query(query, GROUPS, now_ms)
 
 
 def moment_ms(text: str, field: str, now_ms: int) -> int:

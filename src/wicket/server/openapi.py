@@ -6,12 +6,14 @@ import re
 from typing import Any
 
 import wicket
+from wicket.accounts.savings import SAVINGS_GROUPS
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.admin_credit_query import KINDS, SCOPES
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_limits import LIMIT_SCHEMAS
 from wicket.server.openapi_media import described
+from wicket.server.openapi_money import CSV, MONTH_PATTERN, PAGE
 from wicket.server.openapi_schemas import (
     AGE_PATTERN,
     EVENTS,
@@ -63,6 +65,7 @@ def document() -> dict[str, Any]:
                 **_media_paths(),
                 **_other_families(),
                 **_cold_paths(),
+                **_cost_paths(),
                 **_admin_paths(),
                 **_money_paths(),
                 **_limit_paths(),
@@ -182,6 +185,36 @@ def _cold_paths() -> dict[str, Any]:
     }
 
 
+def _cost_paths() -> dict[str, Any]:
+    return {
+        "/v1/cost/estimate": {
+            "post": _operation(
+                "estimateCost",
+                "What a request would cost; nobody is asked",
+                "Estimate",
+                ("400", "401", "403", "404", "413"),
+                requestBody=_body("NewEstimate"),
+            )
+        },
+        "/admin/v1/usage": {
+            "get": _also(
+                _admin("usage", "Sums over requests", "UsageReport", parameters=_usage_parameters()), CSV
+            )
+        },
+        "/admin/v1/savings": {
+            "get": _admin(
+                "savings", "What smaller models saved", "SavingsReport", parameters=_savings_parameters()
+            )
+        },
+        "/admin/v1/statements/{month}": {
+            "get": _also(
+                _admin("statement", "A month's statement", "Statement", parameters=_statement_parameters()),
+                {**CSV, **PAGE},
+            )
+        },
+    }
+
+
 def _admin_paths() -> dict[str, Any]:
     key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
     provider = _parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
@@ -192,14 +225,6 @@ def _admin_paths() -> dict[str, Any]:
         },
         "/admin/v1/keys/{id}": {
             "delete": _admin("revokeKey", "End a key everywhere within a second", "Key", parameters=[key])
-        },
-        "/admin/v1/usage": {
-            "get": _admin("usage", "Sums over requests", "UsageReport", parameters=_usage_parameters())
-        },
-        "/admin/v1/savings": {
-            "get": _admin(
-                "savings", "What cascades saved, by task", "SavingsReport", parameters=_span_parameters()
-            )
         },
         "/admin/v1/logs": {
             "get": _followed(
@@ -391,6 +416,12 @@ def _followed(operation: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
+def _also(operation: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """The same answer in other forms."""
+    operation["responses"]["200"]["content"] |= content
+    return operation
+
+
 def _lines(operation: dict[str, Any]) -> dict[str, Any]:
     content = operation["responses"]["200"]["content"]
     content["application/x-ndjson"] = content.pop("application/json")
@@ -414,7 +445,26 @@ def _erase_parameters() -> list[dict[str, Any]]:
 def _usage_parameters() -> list[dict[str, Any]]:
     pattern = f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$"
     by = _query("by", one_of("string", pattern=pattern), f"A comma list of {', '.join(GROUPS)}.")
+    return [by, *_span_parameters(), _format_parameter("json", "csv")]
+
+
+def _savings_parameters() -> list[dict[str, Any]]:
+    pattern = f"^({'|'.join(SAVINGS_GROUPS)})(,({'|'.join(SAVINGS_GROUPS)}))*$"
+    by = _query("by", one_of("string", pattern=pattern), f"A comma list of {', '.join(SAVINGS_GROUPS)}.")
     return [by, *_span_parameters()]
+
+
+def _statement_parameters() -> list[dict[str, Any]]:
+    return [
+        _parameter("month", "path", one_of("string", pattern=MONTH_PATTERN), "Such as 2026-11, in UTC."),
+        _query("team", one_of("string"), "Of this team."),
+        _query("key", one_of("string"), "Of this key, by its id or name."),
+        _format_parameter("json", "csv", "html"),
+    ]
+
+
+def _format_parameter(*names: str) -> dict[str, Any]:
+    return _query("format", one_of("string", enum=list(names)), "The form; without it `Accept` says it.")
 
 
 def _log_parameters() -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 from wicket.accounts.usage_rows import GROUPS
 from wicket.server.admin_query import MAX_LIFETIME_S, MAX_UNIX_S
 from wicket.server.openapi_credits import CREDIT_SCHEMAS
+from wicket.server.openapi_money import MONEY_SCHEMAS, OTHER_COUNTS, SAVED
 from wicket.server.openapi_routing import PLAN, routing_fields
 
 Schema = dict[str, Any]
@@ -142,6 +143,7 @@ _ROW = {
     "failed": COUNT,
     "estimated": COUNT,
     **TOKENS,
+    **OTHER_COUNTS,
     "cost_usd": USD,
     "charge_usd": USD,
 }
@@ -172,7 +174,9 @@ _REQUEST = record(
         "total_ms": MS,
         "dropped": array(TEXT),
         "task": TEXT,
+        "estimate_usd": one_of("number null", minimum=0),
         "large_cost_usd": one_of("number null", minimum=0),
+        "other": one_of("object"),
         "attempts": array(ref("Attempt")),
     },
     "id model deployment status outcome cost_usd charge_usd attempts",
@@ -287,6 +291,7 @@ SCHEMAS: dict[str, Schema] = {
             "cost_usd": USD,
             **TOKENS,
             "is_estimated": FLAG,
+            "other": one_of("object"),
             "is_probe": FLAG,
         },
         "deployment status reason",
@@ -325,6 +330,7 @@ SCHEMAS: dict[str, Schema] = {
             "failed": COUNT,
             "estimated": COUNT,
             **TOKENS,
+            **OTHER_COUNTS,
             "cost_usd": USD,
             "charge_usd": USD,
             "rows": array(record(_ROW, "requests cost_usd charge_usd")),
@@ -367,9 +373,12 @@ SCHEMAS: dict[str, Schema] = {
             "spent_usd": USD,
             "large_only_usd": USD,
             "tasks": array(record(_SAVED, "task requests mini_requests spent_usd large_only_usd saved_usd")),
+            "all": SAVED,
+            "rows": array(SAVED),
         },
-        "requests mini_share spent_usd large_only_usd tasks",
+        "requests mini_share spent_usd large_only_usd tasks all rows",
     ),
+    **MONEY_SCHEMAS,
     "Health": record({"status": {"const": "ok"}}, "status"),
     "Readiness": record(
         {"status": TEXT, "engines": one_of("object", additionalProperties=TEXT), "reasons": array(TEXT)},

@@ -38,6 +38,7 @@ from wicket.gateway.gate import Gate
 from wicket.gateway.lanes import LaneTable
 from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
+from wicket.server.app_cost import NewEstimate, estimated
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
@@ -164,6 +165,10 @@ class Worker:
     def allows_plain_http(self) -> bool:
         """Whether passwords may cross a network unencrypted."""
         return self.config.accounts.allow_plain_http
+
+    def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
+        """What a request would cost."""
+        return estimated(asked, caller, self.gate, self.gate.check_room(), self.gate.rates)
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows."""

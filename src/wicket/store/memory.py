@@ -18,6 +18,7 @@ from wicket.accounts.tenants import Organisation, Team
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
+    Span,
     UsageRow,
     first_id,
     rollup,
@@ -35,6 +36,8 @@ from wicket.store.table_rows import SqlRows
 
 T = TypeVar("T")
 _NOWHERE = Path("a database in memory")
+
+DEFAULT_NAME = "default"  # of the one organisation that there is
 
 
 class MemoryStore(MemoryLimits):
@@ -81,16 +84,26 @@ class MemoryStore(MemoryLimits):
         grouped: dict[tuple[object, ...], list[int]] = {}
         teams = {key.id: key.team for key in self.list_keys()} if "team" in groups else {}
         with self._lock:
-            edges = [
-                record
-                for record in self._records.values()
-                if any(low <= record.id < high for low, high in (over.head, over.tail))
-            ]
-            days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
-            for key, sums in [*days, *rollup(edges).items()]:
+            for task, key, sums in self._tasks(over) if "task" in groups else self._sums(over):
                 if key_id is None or key[1] == key_id:
-                    _add(grouped.setdefault(_group(key, groups, teams), [0] * NUM_SUMS), sums)
+                    _add(grouped.setdefault(_group(key, task, groups, teams), [0] * NUM_SUMS), sums)
         return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self.list_keys())
+
+    def _sums(self, over: Span) -> list[tuple[str, RollupKey, list[int]]]:
+        """Whole days, then the edges."""
+        edges = [
+            record
+            for record in self._records.values()
+            if any(low <= record.id < high for low, high in (over.head, over.tail))
+        ]
+        days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
+        return [("", key, sums) for key, sums in [*days, *rollup(edges).items()]]
+
+    def _tasks(self, over: Span) -> list[tuple[str, RollupKey, list[int]]]:
+        """The daily sums know no task: from the records."""
+        low, high = over.ids
+        wanted = [record for record in self._records.values() if low <= record.id < high]
+        return [(one.task, key, sums) for one in wanted for key, sums in rollup([one]).items()]
 
     def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
         """See `Store.savings`."""
@@ -177,7 +190,9 @@ class MemoryStore(MemoryLimits):
         return found | {f"key:{key.id}": (key.public_id, key.name) for key in reversed(self.list_keys())}
 
 
-def _group(key: RollupKey, groups: tuple[str, ...], teams: Mapping[int, str]) -> tuple[object, ...]:
+def _group(
+    key: RollupKey, task: str, groups: tuple[str, ...], teams: Mapping[int, str]
+) -> tuple[object, ...]:
     day, key_id, api, model, deployment = key
     values = {
         "day": day,
@@ -186,6 +201,8 @@ def _group(key: RollupKey, groups: tuple[str, ...], teams: Mapping[int, str]) ->
         "model": model,
         "deployment": deployment,
         "api": api,
+        "organisation": DEFAULT_NAME if key_id else "",
+        "task": task,
     }
     return tuple(values[name] for name in groups)
 
@@ -202,6 +219,7 @@ def _check_width(record: Record) -> None:
         record.cost_nanos,
         record.charge_nanos,
         record.large_cost_nanos,
+        record.estimate_nanos,
         usage.input_tokens,
         usage.output_tokens,
     ):

@@ -13,8 +13,6 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.roles import check_may
-from wicket.accounts.savings import savings_report
-from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.identity import actor_of, entry
@@ -25,6 +23,7 @@ from wicket.supervisor.verbs_credits import CREDIT_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
 from wicket.supervisor.verbs_limits import LIMIT_VERBS
+from wicket.supervisor.verbs_money import MONEY_VERBS
 from wicket.supervisor.verbs_oidc import OIDC_VERBS
 from wicket.supervisor.verbs_providers import PROVIDER_VERBS
 from wicket.supervisor.verbs_seen import SEEN_VERBS
@@ -92,22 +91,6 @@ def target_of(arguments: Arguments) -> str:
     """What a verb was about, as far as its arguments name it."""
     found = next((arguments[name] for name in TARGETS if isinstance(arguments.get(name), str)), "")
     return found[:MAX_TARGET]
-
-
-async def usage(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`by`, `since_ms`, `until_ms` → a usage report."""
-    by = tuple(arguments.get("by") or ())
-    for group in by:
-        if group not in GROUPS:
-            raise CallerFault("invalid_value", f"There is no group {group!r}; there are {', '.join(GROUPS)}.")
-    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    return usage_report(await asyncio.to_thread(house.store.usage, by, since_ms, until_ms), by)
-
-
-async def savings(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`since_ms`, `until_ms` → what cascades saved, money in nano-USD."""
-    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    return savings_report(await asyncio.to_thread(house.store.savings, since_ms, until_ms))
 
 
 async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -181,8 +164,6 @@ async def restart(house: House, arguments: Arguments, key_id: int) -> Any:
 
 
 VERBS: dict[str, Verb] = {
-    "usage": usage,
-    "savings": savings,
     "logs": logs,
     "requests.get": requests_get,
     "backup": backup,
@@ -192,6 +173,7 @@ VERBS: dict[str, Verb] = {
     "config.reload": config_reload,
     "restart": restart,
     **CREDIT_VERBS,
+    **MONEY_VERBS,
     **EXAMPLE_VERBS,
     **LIMIT_VERBS,
     **PROVIDER_VERBS,
