@@ -11,7 +11,8 @@ from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.admin_credit_query import KINDS, SCOPES
 from wicket.server.app_paths import inference_doors
-from wicket.server.openapi_limits import LIMIT_SCHEMAS
+from wicket.server.openapi_faults import FAULTS
+from wicket.server.openapi_limits import LIMIT_OPERATIONS, LIMIT_SCHEMAS, WHOSE
 from wicket.server.openapi_media import described
 from wicket.server.openapi_money import CSV, MONTH_PATTERN, PAGE
 from wicket.server.openapi_schemas import (
@@ -26,21 +27,6 @@ from wicket.server.openapi_schemas import (
 )
 from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
-_FAULTS = {
-    "400": "A field is missing or wrong; `param` names it.",
-    "401": "No key, or one that is not known here.",
-    "403": "The key may not do this.",
-    "404": "There is no such thing.",
-    "409": "Not in this state.",
-    "413": "The body is longer than this route takes.",
-    "415": "The body is not of the type that this route takes: JSON, or a form.",
-    "429": "Too much at once; come back after `retry-after`.",
-    "500": "Something failed inside; `x-request-id` names the request.",
-    "501": "This upstream can't do that.",
-    "502": "Every provider that could answer failed.",
-    "503": "Something the operator must mend, or not ready yet.",
-    "504": "Every provider that could answer was too slow.",
-}
 _ALWAYS = ("500", "503")
 _OPEN: list[dict[str, list[str]]] = [{}]
 _INFERENCE = ("400", "401", "403", "404", "413", "429", "501", "502", "504")
@@ -68,7 +54,6 @@ def document() -> dict[str, Any]:
                 **_cost_paths(),
                 **_admin_paths(),
                 **_money_paths(),
-                **_limit_paths(),
             }
         ),
         "components": {
@@ -265,33 +250,15 @@ def _admin_paths() -> dict[str, Any]:
     }
 
 
-def _limit_paths() -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "/v1/key": {
-            "get": _operation("ownKey", "What the calling key may and has left", "OwnKey", ("401", "404"))
-        }
-    }
-    whose = [_query(kind, one_of("string"), "Only those of this one.") for kind in SCOPES]
-    for noun, name in (("limit", "Limit"), ("budget", "Budget")):
-        id = _parameter("id", "path", one_of("string"), f"A {noun}'s id.")
-        path, title = f"/admin/v1/{noun}s", f"The {noun} as it stands"
-        found[path] = {
-            "get": _admin(f"list{name}s", f"Every {noun}", f"{name}List", parameters=whose),
-            "put": _admin(f"set{name}", title, name, f"New{name}"),
-        }
-        found[f"{path}/{{id}}"] = {
-            "delete": _admin(f"remove{name}", f"The {noun} that is no more", name, parameters=[id])
-        }
-    return found
-
-
 def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
     """The paths, with those of signing in and of tenants."""
-    for path, method, name, summary, answer, body, status in OPERATIONS:
+    for path, method, name, summary, answer, body, status in (*OPERATIONS, *LIMIT_OPERATIONS):
         rest: dict[str, Any] = {}
         named = re.findall(r"{(\w+)}", path)
         if named:
             rest["parameters"] = [_parameter(each, "path", one_of("string"), "Its id.") for each in named]
+        if answer in WHOSE:
+            rest["parameters"] = _scope_parameters()
         if path == "/admin/v1/audit":
             rest["parameters"] = _audit_parameters()
         if path == "/admin/v1/teams" and method == "get":
@@ -359,7 +326,7 @@ def _operation(
 ) -> dict[str, Any]:
     responses: dict[str, Any] = {"200": {"description": summary, "content": _json(ref(answer))}}
     for status in sorted({*faults, *_ALWAYS}):
-        responses[status] = {"description": _FAULTS[status], "content": _json(ref("Error"))}
+        responses[status] = {"description": FAULTS[status], "content": _json(ref("Error"))}
     return {"operationId": operation_id, "summary": summary, "responses": responses, **rest}
 
 

@@ -93,3 +93,15 @@ LIMIT_SCHEMAS: dict[str, Schema] = {
         "object name models limits budgets credit",
     ),
 }
+
+# path, method, operation, summary, answer, body, status of success
+LIMIT_OPERATIONS = (
+    ("/v1/key", "get", "ownKey", "What the calling key may and has left", "OwnKey", "", "200"),
+    ("/admin/v1/limits", "get", "listLimits", "Every limit", "LimitList", "", "200"),
+    ("/admin/v1/limits", "put", "setLimit", "The limit as it stands", "Limit", "NewLimit", "200"),
+    ("/admin/v1/limits/{id}", "delete", "removeLimit", "The limit that is no more", "Limit", "", "200"),
+    ("/admin/v1/budgets", "get", "listBudgets", "Every budget", "BudgetList", "", "200"),
+    ("/admin/v1/budgets", "put", "setBudget", "The budget as it stands", "Budget", "NewBudget", "200"),
+    ("/admin/v1/budgets/{id}", "delete", "removeBudget", "The budget that is no more", "Budget", "", "200"),
+)
+WHOSE = ("LimitList", "BudgetList")  # answers that may be of one scope only
