@@ -6,7 +6,7 @@ import pytest
 
 from tests.path.callers import CALLERS, Caller, Question
 from tests.path.house import SECRET, Answer, Gateway, Provider, delta, rule, sse, stream_rule
-from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway
+from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
 
 PAIRS = [(name, spoken) for name in CALLERS for spoken in MODELS]
 
@@ -26,8 +26,7 @@ def house(one_house: Gateway, provider: Provider) -> Iterator[Gateway]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("check", SUITE)
-@pytest.mark.parametrize(("name", "spoken"), PAIRS)
+@pytest.mark.parametrize(("name", "spoken", "check"), pairs(CALLERS))
 def test_suite(
     house: Gateway, provider: Provider, name: str, spoken: str, check: str, *, stream: bool
 ) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from tests.path.callers import Question
 from tests.path.house import Gateway, Provider, rule
-from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway
+from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
 from tests.services.sdk_callers import SDKS, google
 
 pytestmark = pytest.mark.services
@@ -22,8 +22,7 @@ def house(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("check", SUITE)
-@pytest.mark.parametrize(("name", "spoken"), PAIRS)
+@pytest.mark.parametrize(("name", "spoken", "check"), pairs(SDKS))
 def test_suite(
     house: Gateway, provider: Provider, name: str, spoken: str, check: str, *, stream: bool
 ) -> None:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json as _json
 from typing import Any
 
-from wicket.upstream.scripted_content import Content, Frame
+from wicket.upstream.scripted_content import Content, Frame, Refused
 from wicket.upstream.scripted_script import pieces
 from wicket.wire.json import encode
 
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+END = b""
 _FINISHES = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -39,23 +41,25 @@ def frames(content: Content) -> list[Frame]:
     return [*found, (_sse(_chunk(content, _texts("", is_kept=True), is_last=True)), False)]
 
 
-END = b""
-
-
-def fault(status: int, message: str) -> tuple[int, dict[str, Any]]:
+def fault(status: int, message: str) -> Refused:
     """An error's status and body. A bad key is a 400 here."""
     if status == 401:
         details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
         text = "API key not valid. Please pass a valid API key."
-        return 400, {"error": {"code": 400, "message": text, "status": _STATUSES[400], "details": details}}
-    return status, {
-        "error": {"code": status, "message": message, "status": _STATUSES.get(status, "INTERNAL")}
-    }
+        error = {"code": 400, "message": text, "status": _STATUSES[400], "details": details}
+        return Refused(400, {"error": error})
+    kind = _STATUSES.get(status, "INTERNAL")
+    return Refused(status, {"error": {"code": status, "message": message, "status": kind}})
 
 
 def fault_frame(message: str) -> bytes:
     """An error inside a stream."""
     return _sse({"error": {"code": 503, "message": message, "status": "UNAVAILABLE"}})
+
+
+def broken_frame() -> bytes:
+    """A frame that is no JSON."""
+    return b'data: {"candidates": [{"con\n\n'
 
 
 def models(names: tuple[str, ...]) -> dict[str, Any]:

@@ -17,6 +17,14 @@ import msgspec
 from wicket.errors import ConfigFault
 
 _GEMINI = re.compile(r"/models/(.+):(?:streamG|g)enerateContent")
+_BEDROCK = re.compile(r"/model/([^/?]+)/converse(-stream)?$")
+_LIMITS = (
+    ("generationConfig", "maxOutputTokens"),
+    ("inferenceConfig", "maxTokens"),
+    ("options", "num_predict"),
+    ("", "max_completion_tokens"),
+    ("", "max_tokens"),
+)
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
 _PIECE = re.compile(r"\s*\S+\s*?")
 
@@ -126,26 +134,33 @@ class Ask(msgspec.Struct, frozen=True):
     body: bytes
     fields: dict[str, Any]
 
-    form: str = "openai"  # or "anthropic", "gemini": in which dialect it is answered
+    form: str = "openai"  # or another name of `scripted_answer`: in which dialect it is answered
 
     @property
     def model(self) -> str:
         """The model asked for, "" if none."""
-        named = _GEMINI.search(self.path)
+        named = _GEMINI.search(self.path) or _BEDROCK.search(self.path.partition("?")[0])
         return unquote(named[1]) if named else str(self.fields.get("model", ""))
 
     @property
     def is_stream(self) -> bool:
-        """Whether a stream was asked for."""
-        return self.fields.get("stream") is True or ":streamGenerateContent" in self.path
+        """Whether a stream was asked for. Ollama streams unless it is told not to."""
+        if self.form == "ollama":
+            return self.fields.get("stream") is not False
+        named = ":streamGenerateContent" in self.path or self.path.partition("?")[0].endswith(
+            "/converse-stream"
+        )
+        return self.fields.get("stream") is True or named
 
     @property
     def max_tokens(self) -> int | None:
         """The limit on the answer's tokens."""
-        config = self.fields.get("generationConfig")
-        own = config.get("maxOutputTokens") if isinstance(config, dict) else None
-        limit = own or self.fields.get("max_completion_tokens") or self.fields.get("max_tokens")
-        return limit if isinstance(limit, int) else None
+        for outer, inner in _LIMITS:
+            config = self.fields.get(outer) if outer else self.fields
+            limit = config.get(inner) if isinstance(config, dict) else None
+            if isinstance(limit, int) and limit:
+                return limit
+        return None
 
 
 def parse_script(data: bytes, *, toml: bool) -> Script:
@@ -186,7 +201,13 @@ def _form(path: str, headers: set[str]) -> str:
     is_list = path.endswith("/models")
     if path.endswith("/messages") or (is_list and "anthropic-version" in headers):
         return "anthropic"
-    return "gemini" if _GEMINI.search(path) or (is_list and "x-goog-api-key" in headers) else "openai"
+    if _GEMINI.search(path) or (is_list and "x-goog-api-key" in headers):
+        return "gemini"
+    if _BEDROCK.search(path):
+        return "bedrock"
+    if path.endswith(("/api/chat", "/api/tags")):
+        return "ollama"
+    return "cohere" if path.endswith("/chat") else "openai"
 
 
 def choose(script: Script, ask: Ask, seen: dict[int, int], at_s: float) -> Rule:
