@@ -95,7 +95,8 @@ class Attempt:
         self.prepared = prepared
         self.deployment = prepared.deployment
         if prepared.crossing is not None:
-            self.translated = Translated(prepared.crossing, call, is_kept=self.is_kept)
+            model = prepared.deployment.model
+            self.translated = Translated(prepared.crossing, call, model, is_kept=self.is_kept)
         if call.is_streamed and (call.collected is not None or call.route.continues):
             self.keeps_frames = True
         self.report = report

@@ -85,12 +85,12 @@ def without(conversation: Conversation, names: Sequence[str]) -> tuple[Conversat
     return msgspec.structs.replace(conversation, settings=kept), tuple(out.values())
 
 
-def asked_of(call: Call) -> Asked:
-    """What a writer must know of a call."""
+def asked_of(call: Call, model: str = "") -> Asked:
+    """What a writer must know of a call. `model` answers, if that is known before the provider names it."""
     return Asked(
         id=format_id(call.id),
         created_s=call.unix_ms // 1_000,
-        model=call.model,
+        model=model or call.model,
         fields=call.fields,
         wants_usage=call.wants_usage,
     )
@@ -99,15 +99,16 @@ def asked_of(call: Call) -> Asked:
 class Translated:
     """One provider's answer in the caller's dialect: whole, or payload by payload.
 
-    With `is_kept` a stream is put together as well, for whoever looks at it afterwards.
+    `model` is the deployment's, for a provider that does not say who answered. With `is_kept` a stream is put
+    together as well, for whoever looks at it afterwards.
     """
 
-    def __init__(self, crossing: Crossing, call: Call, *, is_kept: bool) -> None:
+    def __init__(self, crossing: Crossing, call: Call, model: str, *, is_kept: bool) -> None:
         self.completion: Completion | None = None
         self.gathered = Gathered() if is_kept else None
         self._spoken = crossing.spoken
         self._heard = crossing.heard
-        self._asked = asked_of(call)
+        self._asked = asked_of(call, model)
         if call.is_streamed:
             self._reader = crossing.spoken.stream_reader()
             self._writer = crossing.heard.stream_writer(self._asked)
