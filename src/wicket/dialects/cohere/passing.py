@@ -1,7 +1,4 @@
-"""Cohere's API and its target; and what the walk reads of answers that pass as they came.
-
-No caller of ours speaks Cohere's dialect, so nothing passes today: these are for whoever checks recordings.
-"""
+"""Cohere to Cohere: the API, its target, and what the walk reads of answers that pass as they came."""
 
 from __future__ import annotations
 
@@ -11,14 +8,21 @@ from wicket.dialects.cohere.answers import decode_answer, malformed
 from wicket.dialects.cohere.endings import read_finish, usage_counts
 from wicket.dialects.cohere.errors import in_stream
 from wicket.dialects.cohere.stream_reading import decode_event
-from wicket.dialects.contract import Api, Body, Frame, Whole
+from wicket.dialects.contract import Api, Body, Frame, Way, Whole
 from wicket.errors import UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
 CHAT = Api(
-    "cohere.chat", "/chat", can_stream=True, dialect="cohere", needs=("messages",), arrays=("messages",)
+    "cohere.chat",
+    "/chat",
+    can_stream=True,
+    dialect="cohere",
+    needs=("messages",),
+    arrays=("messages",),
+    counts=("max_tokens",),
+    ways=(Way("/v2/chat"),),
 )
 APIS = (CHAT,)
 _SAID = frozenset({"content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta"})
