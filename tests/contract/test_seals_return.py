@@ -20,7 +20,7 @@ from wicket.wire.fields import peek
 from wicket.wire.origin import Origin
 from wicket.wire.sse import payload
 
-NAMES = {"openai": "openai_chat", "anthropic": "anthropic_messages", "gemini": "gemini"}
+NAMES = {"openai": "openai_chat", "anthropic": "anthropic_messages", "gemini": "gemini", "cohere": "cohere"}
 RECORDINGS = {
     "gemini/stream_tools_signature": ("gemini", "gemini-3-pro-preview"),
     "anthropic/thinking_tools_turns": ("anthropic_messages", "claude-sonnet-4-5"),
