@@ -31,7 +31,7 @@ def answer(content: Content) -> dict[str, Any]:
 
 def frames(content: Content) -> list[Frame]:
     """A stream's lines: calls come whole, counts in the last one."""
-    empty = {"role": "assistant", "content": ""}
+    empty: dict[str, Any] = {"role": "assistant", "content": ""}
     messages = [{**empty, "thinking": one} for one in pieces(content.reasoning)]
     messages += [{**empty, "content": one} for one in pieces(content.text or content.refusal)]
     messages += [{**empty, "tool_calls": [call]} for call in _calls(content)]

@@ -1,7 +1,8 @@
 """Answers as a Cohere caller reads them, whole and as typed events.
 
-An answer's cost stands in `usage`, where Cohere's clients keep what they don't know. Source: Cohere API
-reference, "Chat" response, "Chat with streaming".
+Cohere's clients keep members that they don't know: an answer's cost stands in `usage`, other families'
+citations are `annotations` of their text, and parts that only another family understands `foreign_parts`.
+Source: Cohere API reference, "Chat" response, "Chat with streaming".
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from wicket.dialects.cohere import carrier
 from wicket.dialects.cohere.answers import ORIGIN
 from wicket.dialects.contract import Counts
 from wicket.dialects.hub import (
+    AnnotationDelta,
     ArgumentsDelta,
     Began,
     Completion,
     Delta,
     Finish,
+    Foreign,
     Media,
     Part,
     PartBegan,
@@ -58,6 +61,9 @@ def write_completion(completion: Completion, asked: Asked, cost_usd: float | Non
         message["tool_calls"] = calls
     if content or not calls:
         message["content"] = content
+    foreign = [part.raw for part in completion.parts if isinstance(part, Foreign) and part.raw is not None]
+    if foreign:
+        message["foreign_parts"] = foreign
     answer: Object = {
         "id": asked.id,
         "finish_reason": _FINISHES[completion.finish],
@@ -81,6 +87,8 @@ def fault_frame(fault: Fault, request_id: str) -> bytes:
 def _item(part: Part) -> Object | None:
     """An item of the content; None for a part that is none or says nothing."""
     match part:
+        case Text() if part.annotations is not None:
+            return {"type": "text", "text": part.text, "annotations": part.annotations}
         case Text() | Refusal() if part.text:
             return {"type": "text", "text": part.text}
         case Thinking() if part.text or part.signature:
@@ -132,6 +140,7 @@ class CohereWriter:
         self._num_calls = 0
         self._stopped = Stopped(Finish.STOP)
         self._counts: Counts | None = None
+        self._foreign: list[msgspec.Raw] = []
 
     def write(self, delta: Delta) -> bytes:
         """The frames for a delta, b"" where the dialect has nothing to say."""
@@ -148,6 +157,8 @@ class CohereWriter:
                 return self._say(self._places[index], text)
             case ArgumentsDelta(index=index, json=text):
                 return self._argue(self._places[index], text)
+            case AnnotationDelta(index=index, raw=raw):
+                return self._say(self._places[index], "", annotations=[raw])
             case SignatureDelta(index=index, signature=signature):
                 place = self._places[index]
                 place.part = msgspec.structs.replace(place.part, signature=signature)
@@ -162,6 +173,8 @@ class CohereWriter:
         frames = self._begin() + b"".join([self._end(place) for place in self._places.values()])
         self._places.clear()
         delta: Object = {"finish_reason": _FINISHES[self._stopped.finish]}
+        if self._foreign:
+            delta["message"] = {"foreign_parts": self._foreign}
         if self._counts is not None:
             delta["usage"] = _usage(self._counts, cost_usd)
         return frames + _event("message-end", id=self._asked.id, delta=delta) + _END
@@ -182,6 +195,8 @@ class CohereWriter:
             return frames + (self._argue(place, part.arguments) if part.arguments != "{}" else b"")
         if isinstance(part, Text | Refusal | Thinking):
             return self._say(place, part.text)
+        if isinstance(part, Foreign) and part.raw is not None:
+            self._foreign.append(part.raw)
         item = _item(part)
         return self._open(place, item) if item is not None else b""
 
@@ -189,7 +204,7 @@ class CohereWriter:
         place.number, self._num_contents = self._num_contents, self._num_contents + 1
         return _event("content-start", index=place.number, delta={"message": {"content": item}})
 
-    def _say(self, place: _Place, text: str, **more: str) -> bytes:
+    def _say(self, place: _Place, text: str, **more: Any) -> bytes:
         if not (text or more):
             return b""
         kind = "thinking" if isinstance(place.part, Thinking) else "text"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from wicket.dialects.cohere.answers import decode_answer, malformed
+from wicket.dialects.cohere.carrier import without_seals
 from wicket.dialects.cohere.endings import read_finish, usage_counts
 from wicket.dialects.cohere.errors import in_stream
 from wicket.dialects.cohere.stream_reading import decode_event
@@ -35,11 +36,15 @@ def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
 
 
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
-    """The caller's bytes with the model renamed and our fields removed."""
+    """The caller's bytes with the model renamed, our fields removed and other families' seals taken off."""
     dropped = tuple([name for name in deployment.remove if name in fields])
     ours = tuple([name for name in OURS if name in fields])
     put = {"model": json.encode(deployment.model)}
-    return Body(splice(fields, Edits(put=put, rename=deployment.rename, remove=ours + dropped)), dropped)
+    messages, sealed = without_seals(fields)
+    if messages is not None:
+        put["messages"] = messages
+    edits = Edits(put=put, rename=deployment.rename, remove=ours + dropped)
+    return Body(splice(fields, edits), dropped + sealed)
 
 
 def whole(data: bytes, api: Api) -> Whole:
