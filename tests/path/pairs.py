@@ -219,12 +219,12 @@ SUITE: dict[str, Callable[[Pair], None]] = {
 }
 
 
-def pairs(names: Iterable[str]) -> list[tuple[str, str, str]]:
+def pairs(names: Iterable[str], spoken_by: Iterable[str] = tuple(MODELS)) -> list[tuple[str, str, str]]:
     """Every caller's name, provider's name and check that there is."""
     return [
         (name, spoken, check)
         for name in names
-        for spoken in MODELS
+        for spoken in spoken_by
         for check in SUITE
         if (spoken, check) not in WORDLESS
     ]

@@ -13,6 +13,7 @@ from openai import OpenAI
 from tests.path.conftest import gateway, one_gateway, one_provider, open_gateway, provider
 from tests.path.house import Gateway
 from tests.services.recorded import recorded_gateway
+from tests.services.sdk_callers import cohere
 
 __all__ = ["gateway", "one_gateway", "one_provider", "open_gateway", "provider"]
 
@@ -48,7 +49,6 @@ def google_client(recorded_house: Gateway) -> Iterator[Any]:
 
 
 @pytest.fixture
-def cohere_client(recorded_house: Gateway) -> Any:
-    import cohere
-
-    return cohere.ClientV2(api_key=recorded_house.key, base_url=recorded_house.url)
+def cohere_client(recorded_house: Gateway) -> Iterator[Any]:
+    with cohere(recorded_house) as made:
+        yield made
