@@ -9,6 +9,7 @@ import wicket
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
+from wicket.server.openapi_families import FAMILIES, body_of
 from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 
 _FAULTS = {
@@ -45,7 +46,7 @@ def document() -> dict[str, Any]:
         "security": [{"key": []}],
         "paths": {**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()},
         "components": {
-            "schemas": SCHEMAS,
+            "schemas": {**SCHEMAS, **FAMILIES},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -75,17 +76,23 @@ def _inference_paths() -> dict[str, Any]:
 
 
 def _other_families() -> dict[str, Any]:
-    """The APIs of other dialects, whose bodies their own references describe."""
+    """The APIs of other dialects, whose answers their own references describe."""
     found: dict[str, Any] = {}
     for path, (api, way) in inference_doors().items():
         if api.dialect == CHAT.dialect:
             continue
         name = re.sub(r"\W+(\w)", lambda match: match[1].upper(), path.rpartition(":")[2].strip("/"))
         summary = f"{api.name} of the dialect {api.dialect}"
-        operation = _operation(name, summary, "Document", _INFERENCE, requestBody=_body("Document"))
+        body = _body(body_of(api.name))
+        operation = _operation(name, summary, "Document", _INFERENCE, requestBody=body)
         if "{model}" in path:
             shape = one_of("string", pattern=MODEL_PATTERN)
             operation["parameters"] = [_parameter("model", "path", shape, "A model's id.")]
+        if way.sse_if:
+            name, _, value = way.sse_if.partition("=")
+            text = f"`{value}`: server-sent events; else one JSON array of them."
+            operation["parameters"].append(_query(name, one_of("string", enum=[value]), text))
+            operation["responses"]["200"]["content"] = _json(ref("Documents"))
         if api.can_stream and way.is_streamed is not False:
             operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
         found[path] = {"post": _in_own_form(operation)}

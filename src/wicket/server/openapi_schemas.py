@@ -365,6 +365,7 @@ SCHEMAS: dict[str, Schema] = {
         "status",
     ),
     "Document": one_of("object"),
+    "Documents": array(one_of("object")),
     "BackupTarget": record(
         {"path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")},
         "path",
