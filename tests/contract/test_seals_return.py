@@ -2,7 +2,7 @@
 
 A caller gets the recorded answer in its own form and sends it back as its reference says, with results for
 the calls: what goes out to the provider must hold every seal that the recording has. (A seal that Gemini puts
-on plain text is not carried: Google takes the text without.)
+on plain text is not carried, since Google takes the text without: it is reported.)
 """
 
 import json

@@ -151,7 +151,6 @@ class Attempt:
                 raise _not_streamed()
             else:
                 whole = self.translated.whole(data)
-                self.dropped += tuple([f"response.{path}" for path in self.translated.unread])
         except Fault as fault:
             self._fail(fault)
             return
@@ -181,6 +180,13 @@ class Attempt:
         self._fail(fault, is_stale=is_stale)
 
     # what the drive asks
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the request and of the answer, as far as it was read, was left out in translation."""
+        if self.translated is None:
+            return self.dropped
+        return self.dropped + tuple([f"response.{path}" for path in self.translated.unread])
 
     def not_sent(self, fault: Fault) -> Failed:
         """It can't be asked at all: what the walk is told."""

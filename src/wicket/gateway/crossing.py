@@ -32,7 +32,7 @@ from wicket.dialects.hub import (
     ToolCall,
     Used,
 )
-from wicket.dialects.translation import Asked, Heard, Splitter, Spoken, heard, spoken
+from wicket.dialects.translation import Asked, Heard, Splitter, Spoken, StreamReader, heard, spoken
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.call import Call
 from wicket.routing.deployment import Deployment
@@ -109,6 +109,7 @@ class Translated:
         self._spoken = crossing.spoken
         self._heard = crossing.heard
         self._asked = asked_of(call, model)
+        self._reader: StreamReader | None = None
         if call.is_streamed:
             self._reader = crossing.spoken.stream_reader()
             self._writer = crossing.heard.stream_writer(self._asked)
@@ -132,11 +133,14 @@ class Translated:
 
     @property
     def unread(self) -> Sequence[str]:
-        """What of a complete answer could not be read, and so does not reach the caller."""
-        return self.completion.unread if self.completion is not None else ()
+        """What of the answer so far could not be read, and so does not reach the caller."""
+        if self.completion is not None:
+            return self.completion.unread
+        return getattr(self._reader, "unread", ()) if self._reader is not None else ()
 
     def read(self, payload: bytes) -> tuple[Frame, bytes]:
         """What one payload says, and the frames that it becomes. Raises `UpstreamBroken`."""
+        assert self._reader is not None
         return self._written(_guarded(self._reader.feed, payload))
 
     def rest(self) -> tuple[Frame, bytes]:
@@ -144,7 +148,9 @@ class Translated:
         if self._is_read:
             return Frame(), b""
         self._is_read = True
-        return self._written(_guarded(lambda _: self._reader.finish(), b""))
+        reader = self._reader
+        assert reader is not None
+        return self._written(_guarded(lambda _: reader.finish(), b""))
 
     def last_frames(self, estimate: Counts | None, cost_usd: float | None) -> bytes:
         """What stands behind everything else; `estimate` where the provider reported no usage."""

@@ -359,8 +359,9 @@ class Drive:
             if name in headers:
                 lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[name]
                 break
-        if attempt.dropped:
-            lines += dropped_line(attempt.dropped)
+        left_out = attempt.left_out
+        if left_out:
+            lines += dropped_line(left_out)
         elif b"x-wicket-dropped" in headers:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
         if attempt.deployment.engine:

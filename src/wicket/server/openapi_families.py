@@ -53,16 +53,19 @@ _MESSAGES_FIELDS = {
     "thinking": _any(_kind("enabled", "budget_tokens", budget_tokens=_LIMIT), _kind("disabled")),
 }
 
+_NAME = one_of("string", minLength=1)
 _MIME = one_of("string", pattern="^(image|audio|video|application|text)/[a-z.+-]{1,80}$")
 _BASE64 = one_of("string", pattern="^([A-Za-z0-9+/]{4})+$")
 _PART = _any(
     record({"text": TEXT}, "text"),
     record({"inlineData": record({"mimeType": _MIME, "data": _BASE64}, "mimeType data")}, "inlineData"),
-    record({"functionCall": record({"name": TEXT, "args": _OBJECT}, "name")}, "functionCall"),
+    record({"functionCall": record({"name": _NAME, "args": _OBJECT}, "name")}, "functionCall"),
     record({"functionResponse": record({"name": TEXT, "response": _OBJECT}, "name")}, "functionResponse"),
 )
-_PARTS = record({"parts": array(_PART)}, "parts")
-_CONTENT = record({"role": one_of("string", enum=["user", "model"]), "parts": array(_PART)}, "parts")
+_PARTS = record({"parts": array(record({"text": TEXT}, "text"))}, "parts")
+_CONTENT = record(
+    {"role": one_of("string", enum=["user", "model"]), "parts": array(_PART, minItems=1)}, "parts"
+)
 _GENERATION = record(
     {
         "temperature": one_of("number", minimum=0, maximum=2),

@@ -28,7 +28,10 @@ _STATUSES = {
 
 def answer(content: Content) -> dict[str, Any]:
     """A whole answer."""
-    parts = _thoughts(content, content.reasoning) + _texts(content.text or content.refusal) + _calls(content)
+    texts = _texts(content.text or content.refusal)
+    if texts:
+        texts[-1] |= _seal(content)
+    parts = _thoughts(content, content.reasoning) + texts + _calls(content)
     return _chunk(content, parts, is_last=True)
 
 
@@ -38,7 +41,8 @@ def frames(content: Content) -> list[Frame]:
     parts += [part for piece in pieces(content.text or content.refusal) for part in _texts(piece)]
     parts += _calls(content)
     found = [(_sse(_chunk(content, [part], is_last=False)), True) for part in parts]
-    return [*found, (_sse(_chunk(content, _texts("", is_kept=True), is_last=True)), False)]
+    last = {"text": "", **_seal(content)}
+    return [*found, (_sse(_chunk(content, [last], is_last=True)), False)]
 
 
 def fault(status: int, message: str) -> Refused:
@@ -94,8 +98,14 @@ def _thoughts(content: Content, text: str) -> list[dict[str, Any]]:
     return [{"text": text, "thought": True}] if text else []
 
 
-def _texts(text: str, *, is_kept: bool = False) -> list[dict[str, Any]]:
-    return [{"text": text}] if text or is_kept else []
+def _texts(text: str) -> list[dict[str, Any]]:
+    return [{"text": text}] if text else []
+
+
+def _seal(content: Content) -> dict[str, str]:
+    """An answer without calls has its signature on its last text."""
+    is_on_call = bool(content.calls) or not content.signature
+    return {} if is_on_call else {"thoughtSignature": content.signature}
 
 
 def _calls(content: Content) -> list[dict[str, Any]]:

@@ -52,7 +52,8 @@ the stream
 
 the content
   text, reasoning, tool_calls, refusal, finish_reason
-  signature               the seal on the reasoning (Anthropic, Bedrock) or on the first call (Gemini)
+  signature               the seal on the reasoning (Anthropic, Bedrock), or on the first call or the
+                          last text (Gemini)
 
 [[greetings]], for connections instead of requests (over TLS: in the middle of the handshake)
   fault                   "cut" (FIN) or "reset" (RST) after the client's first bytes, "silent", "plain"

@@ -82,7 +82,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # the content
     text: str | None = None
     reasoning: str = ""
-    signature: str = ""  # Anthropic's on the reasoning, Gemini's on the first call
+    signature: str = (
+        ""  # Anthropic's and Bedrock's on the reasoning, Gemini's on the first call or the last text
+    )
     tool_calls: list[dict[str, str]] = []  # {"name", "arguments"}
     refusal: str = ""
     finish_reason: str = ""
