@@ -27,7 +27,7 @@ from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts
+from wicket.server.heads import HeadMemo, KnownHead, Parts, without_upgrade
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
 from wicket.wire import json
@@ -165,12 +165,26 @@ class InferenceProtocol(HttpToolsProtocol):
                 self.reading_since = time.monotonic()
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+        except httptools.HttpParserUpgrade as switch:
+            self._stay(data[switch.args[0] :])
         except httptools.HttpParserError:
             self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
             self._refuse(_head_too_large())
+
+    def _stay(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1, whatever else the client would speak as well (RFC 9110 §7.8)."""
+        if self.is_refused:
+            return
+        first = (self.parser.get_method(), self.url, self.parser.get_http_version())
+        head = without_upgrade(first, self.headers)
+        if head is None:
+            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.num_bytes = 0
+        self.in_head = True
+        self.data_received(head + rest)
 
     def on_message_begin(self) -> None:
         """A request's first line begins; one that is pipelined behind a running one ends the connection."""
@@ -196,7 +210,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hot or cold: an inference path stays here, everything else goes to the ASGI app."""
-        if self.is_refused:
+        if self.is_refused or self.parser.should_upgrade():
             return
         self.in_head = False
         kept = [pair for pair in self.headers if pair[0] in _KEPT]
@@ -279,7 +293,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here: admit and drive it."""
-        if self.is_refused:
+        if self.is_refused or self.parser.should_upgrade():
             return
         self.reading_since = 0.0
         self.in_head = True  # the next bytes are a head
