@@ -10,6 +10,7 @@ import msgspec
 
 from wicket.accounts.price import FREE, Price
 from wicket.config.aws import SIGNED, aws_keys
+from wicket.config.google import GOOGLE, google_keys
 from wicket.config.schema import (
     Config,
     DeploymentTable,
@@ -20,12 +21,22 @@ from wicket.config.schema import (
     Provider,
 )
 from wicket.providers import catalogue
-from wicket.routing.deployment import FEATURES, Also, Deployment, Limits
+from wicket.providers.facts import Fact
+from wicket.routing.deployment import ABILITIES, FEATURES, Also, Deployment, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
 NANOS_PER_USD = 1_000_000_000
 CHAT, RESPONSES = "openai_chat", "openai_responses"
+
+_ABILITY_OF_KIND = {
+    "embedding": "embeddings",
+    "rerank": "rerank",
+    "image": "images",
+    "speech": "speech",
+    "transcription": "transcription",
+    "moderation": "moderation",
+}
 
 Prices = tuple[int, int, int | None, int | None, int]
 Template = Callable[[str], tuple[Deployment, ...]]
@@ -47,6 +58,7 @@ def engine_deployment(engine: Engine, socket: str) -> Deployment:
         origin=Origin("unix", socket, 0),
         base_path="/v1",
         engine=engine.name,
+        lacks=tuple([name for name in ABILITIES if name != "embeddings"]),
         task=engine.task,
         price_id=FREE.id,
         prices=price_values(FREE),
@@ -73,6 +85,8 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         rename=provider.rename,
         remove=provider.remove,
         usage_in_stream=provider.usage_in_stream,
+        rerank=provider.rerank,
+        quirks=provider.quirks,
         region=provider.region,
         data_collection=provider.data_collection,
         prefill=provider.prefill,
@@ -84,6 +98,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
             credential=index,
             headers=auth_headers(provider, secret),
             aws=aws_keys(provider, secret),
+            google=google_keys(provider, secret, proxy_for),
             also=_with_key(provider, secret),
         )
         for index, secret in enumerate(credentials)
@@ -91,6 +106,8 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
 
     def deployments(model: str) -> tuple[Deployment, ...]:
         facts = _facts(provider, model)
+        if provider.dialect == CHAT and provider.quirks.has_new_limit(model):
+            facts["rename"] = {"max_tokens": "max_completion_tokens", **provider.rename}
         if provider.path_template:  # the caller's text goes into a request line, so it is encoded here
             facts["path_template"] = provider.path_template.replace("{model}", quote(model, safe=""))
         return tuple(
@@ -115,7 +132,7 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
     headers = dict(provider.headers)
     if secret and provider.auth == "bearer":
         headers.setdefault("authorization", f"Bearer {secret}")
-    elif secret and provider.auth not in ("none", SIGNED):
+    elif secret and provider.auth not in ("none", SIGNED, GOOGLE):
         headers.setdefault(provider.auth, secret)
     return tuple(headers.items())
 
@@ -136,7 +153,8 @@ def with_facts(deployment: Deployment, table: DeploymentTable) -> Deployment:
     }
     said = {name: value for name, value in told.items() if value not in (None, "", 0) or name == "weight"}
     if table.features is not None:
-        said |= _features({name: name in table.features for name in FEATURES})
+        abilities = tuple([name for name in deployment.lacks if name in ABILITIES])
+        said |= _features({name: name in table.features for name in FEATURES}, abilities)
     return msgspec.structs.replace(deployment, **said)
 
 
@@ -186,12 +204,29 @@ def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
 
-def _features(known: Mapping[Any, bool]) -> dict[str, object]:
+def _features(known: Mapping[Any, bool], abilities: tuple[str, ...] = ()) -> dict[str, object]:
     """What is known of features as a deployment carries it."""
     return {
         "features": tuple([name for name in FEATURES if known.get(name) is True]),
-        "lacks": tuple([name for name in FEATURES if known.get(name) is False]),
+        "lacks": tuple([name for name in FEATURES if known.get(name) is False]) + abilities,
     }
+
+
+def _lacking_abilities(fact: Fact) -> tuple[str, ...]:
+    """What a model of a known kind can't be asked for.
+
+    "chat" is also the kind of what no source told, so of those nothing is known unless their output is.
+    """
+    if fact.kind == "chat" and not fact.modalities_out:
+        return ()
+    mine = {_ABILITY_OF_KIND.get(fact.kind, "")}
+    if "image" in fact.modalities_out:
+        mine.add("images")
+    if "audio" in fact.modalities_out:
+        mine.add("speech")
+    if "audio" in fact.modalities_in:
+        mine.add("transcription")
+    return tuple([name for name in ABILITIES if name not in mine])
 
 
 def _has_responses(row: str) -> bool:
@@ -206,7 +241,7 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
         facts = {
             "context_tokens": fact.context_tokens,
             "max_output_tokens": fact.max_output_tokens,
-            **_features(fact.features),
+            **_features(fact.features, _lacking_abilities(fact)),
             "warning": fact.warning(catalogue.today()),
         }
         if fact.needs_responses and provider.dialect == CHAT and _has_responses(provider.row):

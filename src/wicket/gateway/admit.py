@@ -8,8 +8,10 @@ from collections.abc import Callable
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.networks import is_inside
 from wicket.dialects.contract import Api
-from wicket.errors import CallerFault, KeyFault
+from wicket.errors import CallerFault, KeyFault, PermissionFault
+from wicket.gateway.bodies import asks_for_stream, flows, read_any
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
 from wicket.gateway.crossing import hearing
@@ -25,8 +27,11 @@ _LOCAL = "classify"  # the API that only models of our own answer
 
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
-    fields = top.peek(arrival.body)
     api = arrival.api
+    if caller.routes and api.name not in caller.routes:
+        message = f"This API key may use {', '.join(caller.routes)}, but not {api.name}."
+        raise PermissionFault("route_not_allowed", message)
+    fields = top.peek(arrival.body) if not api.form else read_any(arrival)
     raw = bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model)
     preferences = None
     if OURS.isdisjoint(fields):
@@ -42,8 +47,11 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         if name in fields:
             top.at_least_one(fields, name)
     is_streamed = arrival.is_streamed
-    if is_streamed is None:
-        is_streamed = top.flag(fields, "stream")
+    is_flowing = api.answers == "flow" and flows(api, fields, holds_whole=route.commit == "whole")
+    if is_flowing:
+        is_streamed = True
+    elif is_streamed is None:
+        is_streamed = asks_for_stream(api, fields)
     if is_streamed and not api.can_stream:
         raise CallerFault("unsupported", f"{api.path} does not stream.", param="stream")
     if api.name == _LOCAL:
@@ -57,7 +65,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         model=model,
         route=route,
         is_streamed=is_streamed,
-        wants_usage=is_streamed and _wants_usage(api, fields),
+        wants_usage=is_streamed and not api.is_media and _wants_usage(api, fields),
         started_us=arrival.started_us,
         unix_ms=arrival.unix_ms,
         trace=_trace(arrival),
@@ -68,6 +76,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         ),
         forwarded=arrival.forwarded,
         preferences=preferences,
+        flows=is_flowing,
     )
 
 
@@ -98,11 +107,27 @@ def check_live(caller: Caller | None, now_ms: int) -> Caller:
         )
     if caller.expires_ms and now_ms >= caller.expires_ms:
         raise KeyFault("expired_api_key", "This API key has expired; ask its owner for a new one.")
+    if caller.blocked:
+        what = "This API key" if caller.blocked == "key" else f"The {caller.blocked} of this API key"
+        raise KeyFault(
+            "suspended", f"{what} is suspended: ask the owner or an admin to lift that.", status=403
+        )
     return caller
 
 
+def check_network(caller: Caller, address: str) -> None:
+    """Raises `PermissionFault` unless the caller may ask from this address."""
+    if caller.networks and not is_inside(address, caller.networks):
+        message = "This API key may not be used from this address; its networks say from where."
+        raise PermissionFault("network_not_allowed", message)
+
+
 def _require(fields: top.Fields, name: str, *, is_array: bool) -> None:
-    raw = fields.get(name)
+    first, *others = name.split("|")
+    raw = fields.get(first)
+    if raw is None and any(other in fields for other in others):
+        return
+    name = first
     if raw is None:
         raise CallerFault("missing_field", f"'{name}' is required.", param=name)
     if not is_array:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from wicket.wire.aws_keys import AwsKeys
+from wicket.wire.google_keys import GoogleKeys
 from wicket.wire.origin import Origin
+from wicket.wire.quirks import Quirks
 
 # What a request may need of a model; a provider's facts use the same names.
 OURS = ("models", "provider", "route", "wicket")  # request fields that no provider sees (contract §2)
 FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
+# What a model is for, beside conversations: an API asks for one of them (`dialects.contract.Api.ability`).
+ABILITIES = ("embeddings", "rerank", "images", "speech", "transcription", "moderation")
 
 
 class Also(msgspec.Struct, frozen=True):
@@ -19,6 +23,7 @@ class Also(msgspec.Struct, frozen=True):
     path: str  # takes the place of the base path; no trailing slash
     auth: str = ""  # how the key goes out there, "" for as with the first one
     headers: tuple[tuple[str, str], ...] = ()  # those of a deployment, where `auth` is another
+    apis: tuple[str, ...] = ()  # which of its APIs are there, by their names; (): all that are asked for
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,9 +45,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     credential: int = 0  # which of the provider's credentials
     aws: AwsKeys | None = None  # what each request is signed with
+    google: GoogleKeys | None = None  # what its access tokens are asked for with
     rename: dict[str, str] = {}  # request fields this provider spells differently
     remove: tuple[str, ...] = ()  # harmless request fields this provider rejects: dropped and reported
     usage_in_stream: str = "ask"  # "ask": send stream_options.include_usage; "always"; "never"
+    quirks: Quirks = Quirks()  # where its kind of OpenAI's API differs from OpenAI's
     price_id: str = ""
     prices: tuple[int, int, int | None, int | None, int] | None = None
     engine: str = ""  # the local engine behind it, "" for a provider
@@ -50,7 +57,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
     features: tuple[str, ...] = ()  # of FEATURES, what it is known to be able to do
-    lacks: tuple[str, ...] = ()  # what it is known to be unable to do; the rest is unknown
+    lacks: tuple[
+        str, ...
+    ] = ()  # what it is known to be unable to do, ABILITIES among it; the rest is unknown
+    rerank: str = ""  # the dialect in which it ranks documents, "" for its own or none
     region: str = ""  # where it runs, such as "eu" or "us-east-1"; "": unknown
     data_collection: str = ""  # "deny": it keeps nothing to train on; "allow": it may; "": unknown
     warning: str = ""  # what callers are told of its model's end, in ASCII on one line

@@ -10,6 +10,7 @@ from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_families import FAMILIES, body_of
+from wicket.server.openapi_media import described
 from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 
 _FAULTS = {
@@ -19,6 +20,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
+    "415": "This route takes a form.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",
@@ -44,7 +46,13 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()},
+        "paths": {
+            **_inference_paths(),
+            **_media_paths(),
+            **_other_families(),
+            **_cold_paths(),
+            **_admin_paths(),
+        },
         "components": {
             "schemas": {**SCHEMAS, **FAMILIES},
             "securitySchemes": {
@@ -73,6 +81,18 @@ def _inference_paths() -> dict[str, Any]:
             "post": _inference("classify", "Name the label of texts", "ClassifyRequest", "ClassifyAnswer")
         },
     }
+
+
+def _media_paths() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path, (api, _) in inference_doors().items():
+        shown = described(api)
+        if shown is not None:
+            faults = (*_INFERENCE, "415") if api.form else _INFERENCE
+            operation = _operation(shown.name, shown.summary, "Document", faults, requestBody=shown.body)
+            operation["responses"]["200"]["content"] = shown.answer
+            found[path] = {"post": operation}
+    return found
 
 
 def _other_families() -> dict[str, Any]:
@@ -155,6 +175,7 @@ def _cold_paths() -> dict[str, Any]:
 
 def _admin_paths() -> dict[str, Any]:
     key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
+    provider = _parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
     return {
         "/admin/v1/keys": {
             "get": _admin("listKeys", "Every key", "KeyList"),
@@ -192,6 +213,17 @@ def _admin_paths() -> dict[str, Any]:
         "/admin/v1/config/reload": {"post": _admin("reload", "Read the configuration again", "Document")},
         "/admin/v1/backup": {
             "post": _admin("backup", "A consistent copy of the database", "Document", "BackupTarget")
+        },
+        "/admin/v1/providers": {
+            "get": _admin("providers", "Who is configured, and who is known", "ProviderList")
+        },
+        "/admin/v1/credentials/{provider}": {
+            "put": _admin(
+                "putCredential", "Put in a provider's key", "Provider", "NewCredential", parameters=[provider]
+            ),
+            "delete": _admin(
+                "removeCredential", "Remove a key that was put in", "Document", parameters=[provider]
+            ),
         },
         "/admin/v1/restart": {
             "post": _made(_admin("restart", "New workers, one after the other", "Document"), "202")

@@ -19,15 +19,16 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.networks import client_address
 from wicket.errors import CallerFault, Fault
-from wicket.gateway.admit import admit, check_live
+from wicket.gateway.admit import admit, check_live, check_network
 from wicket.gateway.call import Arrival, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts, without_upgrade
+from wicket.server.heads import HeadMemo, KnownHead, Parts, odd_head, without_upgrade
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
 from wicket.wire import json
@@ -35,10 +36,11 @@ from wicket.wire.json_array import JsonArray
 
 _KEPT = frozenset(
     b"authorization x-api-key api-key x-goog-api-key traceparent content-length expect "
-    b"host transfer-encoding content-encoding x-wicket-collect".split()
+    b"host transfer-encoding content-encoding content-type x-wicket-collect".split()
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
+_OF_EACH_CLIENT = frozenset((b"origin", b"x-forwarded-for"))  # what is kept of a remembered head
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
 LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
@@ -64,6 +66,7 @@ class Serving(msgspec.Struct):
     ingress: Ingress
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
+    trusted_proxies: tuple[str, ...] = ()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
     heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
 
@@ -226,7 +229,7 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refuse(_head_too_large())
             return
         if b"host" not in self.kept or b"transfer-encoding" in self.kept or b"content-encoding" in self.kept:
-            fault = _odd_head(self.kept, self.parser.get_http_version())
+            fault = odd_head(self.kept, self.parser.get_http_version())
             if fault is not None:
                 self._refuse(fault)
                 return
@@ -356,7 +359,9 @@ class InferenceProtocol(HttpToolsProtocol):
         whole = self.whole
         if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
             return
-        origin = [pair for pair in self.headers if pair[0] == b"origin"]
+        if entered.door.api.form:  # what comes is told by its type, and a form's differs each time
+            return
+        origin = [pair for pair in self.headers if pair[0] in _OF_EACH_CLIENT]
         self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))
 
     # answering
@@ -373,6 +378,8 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             routes = gate.check_room()
             check_live(caller, unix_ms)
+            if caller.networks:
+                check_network(caller, self._client())
             arrival = Arrival(
                 entered.door.api,
                 self.kept,
@@ -394,6 +401,12 @@ class InferenceProtocol(HttpToolsProtocol):
             return
         self.drive = drive
         drive.start()
+
+    def _client(self) -> str:
+        """The client's address, by the socket or by the proxies that are trusted to know."""
+        peer = self.client[0] if self.client else ""
+        said = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        return client_address(peer, said, self.serving.trusted_proxies)
 
     def _may_stay(self) -> bool:
         return bool(self.parser.should_keep_alive()) and not self.serving.gate.is_draining
@@ -462,17 +475,6 @@ def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
         if kept.get(name):
             return kept[name]
     return query_key(url)
-
-
-def _odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
-    """What RFC 9112 §3.2 and §6.1 and RFC 9110 §15.5.16 have refused."""
-    if b"host" not in kept and version == "1.1":
-        return CallerFault("missing_host", "An HTTP/1.1 request must have a Host header.")
-    if kept.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
-        return CallerFault("unsupported_coding", "The only transfer coding taken is 'chunked'.", status=501)
-    if kept.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
-        return CallerFault("unsupported_encoding", "Send the body without Content-Encoding.", status=415)
-    return None
 
 
 def _head_bytes(protocol: InferenceProtocol) -> int:

@@ -29,7 +29,7 @@ from wicket.config.check import known_dialects
 from wicket.config.schema import BodyLimits, Config
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
-from wicket.dialects.translation import heard
+from wicket.dialects.translation import voice
 from wicket.errors import ProviderFault, StoreFault
 from wicket.gateway.admit import check_live
 from wicket.gateway.cascade import made_ready
@@ -45,7 +45,9 @@ from wicket.server.ingress import Ingress
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
 from wicket.server.sharing import Sharing
 from wicket.supervisor.messages import (
+    NOBODY,
     AddCaller,
+    Asker,
     Cascades,
     Checked,
     Configure,
@@ -149,9 +151,19 @@ class Worker:
             return None
         return json.decode(answer.body, type=dict[str, Any]) if answer.status == 200 else None
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """Networks of proxies whose word on clients is taken."""
+        return self.config.server.trusted_proxies
+
+    @property
+    def allows_plain_http(self) -> bool:
+        """Whether passwords may cross a network unencrypted."""
+        return self.config.accounts.allow_plain_http
+
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows."""
-        return await self.control.ask(verb, arguments, key_id)
+        return await self.control.ask(verb, arguments, key_id, asker)
 
     # what the supervisor says
 
@@ -198,6 +210,7 @@ class Worker:
         self.engines = {name: state for name, state in self.engines.items() if name in config.engines}
         self._note_unready()
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
+        self.serving.trusted_proxies = server.trusted_proxies
         limits = server.body_limits
         self.serving.bounds = Bounds(
             max_headers=server.max_headers,
@@ -221,6 +234,8 @@ class Worker:
         )
         self.probes.every_s = {name: each.probe_s for name, each in providers.items() if each.probe_s}
         self.probes.deployments = snapshot.deployments
+        known = [one for same in snapshot.deployments.values() for one in same]
+        self.gate.tokens.configure([one.google for one in known if one.google is not None])
         self.gate.health.probed_providers = frozenset(self.probes.every_s)
 
     def _note_unready(self) -> None:
@@ -313,6 +328,7 @@ class Worker:
                 drive.client_gone()
             self.gate.stop()
             await self.probes.close()
+            await self.gate.tokens.close()
             self._flush()
             await self.pool.close()
             self.control.close()
@@ -358,7 +374,7 @@ def _spare_the_collector() -> None:
 
 
 def _ingress() -> Ingress:
-    default = heard(openai_chat.CHAT.dialect)
+    default = voice(openai_chat.CHAT.dialect)
     assert default is not None
     return Ingress(known_dialects(), default)
 
@@ -367,10 +383,19 @@ def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
     """Per API, in bytes: conversations of every dialect alike."""
     named = {
         openai_chat.COMPLETIONS.name: limits.completions,
-        openai_chat.EMBEDDINGS.name: limits.embeddings,
         openai_chat.CLASSIFY.name: limits.classify,
     }
-    return {name: named.get(name, limits.chat) for name in ingress.apis}
+    abilities = {
+        "embeddings": limits.embeddings,
+        "rerank": limits.rerank,
+        "images": limits.images,
+        "speech": limits.speech,
+        "transcription": limits.transcription,
+        "moderation": limits.moderations,
+    }
+    return {
+        name: named.get(name) or abilities.get(api.ability, limits.chat) for name, api in ingress.apis.items()
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:

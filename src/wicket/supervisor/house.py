@@ -18,6 +18,7 @@ from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
 from wicket.supervisor.cascades import Cascades, write
+from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
 from wicket.supervisor.messages import (
@@ -33,6 +34,7 @@ from wicket.supervisor.messages import (
     ToWorker,
 )
 from wicket.supervisor.recent import Recent
+from wicket.supervisor.reception import Reception
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.treasury import Treasury
@@ -69,6 +71,7 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
+        self.reception = Reception(settings.config.accounts)
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -90,6 +93,16 @@ class RunningHouse:
         if self.opened_collector is None:
             raise StoreFault("store_opening", "The database is being opened. Try again in a moment.")
         return self.opened_collector
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.settings.config
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Providers' keys that were put in."""
+        return self.settings.credentials
 
     def tell(self, message: ToWorker) -> None:
         """Send to every worker, those that start later included."""
@@ -209,6 +222,7 @@ class RunningHouse:
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
         self._declare()
+        self.reception.table = config.accounts
         if self.opened_collector is not None:
             self.opened_collector.tasks = tasks_of(config)
         retire = await self.engines.change(config.engines, before.server.drain_s)

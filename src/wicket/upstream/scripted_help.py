@@ -15,7 +15,9 @@ is done as a good provider does it.
 
 The path says in which dialect it answers, errors included: OpenAI's (…/chat/completions), Anthropic's
 (…/messages), Gemini's (…/models/NAME:generateContent), Bedrock's (…/model/NAME/converse), Cohere's (…/chat)
-or Ollama's own (…/api/chat).
+or Ollama's own (…/api/chat). Embeddings come in OpenAI's, Cohere's, Ollama's and Gemini's form, rankings
+(…/rerank) in Cohere's, Jina's and Voyage's; …/images/*, …/audio/* and …/moderations as OpenAI answers them,
+forms and streams included. Of sound a token is an eighth of its bytes.
 
 conditions (when)
   model                   equal, or a prefix with * at its end

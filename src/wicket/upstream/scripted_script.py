@@ -14,9 +14,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from wicket.errors import ConfigFault
+from wicket.errors import CallerFault, ConfigFault
+from wicket.wire.form import read_form
 
 _GEMINI = re.compile(r"/models/(.+):(?:streamG|g)enerateContent")
+_GEMINI_EMBED = re.compile(r"/models/(.+):(?:batchE|e)mbedContents?$")
 _BEDROCK = re.compile(r"/model/([^/?]+)/converse(-stream)?$")
 _LIMITS = (
     ("generationConfig", "maxOutputTokens"),
@@ -141,18 +143,19 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def model(self) -> str:
         """The model asked for, "" if none."""
-        named = _GEMINI.search(self.path) or _BEDROCK.search(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        named = _GEMINI.search(self.path) or _GEMINI_EMBED.search(path) or _BEDROCK.search(path)
         return unquote(named[1]) if named else str(self.fields.get("model", ""))
 
     @property
     def is_stream(self) -> bool:
         """Whether a stream was asked for. Ollama streams unless it is told not to."""
-        if self.form == "ollama":
+        path = self.path.partition("?")[0]
+        if path.endswith("/api/chat"):
             return self.fields.get("stream") is not False
-        named = ":streamGenerateContent" in self.path or self.path.partition("?")[0].endswith(
-            "/converse-stream"
-        )
-        return self.fields.get("stream") is True or named
+        is_named = path.endswith((":streamGenerateContent", "/converse-stream"))
+        is_asked = self.fields.get("stream") is True or self.fields.get("stream_format") == "sse"
+        return is_asked or is_named
 
     @property
     def max_tokens(self) -> int | None:
@@ -190,12 +193,22 @@ def parse_answers(data: bytes) -> dict[str, str]:
 
 
 def understand(method: str, path: str, key: str, body: bytes, headers: Iterable[str] = ()) -> Ask:
-    """Read the body as far as it is a JSON object. `headers` are the request's names, lower-case."""
+    """Read the body as far as it is an object or a form. `headers` are the request's names, lower-case."""
     try:
-        fields = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
-    except msgspec.DecodeError:
+        if body.startswith(b"--"):
+            fields = form_fields(body)
+        else:
+            fields = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+    except (msgspec.DecodeError, CallerFault):
         fields = {}
     return Ask(method, path, key, body, fields, _form(path.partition("?")[0], set(headers)))
+
+
+def form_fields(body: bytes) -> dict[str, Any]:
+    """The fields of a form whose boundary is its first line; a file is {}. Raises `CallerFault`."""
+    boundary = body[2 : body.find(b"\r\n")]
+    form = read_form(body, boundary, typed=("stream", "n", "partial_images"), once=())
+    return {name: msgspec.json.decode(raw) for name, raw in form.items()}
 
 
 def _form(path: str, headers: set[str]) -> str:
@@ -203,13 +216,14 @@ def _form(path: str, headers: set[str]) -> str:
     is_list = path.endswith("/models")
     if path.endswith("/messages") or (is_list and "anthropic-version" in headers):
         return "anthropic"
-    if _GEMINI.search(path) or (is_list and "x-goog-api-key" in headers):
+    is_gemini = _GEMINI.search(path) or _GEMINI_EMBED.search(path)
+    if is_gemini or (is_list and "x-goog-api-key" in headers):
         return "gemini"
     if _BEDROCK.search(path):
         return "bedrock"
-    if path.endswith(("/api/chat", "/api/tags")):
+    if path.endswith(("/api/chat", "/api/embed", "/api/tags")):
         return "ollama"
-    return "cohere" if path.endswith("/chat") else "openai"
+    return "cohere" if path.endswith(("/chat", "/embed", "/v2/rerank")) else "openai"
 
 
 def choose(script: Script, ask: Ask, seen: dict[int, int], at_s: float) -> Rule:

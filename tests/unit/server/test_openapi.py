@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.server.house import record
 from wicket.errors import CallerFault
-from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
+from wicket.server import admin, admin_examples, admin_providers, app_feedback, app_health, app_models
 from wicket.server.admin_query import BackupTarget, NewKey, parse_body
 from wicket.server.admin_shapes import record_json
 from wicket.server.app_paths import all_paths, inference_paths
@@ -50,7 +50,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def served() -> set[tuple[str, str]]:
-    modules = (app_health, app_models, app_feedback, admin, admin_examples)
+    modules = (app_health, app_models, app_feedback, admin, admin_examples, admin_providers)
     routes = [route for module in modules for route in module.ROUTES]
     pairs = {
         (path.replace(":path", ""), method.lower()) for path, _, handlers in routes for method in handlers

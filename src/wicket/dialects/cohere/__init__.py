@@ -1,9 +1,12 @@
-"""Cohere's chat API, version 2, as Cohere and its callers speak it.
+"""Cohere's API, version 2: chats, rankings and embeddings, as Cohere and its callers speak them.
 
 | file | holds |
 |---|---|
-| `passing` | the API, its target, what the walk reads of answers |
-| `request_reading`, `turn_reading` | a caller's body as a conversation |
+| `apis` | the APIs and their paths |
+| `signs` | how a chat's bytes show what it needs of a model |
+| `passing` | target, body, what the walk reads of answers |
+| `ranking`, `embedding` | documents ranked, texts as vectors, between families |
+| `request_reading`, `turn_reading` | a caller's chat as a conversation |
 | `request_writing`, `turn_writing` | a conversation as a body |
 | `answers`, `stream_reading`, `endings` | answers, whole and streamed, as the hub's parts and deltas |
 | `answer_writing` | the hub's answers, and our errors, as a Cohere caller reads them |
@@ -23,8 +26,11 @@ from wicket.dialects.cohere.answer_writing import (
     write_completion,
 )
 from wicket.dialects.cohere.answers import read_completion
+from wicket.dialects.cohere.apis import APIS, CHAT
+from wicket.dialects.cohere.embedding import SIDE as EMBEDDING
 from wicket.dialects.cohere.errors import judge
-from wicket.dialects.cohere.passing import APIS, CHAT, body, frame, target, whole
+from wicket.dialects.cohere.passing import body, frame, target, whole
+from wicket.dialects.cohere.ranking import SIDE as RANKING
 from wicket.dialects.cohere.request_reading import read_request
 from wicket.dialects.cohere.request_writing import write_request
 from wicket.dialects.cohere.stream_reading import CohereReader
@@ -35,6 +41,7 @@ __all__ = [
     "APIS",
     "CONVERSATION",
     "KEEP_ALIVE",
+    "SIDES",
     "STREAM_TYPE",
     "body",
     "fault_body",
@@ -53,6 +60,7 @@ __all__ = [
 ]
 
 CONVERSATION = CHAT
+SIDES = {"embeddings": EMBEDDING, "rerank": RANKING}
 STREAM_TYPE = b"text/event-stream"
 
 

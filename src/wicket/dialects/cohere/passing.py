@@ -1,31 +1,22 @@
-"""Cohere to Cohere: the API, its target, and what the walk reads of answers that pass as they came."""
+"""Cohere to Cohere: target, body, and what the walk reads of answers that pass as they came."""
 
 from __future__ import annotations
 
 import msgspec
 
+from wicket.dialects.cohere import embedding, ranking
 from wicket.dialects.cohere.answers import decode_answer, malformed
+from wicket.dialects.cohere.apis import EMBED, RERANK
 from wicket.dialects.cohere.carrier import without_seals
 from wicket.dialects.cohere.endings import read_finish, usage_counts
 from wicket.dialects.cohere.errors import in_stream
 from wicket.dialects.cohere.stream_reading import decode_event
-from wicket.dialects.contract import Api, Body, Frame, Way, Whole
+from wicket.dialects.contract import Api, Body, Frame, Whole
 from wicket.errors import UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
-CHAT = Api(
-    "cohere.chat",
-    "/chat",
-    can_stream=True,
-    dialect="cohere",
-    needs=("messages",),
-    arrays=("messages",),
-    counts=("max_tokens",),
-    ways=(Way("/v2/chat"),),
-)
-APIS = (CHAT,)
 _SAID = frozenset({"content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta"})
 
 
@@ -49,6 +40,16 @@ def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) ->
 
 def whole(data: bytes, api: Api) -> Whole:
     """Read a complete answer. Raises `UpstreamBroken`. Cohere does not say which model answered."""
+    if api.name == RERANK.name:
+        ranking_answer = ranking.decode(data)
+        if ranking_answer.results is None:
+            raise malformed("it has no results")
+        return Whole("", ranking.meta_counts(ranking_answer.meta))
+    if api.name == EMBED.name:
+        found = embedding.decode(data)
+        if found.embeddings is None:
+            raise malformed("it has no embeddings")
+        return Whole("", ranking.meta_counts(found.meta))
     try:
         answer = decode_answer(data)
     except (msgspec.DecodeError, RecursionError) as error:
