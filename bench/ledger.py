@@ -11,11 +11,12 @@ import argparse
 import gc
 import json
 import os
+import sqlite3
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ import msgspec
 from wicket.accounts.record import Attempt, Record, Usage
 from wicket.accounts.request_ids import RequestIds
 from wicket.accounts.usage_rows import rollup
+from wicket.store import sqlite
+from wicket.store.bulk import Bulk
 from wicket.store.contract import RecordFilter
 from wicket.store.rows import record_row
 from wicket.store.sqlite import SqliteStore
@@ -61,6 +64,7 @@ def made(number: int) -> list[Record]:
                 total_us=90_100,
                 attempts=attempts,
                 price_row=f"provider/{model}@2026-01-01",
+                payer=f"credit:team:{place % 5}",
             )
         )
     return records
@@ -82,6 +86,28 @@ def timed(work: Callable[[], object], number: int) -> tuple[float, float]:
     return (time.process_time() - cpu) * 1e6 / number, (time.perf_counter() - wall) * 1e6 / number
 
 
+def one_by_one(connection: sqlite3.Connection, statement: Bulk, rows: Sequence[Sequence[Any]]) -> int:
+    """Rows inserted with a statement each."""
+    return connection.executemany(statement.one, rows).rowcount if rows else 0
+
+
+@contextmanager
+def without_transfers(insert: Callable[..., int]) -> Iterator[None]:
+    """While it runs, stores keep records and daily sums only: what the ledger's part costs is the rest."""
+    before = sqlite.post_records, sqlite.insert
+    sqlite.post_records, sqlite.insert = lambda connection, fresh: None, insert
+    try:
+        yield
+    finally:
+        sqlite.post_records, sqlite.insert = before
+
+
+def insert_us(parts: Sequence[Sequence[Record]], folder: Path) -> float:
+    """CPU microseconds per record of inserting into a new store."""
+    with closing(SqliteStore(folder / f"{time.monotonic_ns()}.db")) as store:
+        return timed(lambda: each(store.insert_records, parts), sum(map(len, parts)))[0]
+
+
 def measure(records: Sequence[Record], size: int, folder: Path) -> dict[str, float]:
     """One round of every step; the store is new."""
     parts = batches(records, size)
@@ -97,6 +123,10 @@ def measure(records: Sequence[Record], size: int, folder: Path) -> dict[str, flo
         "rollup_us": timed(lambda: each(rollup, parts), number)[0],
         "metrics_us": timed(lambda: each(metrics.observe, parts), number)[0],
     }
+    with without_transfers(sqlite.insert):
+        found["insert_without_transfers_us"] = insert_us(parts, folder)
+    with without_transfers(one_by_one):
+        found["insert_row_by_row_without_transfers_us"] = insert_us(parts, folder)
     found["render_ms"] = timed(lambda: metrics.render(Gauges()), 1)[0] / 1_000
     path = folder / f"{time.monotonic_ns()}.db"
     with closing(SqliteStore(path)) as store:

@@ -64,6 +64,8 @@ SECTIONS = [
     schema.TimeoutTable,
     schema.PriceTable,
     schema.EngineTable,
+    schema.Accounts,
+    schema.OidcTable,
 ]
 
 
@@ -95,6 +97,8 @@ def test_the_guide_s_defaults_are_the_program_s() -> None:
         name: msgspec.json.encode(getattr(section(), field)).decode()
         for section in (
             schema.Server,
+            schema.Accounts,
+            schema.OidcTable,
             schema.Records,
             schema.DeploymentTable,
             schema.Model,

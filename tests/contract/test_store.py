@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from wicket.accounts.keys import VirtualKey, create_key
-from wicket.accounts.record import Attempt, Record, Usage
+from wicket.accounts.record import Attempt, OtherUsage, Record, Usage
 from wicket.accounts.savings import SavingsRow, savings_report
 from wicket.accounts.usage_rows import DAY_MS, GROUPS
 from wicket.errors import StoreFault
@@ -61,7 +61,7 @@ AWKWARD = [
     record(sequence=3, dropped=["logit_bias", 'odd"\n☃']),
     record(sequence=4, deployment="", status=404, outcome="unknown_model", usage=Usage(), attempts=[]),
     record(sequence=5, usage=Usage(1, 2, 0, 1, 2, True), key_id=0),
-    record(sequence=6, model="'; DROP TABLE records; --", cost_nanos=(1 << 63) - 1, attempts=[]),
+    record(sequence=6, model="'; DROP TABLE records; --", cost_nanos=1 << 62, attempts=[]),
     record(sequence=7, attempts=[Attempt("mine/small", 200, "", 40, 900, -1, 699, Usage(10, 5, 3))]),
     record(
         sequence=8,
@@ -225,6 +225,55 @@ def test_pruned_records_leave_their_sums_and_never_count_again(store: Store) -> 
     assert store.record(new.id) == new
     assert store.insert_records([old, new]) == (0, 2)
     assert [row.requests for row in store.usage()] == [2]
+
+
+UNUSUAL = OtherUsage(1, 2, 0, 3, 4, 5, 6, 7, 8, 9, "flex")
+
+
+def test_unusual_usage_is_kept_and_summed_from_days_and_from_edges(store: Store) -> None:
+    usage = Usage(10, 5, other=UNUSUAL)
+    first = record(sequence=1, usage=usage, attempts=[Attempt("mine/small", 200, "", 40, 900, 9, 700, usage)])
+    store.insert_records([first, record(sequence=2), record(NOON - DAY_MS, usage=usage, estimate_nanos=12)])
+    assert store.record(first.id) == first
+    assert store.records(RecordFilter(limit=1, until_ms=NOON))[0].estimate_nanos == 12
+    for since_ms in (0, NOON - DAY_MS):  # all days, then a day's edge first
+        (total,) = store.usage((), since_ms)
+        assert (total.requests, total.cache_write_1h_tokens, total.audio_tokens, total.image_tokens) == (
+            3,
+            2,
+            10,
+            18,
+        )
+        assert (total.images, total.audio_ms, total.characters, total.searches) == (12, 14, 16, 18)
+
+
+def test_what_the_largest_would_have_cost_is_summed_by_anything(store: Store) -> None:
+    known = {"large_cost_nanos": 5_000}
+    store.insert_records(
+        [
+            record(sequence=1, **known),
+            record(sequence=2),
+            record(sequence=3, task="t", **known),
+            record(sequence=4, task="t", api="chat.check", cost_nanos=50),
+            record(sequence=5, key_id=0, **known),
+        ]
+    )
+    (total,) = store.usage()
+    assert (total.large_only_nanos, total.large_unknown, total.cost_nanos) == (15_700, 1, 2_850)
+    assert [(row.task, row.large_only_nanos) for row in store.usage(("task",))] == [
+        ("", 10_700),
+        ("t", 5_000),
+    ]
+    by_both = store.usage(("task", "api"), NOON, NOON + 1)
+    assert [(row.api, row.task, row.requests) for row in by_both] == [
+        ("chat.check", "t", 1),
+        ("chat.completions", "", 3),
+        ("chat.completions", "t", 1),
+    ]
+    assert [(row.organisation, row.requests) for row in store.usage(("organisation",))] == [
+        ("", 1),
+        ("default", 4),
+    ]
 
 
 def test_savings_are_sums_of_the_records(store: Store) -> None:

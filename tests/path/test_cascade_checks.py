@@ -174,7 +174,11 @@ def test_savings_equal_the_records_to_the_unit(start: Start, provider: Provider,
     # the last estimates come from what was learned: 20 tokens in, 6 tokens out
     late = sorted(mini, key=lambda r: r.id)[-1]
     assert late.large_cost_nanos == pytest.approx(150_000, rel=0.15)
-    assert list(told) == ["requests", "mini_share", "spent_usd", "large_only_usd", "tasks"]
+    assert list(told) == ["requests", "mini_share", "spent_usd", "large_only_usd", "tasks", "all", "rows"]
+    assert round(told["all"]["spent_usd"] * 1e9) == row.spent_nanos, "there is nothing but this cascade"
+    assert round(told["all"]["large_only_usd"] * 1e9) == row.large_only_nanos + sum(
+        r.cost_nanos for r in asked if r.large_cost_nanos < 0
+    )
     assert told["requests"] == row.requests and told["mini_share"] == row.mini_requests / row.requests
     assert round(told["spent_usd"] * 1e9) == row.spent_nanos
     assert round(told["large_only_usd"] * 1e9) == row.large_only_nanos

@@ -4,10 +4,14 @@ import http.client
 import json
 import os
 import signal
+import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from tests.path.house import HELLO, MINE, Gateway, Provider, read, rule
@@ -218,3 +222,15 @@ def test_a_configuration_with_a_typo_does_not_start(provider: Provider, tmp_path
     served.close()
     assert f"{served.file}:2" in said and "port" in said and "Traceback" not in said
     assert f"{served.file}:5" in said  # a key with a line break would be a header of its own
+
+
+def test_a_worker_that_was_never_configured_ends_with_its_supervisor(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listening, ours, theirs:
+        fds = (listening.fileno(), theirs.fileno())
+        command = [sys.executable, "-m", "wicket.server.worker", "--index", "0", "--home", str(tmp_path)]
+        worker = subprocess.Popen(
+            [*command, "--listen-fd", str(fds[0]), "--control-fd", str(fds[1])], pass_fds=fds
+        )
+        ours.close()
+        assert worker.wait(30) == 0

@@ -18,7 +18,19 @@ CODE = re.compile(r"```.*?```|`[^`\n]+`|^ {4}[^\n]*$", re.DOTALL | re.MULTILINE)
 COMMAND = re.compile(r"(?<![\w/.-])wicket ([a-z]+)(?: ([a-z]+))?(?=[\s`|.,;:)]|$)", re.MULTILINE)
 TARGET = re.compile(r"(?<![\w-])make (?:-C \S+ )?([a-z][a-z-]*)")
 FOREIGN_PATH = re.compile(r"/(?:work|root|tmp/\w|home/\w+|Users/\w+)(?:/|\b)")
-WITH_VERBS = ("models", "providers", "keys", "logs", "requests", "tasks", "config", "dev", "lab")
+WITH_VERBS = (
+    "models",
+    "providers",
+    "keys",
+    "logs",
+    "requests",
+    "tasks",
+    "config",
+    "dev",
+    "lab",
+    "credits",
+    "ledger",
+)
 
 
 def papers() -> list[Path]:

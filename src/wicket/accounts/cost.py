@@ -9,15 +9,28 @@ from __future__ import annotations
 
 from decimal import Context, Decimal, Inexact, InvalidOperation, localcontext
 
+from wicket.accounts.bounds import bound_input_tokens
+from wicket.accounts.kinds import kinds_pico, negative
 from wicket.accounts.price import Price
-from wicket.accounts.record import Usage
+from wicket.accounts.record import OtherUsage, Usage
 from wicket.errors import CallerFault, UpstreamBroken
+
+__all__ = [
+    "bound_cost_nanos",
+    "bound_fees_nanos",
+    "bound_input_tokens",
+    "charge_nanos",
+    "cost_nanos",
+    "format_usd",
+    "parse_usd",
+    "price_pico",
+    "round_half_even",
+]
 
 MAX_NANOS = (1 << 63) - 1
 PICO_PER_NANO = 1_000
 NANOS_PER_USD = 1_000_000_000
 PPM = 1_000_000
-_TEMPLATE_TOKENS = 64  # what a chat template may add beyond the bytes of the request
 _EXACT = Context(prec=60, traps=[Inexact, InvalidOperation])
 
 
@@ -30,16 +43,21 @@ def cost_nanos(price: Price, usage: Usage) -> int:
     num_input, num_output = usage.input_tokens, usage.output_tokens
     num_cached, num_written = usage.cached_tokens, usage.cache_write_tokens
     if num_input < 0 or num_output < 0 or num_cached < 0 or num_written < 0:
-        raise UpstreamBroken("usage_out_of_range", "The provider reported a negative number of tokens.")
-    pico = num_output * price.output_pico
-    if num_cached or num_written:
-        num_cached = min(num_cached, num_input)
-        num_written = min(num_written, num_input - num_cached)
-        num_input -= num_cached + num_written
-        cached_pico = price.input_pico if price.cached_pico is None else price.cached_pico
-        written_pico = price.input_pico if price.cache_write_pico is None else price.cache_write_pico
-        pico += num_cached * cached_pico + num_written * written_pico
-    nanos = round_half_even(pico + num_input * price.input_pico, PICO_PER_NANO) + price.request_nanos
+        raise negative()
+    tariff = price.tariff
+    if usage.other is not None or (tariff is not None and num_input > tariff.plain_below):
+        pico = kinds_pico(price, usage)
+    else:
+        pico = num_output * price.output_pico
+        if num_cached or num_written:
+            num_cached = min(num_cached, num_input)
+            num_written = min(num_written, num_input - num_cached)
+            num_input -= num_cached + num_written
+            cached_pico = price.input_pico if price.cached_pico is None else price.cached_pico
+            written_pico = price.input_pico if price.cache_write_pico is None else price.cache_write_pico
+            pico += num_cached * cached_pico + num_written * written_pico
+        pico += num_input * price.input_pico
+    nanos = round_half_even(pico, PICO_PER_NANO) + price.request_nanos
     if not 0 <= nanos <= MAX_NANOS:
         raise UpstreamBroken("usage_out_of_range", "The provider reported more tokens than can be billed.")
     return nanos
@@ -67,21 +85,34 @@ def round_half_even(numerator: int, divisor: int) -> int:
     return quotient
 
 
-def bound_input_tokens(num_bytes: int) -> int:
-    """An upper bound on the tokens of a request body of `num_bytes`.
-
-    A byte-level tokenizer makes at most one token of a byte, and JSON's own bytes outweigh what a chat
-    template adds per message. Parts named by reference (image URLs, file ids) are not in the bytes: whoever
-    lets them through adds their bound.
-    """
-    return num_bytes + _TEMPLATE_TOKENS
-
-
 def bound_cost_nanos(price: Price, max_input_tokens: int, max_output_tokens: int) -> int:
-    """The most a request can cost, in nano-USD rounded up: every input token at its dearest kind."""
-    dearest = max(price.input_pico, price.cached_pico or 0, price.cache_write_pico or 0)
-    pico = max_input_tokens * dearest + max_output_tokens * price.output_pico
+    """The most a request can cost, in nano-USD rounded up: every token at its dearest kind and class.
+
+    Prices of long requests count once the input may be that long. Fees by other units are in
+    `bound_fees_nanos`: only requests of their own kind have them.
+    """
+    tariff = price.tariff
+    if tariff is None:
+        given = max(price.input_pico, price.cached_pico or 0, price.cache_write_pico or 0)
+        made = price.output_pico
+    else:
+        given = made = 0
+        for bound in tariff.bounds:
+            if max_input_tokens <= bound.above_tokens:
+                break
+            given, made = bound.input_pico, bound.output_pico
+    pico = max_input_tokens * given + max_output_tokens * made
     return min(MAX_NANOS, -(-pico // PICO_PER_NANO) + price.request_nanos)
+
+
+def bound_fees_nanos(price: Price, most: OtherUsage) -> int:
+    """The most that fees by other units can add, in nano-USD rounded up: `most` has their largest counts."""
+    if price.tariff is None:
+        return 0
+    fees = price.tariff.fees
+    pico = PICO_PER_NANO * (most.searches * fees.search_nanos + most.images * fees.image_nanos)
+    pico += most.audio_ms * fees.audio_second_nanos + most.characters * fees.character_pico
+    return min(MAX_NANOS, -(-pico // PICO_PER_NANO))
 
 
 def parse_usd(amount: str | int | Decimal) -> int:

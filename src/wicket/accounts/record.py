@@ -9,10 +9,32 @@ from __future__ import annotations
 import msgspec
 
 
+class OtherUsage(msgspec.Struct, array_like=True, frozen=True):
+    """What an answer used beside plain tokens, and the class of service it was given.
+
+    The tokens are among those of `Usage`: an hour's writes among the cache-written, audio and images among
+    input or output, `cached_audio` among both the cached and the audio. New fields come last: the database
+    keeps this as an array.
+    """
+
+    cache_write_1h_tokens: int = 0
+    input_audio_tokens: int = 0
+    cached_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    images: int = 0  # made
+    audio_ms: int = 0  # heard or spoken
+    characters: int = 0  # to be spoken
+    searches: int = 0
+    service: str = ""  # "batch", "flex" or "priority", as the answer says; "" for the standard class
+
+
 class Usage(msgspec.Struct, array_like=True, frozen=True):
     """Token counts. `input` includes `cached` and `cache_write`; `output` includes `reasoning`.
 
-    `is_estimated`: the provider did not report, so the counts come from bytes per token.
+    `is_estimated`: the provider did not report, so the counts come from bytes per token. `other` is None for
+    nearly all requests.
     """
 
     input_tokens: int = 0
@@ -21,6 +43,7 @@ class Usage(msgspec.Struct, array_like=True, frozen=True):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     is_estimated: bool = False
+    other: OtherUsage | None = None
 
 
 NO_USAGE = Usage()
@@ -39,14 +62,16 @@ class Attempt(msgspec.Struct, array_like=True):
     usage: Usage = NO_USAGE
     is_probe: bool = False  # sent to a deployment that was spared, to see whether it is well again
     kind: str = ""  # "hedge": raced against a late one; "continuation": it got the answer so far
+    price_row: str = ""  # which price row made its cost, "" where that is the record's
 
 
 class Record(msgspec.Struct, array_like=True):
     """What stays of a request. `id` is time-sortable and fits 63 bits (see `request_ids`).
 
-    `task` and `large_cost_nanos` are set for cascades only: their task, and what the route's last deployment
-    costs for such an answer (its own cost if it was the one that answered, else an estimate; -1 for unknown).
-    `payer` is the ledger account that the charge is taken from (see `transfers`).
+    `task` is a cascade's. `estimate_nanos` is what the answer's deployment was expected to cost before it was
+    asked, `large_cost_nanos` what the route's largest model costs for such an answer (its own cost if it was
+    the one that answered, else an estimate); -1 for unknown. `payer` is the ledger account that the charge is
+    taken from (see `transfers`).
     """
 
     id: int
@@ -70,3 +95,4 @@ class Record(msgspec.Struct, array_like=True):
     task: str = ""
     large_cost_nanos: int = -1
     payer: str = ""
+    estimate_nanos: int = -1

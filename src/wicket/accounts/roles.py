@@ -30,7 +30,9 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "members.set": ADMINS,
     "members.remove": ADMINS,
     "users.list": READERS,
+    "users.create": ADMINS,
     "users.update": ADMINS,
+    "users.password": ADMINS,
     "users.delete": ADMINS,
     "invitations.list": ADMINS,
     "invitations.create": ADMINS,
@@ -42,7 +44,6 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "keys.revoke": MEMBERS,
     "audit.list": ADMINS,
     "usage": READERS,
-    "savings": READERS,
     "logs": READERS,
     "requests.get": READERS,
 }

@@ -1,4 +1,6 @@
-"""What cascades saved: spent, and what the large model alone would have cost, by task. Whole nano-USD.
+"""What was saved: spent, and what the large model alone would have cost. Whole nano-USD.
+
+Of cascades by task, with the share that their minis answered; of all requests by whatever they are grouped.
 
 Spent is every cent: failed attempts and checks as well. Where it is not known what the large model would have
 cost (nobody answered, or its price is unknown), the request counts as having saved nothing.
@@ -12,8 +14,9 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.record import Record
+from wicket.accounts.usage_rows import CHECK_API, UsageRow
 
-CHECK_API = "chat.check"
+SAVINGS_GROUPS = ("day", "key", "team", "model", "task", "organisation")
 
 
 class SavingsRow(msgspec.Struct, frozen=True, order=True):
@@ -53,9 +56,17 @@ def savings_rows(records: Iterable[Record]) -> list[SavingsRow]:
     return [SavingsRow(task, *row) for task, row in sorted(sums.items())]
 
 
-def savings_report(rows: Iterable[SavingsRow]) -> dict[str, Any]:
-    """The document of `wicket savings --json`, money still in whole nano-USD (`…_nanos`)."""
+def savings_report(
+    rows: Iterable[SavingsRow], groups: Iterable[UsageRow] = (), group_by: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """The document of `wicket savings --json`, money still in whole nano-USD (`…_nanos`).
+
+    What stands at its top and in `tasks` is of cascades (`rows`); `all` and its `rows` are of all requests,
+    by `group_by`.
+    """
     listed = list(rows)
+    everything = list(groups)
+    shown = group_by + (("key_name",) if "key" in group_by else ())
     requests = sum(row.requests for row in listed)
     return {
         "requests": requests,
@@ -63,6 +74,22 @@ def savings_report(rows: Iterable[SavingsRow]) -> dict[str, Any]:
         "spent_nanos": sum(row.spent_nanos for row in listed),
         "large_only_nanos": sum(row.large_only_nanos for row in listed),
         "tasks": [_task(row) for row in listed],
+        "all": _saved(everything),
+        "rows": [{name: getattr(row, name) for name in shown} | _saved([row]) for row in everything]
+        if group_by
+        else [],
+    }
+
+
+def _saved(rows: list[UsageRow]) -> dict[str, Any]:
+    """What some groups came to; `requests` has the checks of cascades in it, as usage has."""
+    spent, large = sum(row.cost_nanos for row in rows), sum(row.large_only_nanos for row in rows)
+    return {
+        "requests": sum(row.requests for row in rows),
+        "unknown_requests": sum(row.large_unknown for row in rows),
+        "spent_nanos": spent,
+        "large_only_nanos": large,
+        "saved_nanos": large - spent,
     }
 
 

@@ -7,6 +7,7 @@ from wicket.accounts.record import Usage
 _UNKNOWN_BYTES, _UNKNOWN_TOKENS = 4, 1  # English prose; replaced by the first report
 _MEMORY = 32  # a report weighs 1/32: the last hundred or so decide
 _MAX_MODELS = 4_096
+TYPICAL_OUTPUT_TOKENS = 500  # of an answer by a model that has not answered yet
 
 
 class TokenRates:
@@ -48,3 +49,28 @@ def estimated_usage(inputs: TokenRates, outputs: TokenRates, model: str, num_byt
         output_tokens=outputs.estimate(model, num_bytes[1]),
         is_estimated=True,
     )
+
+
+class OutputSizes:
+    """How many tokens the answers of each model have, as a moving average; the last thirty or so decide.
+
+    Holds at most 4,096 models; the one learned first makes room.
+    """
+
+    def __init__(self) -> None:
+        self._scaled: dict[str, int] = {}  # times `_MEMORY`
+
+    def learn(self, model: str, num_tokens: int) -> None:
+        """An answer had so many tokens."""
+        known = self._scaled.get(model)
+        if known is None:
+            if len(self._scaled) >= _MAX_MODELS:
+                del self._scaled[next(iter(self._scaled))]
+            self._scaled[model] = num_tokens * _MEMORY
+        else:
+            self._scaled[model] = known - known // _MEMORY + num_tokens
+
+    def expect(self, model: str) -> int:
+        """So many tokens, rounded up; `TYPICAL_OUTPUT_TOKENS` while nothing is known."""
+        known = self._scaled.get(model)
+        return TYPICAL_OUTPUT_TOKENS if known is None else -(-known // _MEMORY)

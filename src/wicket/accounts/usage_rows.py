@@ -9,12 +9,13 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.cost import format_usd
-from wicket.accounts.record import Record
+from wicket.accounts.record import OtherUsage, Record
 
 DAY_MS = 86_400_000
-GROUPS = ("day", "key", "team", "model", "deployment", "api")
-NUM_SUMS = 10
+GROUPS = ("day", "key", "team", "model", "deployment", "api", "organisation", "task")
+CHECK_API = "chat.check"  # a mini's answer held against the large model's: nobody's request
 _LAST_MS = (1 << 42) - 1  # an id keeps 42 bits of milliseconds
+_PAST_ALL = (1 << 63) - 1
 
 
 class UsageRow(msgspec.Struct, frozen=True, order=True):
@@ -22,6 +23,8 @@ class UsageRow(msgspec.Struct, frozen=True, order=True):
 
     `key` is the key's public id ("admin" for the operator's); `failed` counts outcomes other than "ok".
     Requests that nobody answered stand under the empty model, so that callers can't invent rows.
+    `large_only_nanos` is what the routes' largest models alone would have cost; of `large_unknown` requests
+    that is not known, and they count as having cost what they did.
     """
 
     day: str = ""
@@ -31,6 +34,8 @@ class UsageRow(msgspec.Struct, frozen=True, order=True):
     model: str = ""
     deployment: str = ""
     api: str = ""
+    organisation: str = ""
+    task: str = ""
     requests: int = 0
     failed: int = 0
     estimated: int = 0
@@ -41,6 +46,21 @@ class UsageRow(msgspec.Struct, frozen=True, order=True):
     reasoning_tokens: int = 0
     cost_nanos: int = 0
     charge_nanos: int = 0
+    cache_write_1h_tokens: int = 0
+    audio_tokens: int = 0
+    image_tokens: int = 0
+    images: int = 0
+    audio_ms: int = 0
+    characters: int = 0
+    searches: int = 0
+    large_only_nanos: int = 0
+    large_unknown: int = 0
+
+
+SUMS = UsageRow.__struct_fields__[UsageRow.__struct_fields__.index("requests") :]
+NUM_SUMS = len(SUMS)
+TOKEN_KINDS = SUMS[3:8]
+OTHER_KINDS = SUMS[10:17]
 
 
 def record_ms(record_id: int) -> int:
@@ -86,29 +106,59 @@ def rollup(records: Iterable[Record]) -> dict[RollupKey, list[int]]:
             row[7] += usage.reasoning_tokens
         row[8] += record.cost_nanos
         row[9] += record.charge_nanos
+        if usage.other is not None:
+            _add_other(row, usage.other)
+        _add_large(row, record)
     return sums
 
 
+def _add_other(row: list[int], other: OtherUsage) -> None:
+    row[10] += other.cache_write_1h_tokens
+    row[11] += other.input_audio_tokens + other.output_audio_tokens
+    row[12] += other.input_image_tokens + other.output_image_tokens
+    row[13] += other.images
+    row[14] += other.audio_ms
+    row[15] += other.characters
+    row[16] += other.searches
+
+
+def _add_large(row: list[int], record: Record) -> None:
+    """With the large model alone there would be no checks; an unknown cost is taken to be what it was."""
+    if record.api == CHECK_API:
+        return
+    if record.large_cost_nanos < 0:
+        row[17] += record.cost_nanos
+        row[18] += 1
+    else:
+        row[17] += record.large_cost_nanos
+
+
 class Span(msgspec.Struct, frozen=True):
-    """A span of time as whole days (first, past the last) and the ids of the edges that fill no day."""
+    """A span of time as whole days (first, past the last) and the ids of the edges that fill no day.
+
+    `ids` are all of it.
+    """
 
     days: tuple[int, int]
     head: tuple[int, int]
     tail: tuple[int, int]
+    ids: tuple[int, int]
 
 
 def span(since_ms: int = 0, until_ms: int = 0) -> Span:
     """Cut [since, until) into whole days and two edges; 0 leaves a side open."""
     first_day = -(-since_ms // DAY_MS)
+    begin = first_id(since_ms)
     if not until_ms:
-        return Span((first_day, 1 << 40), (first_id(since_ms), first_id(first_day * DAY_MS)), (0, 0))
-    past_day = until_ms // DAY_MS
+        return Span((first_day, 1 << 40), (begin, first_id(first_day * DAY_MS)), (0, 0), (begin, _PAST_ALL))
+    past_day, end = until_ms // DAY_MS, first_id(max(since_ms, until_ms))
     if past_day < first_day:
-        return Span((0, 0), (first_id(since_ms), first_id(max(since_ms, until_ms))), (0, 0))
+        return Span((0, 0), (begin, end), (0, 0), (begin, end))
     return Span(
         (first_day, past_day),
-        (first_id(since_ms), first_id(first_day * DAY_MS)),
+        (begin, first_id(first_day * DAY_MS)),
         (first_id(past_day * DAY_MS), first_id(until_ms)),
+        (begin, end),
     )
 
 
@@ -123,16 +173,7 @@ def usage_report(rows: Iterable[UsageRow], group_by: tuple[str, ...]) -> dict[st
 
 
 def _totals(rows: list[UsageRow]) -> dict[str, Any]:
-    names = (
-        "requests",
-        "failed",
-        "estimated",
-        "input_tokens",
-        "output_tokens",
-        "cached_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-    )
+    names = ("requests", "failed", "estimated", *TOKEN_KINDS, *OTHER_KINDS)
     totals: dict[str, Any] = {name: sum(getattr(row, name) for row in rows) for name in names}
     totals["cost_usd"] = format_usd(sum(row.cost_nanos for row in rows))
     totals["charge_usd"] = format_usd(sum(row.charge_nanos for row in rows))

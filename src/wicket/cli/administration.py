@@ -30,6 +30,10 @@ class Door(Protocol):
         """Each server-sent event's data, with the answer's headers."""
         ...
 
+    def text(self, method: str, path: str, *, query: Query | None = None) -> str:
+        """The answer as it is. Raises the fault that came instead."""
+        ...
+
     def lines(self, method: str, path: str, *, query: Query | None = None) -> Iterator[Any]:
         """Each document of an answer of JSON lines."""
         ...
@@ -64,6 +68,19 @@ class Administration:
     def savings(self, query: Query) -> dict[str, Any]:
         """The report of `wicket savings --json`."""
         return dict(self._door.call("GET", "/admin/v1/savings", query=query))
+
+    def usage_csv(self, query: Query) -> str:
+        """The same as CSV."""
+        return self._door.text("GET", "/admin/v1/usage", query={**query, "format": "csv"})
+
+    def statement(self, month: str, query: Query) -> dict[str, Any]:
+        """A month's statement."""
+        return dict(self._door.call("GET", f"/admin/v1/statements/{quote(month, safe='')}", query=query))
+
+    def statement_as(self, month: str, query: Query, form: str) -> str:
+        """The same as "csv" or "html"."""
+        path = f"/admin/v1/statements/{quote(month, safe='')}"
+        return self._door.text("GET", path, query={**query, "format": form})
 
     def logs(self, query: Query) -> list[dict[str, Any]]:
         """Records, newest first."""

@@ -80,6 +80,11 @@ class Client:
         except DecodeError:
             raise UpstreamBroken("malformed", f"{self.url} did not answer with JSON; is it Wicket?") from None
 
+    def text(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """The answer as it is: CSV, a page. Raises as `call` does."""
+        with self._open(method, path, None, query) as response:
+            return response.read().decode("utf-8", "replace")
+
     def events(
         self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None
     ) -> Generator[tuple[bytes, Mapping[str, str]], None, None]:

@@ -6,7 +6,7 @@ The server's own routes answer, in this process, and ask the supervisor's own ve
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ from wicket.supervisor.verbs import perform
 from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
+    from wicket.server.app_cost import NewEstimate
     from wicket.supervisor.collector import Collector
     from wicket.supervisor.reception import Reception
 
@@ -100,6 +101,9 @@ class Desk:
         """See `House`."""
         raise _needs_server()
 
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        """There is no worker that would have to know."""
+
     def restart_workers(self) -> dict[str, Any]:
         """See `House`."""
         raise _needs_server()
@@ -121,6 +125,10 @@ class OnDisk:
     ) -> Any:
         """The decoded JSON answer. Raises the fault that it holds."""
         return decode(b"".join(self._parts(method, path, body, query)))
+
+    def text(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> str:
+        """The answer as it is: CSV, a page. Raises the fault that it holds."""
+        return b"".join(self._parts(method, path, None, query)).decode()
 
     def lines(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
         """Each document of an answer of JSON lines."""
@@ -193,6 +201,10 @@ class DeskHouse:
     async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
         """See `House`."""
         return None
+
+    def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
+        """See `House`."""
+        raise _needs_server()
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """The supervisor's verbs, asked here. Raises the `Fault` they answer with."""

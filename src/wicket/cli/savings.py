@@ -1,4 +1,7 @@
-"""`wicket savings`: what cascades cost, and what the large model alone would have cost, by task."""
+"""`wicket savings`: what was spent, and what the routes' largest models alone would have cost.
+
+Cascades by task, with what their minis answered; all requests by whatever `--by` names.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from wicket.cli.discovery import add_server_options
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import dollars, plain, table
 
+GROUPS = "day, key, team, model, task, organisation"
+ALL_HEADERS = ["REQUESTS", "SPENT", "LARGEST ALONE", "SAVED"]
 HEADERS = ["TASK", "REQUESTS", "BY THE MINI", "SPENT", "CHECKS", "LARGE ALONE", "SAVED"]
 
 
 def add_parser(subparsers: Any) -> None:
     """Register the command."""
-    parser = subparsers.add_parser("savings", help="what cascades saved, by task", description=__doc__)
+    parser = subparsers.add_parser("savings", help="what smaller models saved", description=__doc__)
+    parser.add_argument("--by", default="", metavar="A,B", help=f"group all requests by any of {GROUPS}")
     parser.add_argument("--since", default="", metavar="AGE", help="an age like 1h, 7d, or an ISO time")
     parser.add_argument("--until", default="", metavar="AGE", help="as --since")
     add_server_options(parser)
@@ -25,19 +31,37 @@ def add_parser(subparsers: Any) -> None:
 
 def show_savings(args: argparse.Namespace) -> None:
     """Print the report."""
-    query = {name: getattr(args, name) for name in ("since", "until") if getattr(args, name)}
+    query = {name: getattr(args, name) for name in ("by", "since", "until") if getattr(args, name)}
     with administration(args) as house:
         report = house.savings(query)
     if args.json:
         show_json(report)
         return
-    if not report["tasks"]:
-        print('Nothing yet: no request went through a model with policy = "cascade".')
+    if args.by or not report["tasks"]:
+        print(_all(report, [group.strip() for group in args.by.split(",") if group.strip()]))
         return
     lines = [[plain(row["task"]), *_figures(row)] for row in report["tasks"]]
     print(table(HEADERS, lines))
     if any(row["is_estimated"] for row in report["tasks"]):
         print("What the large model alone would have cost is estimated for the mini's answers.")
+
+
+def _all(report: dict[str, Any], groups: list[str]) -> str:
+    """All requests, by group."""
+    lines = [[*(plain(str(row[group])) for group in groups), *_sums(row)] for row in report["rows"]]
+    total = [*["total", *[""] * (len(groups) - 1)][: len(groups)], *_sums(report["all"])]
+    text = table([*(group.upper() for group in groups), *ALL_HEADERS], [*lines, total])
+    unknown = report["all"]["unknown_requests"]
+    if unknown:
+        text += (
+            f"\nOf {unknown:,} requests it is not known what the largest model would have cost: they saved 0."
+        )
+    return text
+
+
+def _sums(row: dict[str, Any]) -> list[str]:
+    money = [dollars(row[name]) for name in ("spent_usd", "large_only_usd", "saved_usd")]
+    return [f"{row['requests']:,}", *money]
 
 
 def _figures(row: dict[str, Any]) -> list[str]:

@@ -10,7 +10,7 @@ from wicket.cli.discovery import add_server_options
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.terminal import dollars, table
 
-GROUPS = "day, key, team, model, deployment, api"
+GROUPS = "day, key, team, model, deployment, api, organisation, task"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -19,6 +19,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--by", default="", metavar="A,B", help=f"group by any of {GROUPS}")
     parser.add_argument("--since", default="", metavar="AGE", help="an age like 1h, 7d, or an ISO time")
     parser.add_argument("--until", default="", metavar="AGE", help="as --since")
+    parser.add_argument("--csv", action="store_true", help="print CSV, amounts exact")
     add_server_options(parser)
     add_json_option(parser)
     parser.set_defaults(run=show_usage)
@@ -28,6 +29,9 @@ def show_usage(args: argparse.Namespace) -> None:
     """Print the report."""
     query = {name: getattr(args, name) for name in ("by", "since", "until") if getattr(args, name)}
     with administration(args) as house:
+        if args.csv:
+            print(house.usage_csv(query), end="")
+            return
         report = house.usage(query)
     if args.json:
         show_json(report)

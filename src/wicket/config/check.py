@@ -113,6 +113,8 @@ def _check_provider(path: Path, name: str, table: ProviderTable, rows: set[str],
     if table.dialect and table.dialect not in (dialects := known_dialects()):
         near = did_you_mean(table.dialect, dialects)
         mistakes.add((*path, "dialect"), f"unknown dialect{near}; known: {', '.join(dialects)}")
+    if table.own_key_fee and not table.own_key:
+        mistakes.add((*path, "own_key_fee"), "is for a provider with own_key = true")
     for header, value in table.headers.items():
         _check_header((*path, "headers", header), header, value, mistakes)
     for field in ("organization", "project"):

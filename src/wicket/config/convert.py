@@ -14,7 +14,7 @@ from wicket.config.mistakes import Mistakes, did_you_mean, printable
 _Section = TypeVar("_Section", bound=msgspec.Struct)
 
 _SECRET_FIELDS = frozenset(
-    {"api_key", "access_key_id", "secret_access_key", "session_token", "headers", "proxy"}
+    {"api_key", "access_key_id", "secret_access_key", "session_token", "secret", "headers", "proxy"}
 )
 _TYPE_NAMES = {
     "int": "a whole number",
@@ -92,7 +92,7 @@ def _table_of_sections(section: Any, value: Any, path: Path, mistakes: Mistakes)
 
 
 def _list_with_sections(kind: Any, value: Any, path: Path, mistakes: Mistakes) -> tuple[Any, ...]:
-    """A list whose items are texts or tables, as in `["a", { id = "b" }]`."""
+    """A list whose items are tables, or texts too, as in `["a", { id = "b" }]`."""
     if not isinstance(value, list):
         mistakes.add(path, f"expected a list, got {_kind(value)}")
         return ()
@@ -101,17 +101,18 @@ def _list_with_sections(kind: Any, value: Any, path: Path, mistakes: Mistakes) -
     for index, item in enumerate(value):
         if isinstance(item, dict):
             found.append(convert(section, item, (*path, index), mistakes))
-        elif isinstance(item, str):
+        elif isinstance(item, str) and kind is not section:
             found.append(item)
         else:
-            mistakes.add((*path, index), f"expected text in quotes or a table, got {_kind(item)}")
+            wanted = "a table" if kind is section else "text in quotes or a table"
+            mistakes.add((*path, index), f"expected {wanted}, got {_kind(item)}")
     return tuple(found)
 
 
 def _section_of(kind: Any) -> type[msgspec.Struct] | None:
     for option in typing.get_args(kind) or (kind,):
         if isinstance(option, type) and issubclass(option, msgspec.Struct):
-            return option if typing.get_origin(kind) is not dict else None
+            return option if typing.get_origin(kind) not in (dict, tuple) else None
     return None
 
 

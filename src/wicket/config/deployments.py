@@ -15,13 +15,18 @@ from wicket.config.schema import (
     Config,
     DeploymentTable,
     Engine,
+    KindTable,
     MaxPriceTable,
     Model,
     PriceTable,
     Provider,
+    TierTable,
 )
+from wicket.dialects.contract import SERVICES
 from wicket.providers import catalogue
-from wicket.providers.facts import Fact
+from wicket.providers.facts import Fact, ServicePrices, Tier
+from wicket.providers.facts import Prices as KindPrices
+from wicket.providers.tariff import Fees, Tariff, is_priced_otherwise, make_tariff, tariff_of
 from wicket.routing.deployment import ABILITIES, FEATURES, Also, Deployment, Limits
 from wicket.wire.origin import Origin
 
@@ -90,6 +95,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         region=provider.region,
         data_collection=provider.data_collection,
         prefill=provider.prefill,
+        own_key_fee_ppm=-1 if provider.own_key_fee is None else round(provider.own_key_fee * 1_000_000),
     )
     credentials = provider.credentials or ("",)
     per_credential = [
@@ -139,7 +145,9 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
 
 def with_price(deployment: Deployment, table: PriceTable, price_id: str) -> Deployment:
     """The same deployment at a configured price."""
-    return msgspec.structs.replace(deployment, price_id=price_id, prices=configured_prices(table))
+    return msgspec.structs.replace(
+        deployment, price_id=price_id, prices=configured_prices(table), tariff=configured_tariff(table)
+    )
 
 
 def with_facts(deployment: Deployment, table: DeploymentTable) -> Deployment:
@@ -176,12 +184,54 @@ def limits_of(model: Model) -> Limits | None:
 def configured_prices(table: PriceTable) -> Prices:
     """USD per million tokens to pico-USD per token, USD per request to nano-USD."""
     return (
-        _pico(table.input),
-        _pico(table.output),
+        _pico(table.input or 0.0),
+        _pico(table.output or 0.0),
         None if table.cached is None else _pico(table.cached),
         None if table.cache_write is None else _pico(table.cache_write),
         round(table.request * NANOS_PER_USD),
     )
+
+
+def configured_tariff(table: PriceTable) -> Tariff | None:
+    """What a configured price says beyond its five plain ones; None for nothing."""
+    fees = Fees(
+        search_nanos=_nanos(table.search),
+        image_nanos=_nanos(table.image),
+        image_input_nanos=_nanos(table.image_given),
+        audio_second_nanos=_nanos(table.audio_second),
+        character_pico=_pico(table.character or 0.0),
+    )
+    tiers = [_tier(tier) for tier in table.tiers]
+    told = {name: getattr(table.services, name) for name in SERVICES}
+    services = {
+        name: ServicePrices(**_kinds(service), tiers=tuple([_tier(tier) for tier in service.tiers]))
+        for name, service in told.items()
+        if service is not None
+    }
+    return make_tariff(KindPrices(**_kinds(table)), tiers, services, fees)
+
+
+def _tier(table: TierTable) -> Tier:
+    return Tier(**_kinds(table), above_tokens=table.above)
+
+
+def _kinds(table: KindTable) -> dict[str, int | None]:
+    """Each kind's price as `facts.Prices` has it; 0 for the two main ones where a whole price lacks them."""
+    return {
+        f"{name}_pico": None if (usd := getattr(table, name)) is None else _pico(usd)
+        for name in KindTable.__struct_fields__
+    }
+
+
+def _nanos(usd: float | None) -> int:
+    return round((usd or 0.0) * NANOS_PER_USD)
+
+
+def price_of(deployment: Deployment) -> Price | None:
+    """A deployment's price row; None if it has none."""
+    if deployment.prices is None:
+        return None
+    return Price(deployment.price_id, *deployment.prices, deployment.tariff)
 
 
 def price_values(price: Price) -> Prices:
@@ -248,12 +298,17 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
             facts["dialect"] = RESPONSES
     own = provider.prices.get(model)
     if own is not None:
-        facts |= {"price_id": f"config:{provider.name}/{model}", "prices": configured_prices(own)}
-    elif fact is not None and fact.input_pico is not None:
+        facts |= {
+            "price_id": f"config:{provider.name}/{model}",
+            "prices": configured_prices(own),
+            "tariff": configured_tariff(own),
+        }
+    elif fact is not None and (fact.input_pico is not None or is_priced_otherwise(fact)):
         facts |= {
             "price_id": fact.id,
+            "tariff": tariff_of(fact),
             "prices": (
-                fact.input_pico,
+                fact.input_pico or 0,
                 fact.output_pico or 0,
                 fact.cached_pico,
                 fact.cache_write_pico,

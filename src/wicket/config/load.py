@@ -22,6 +22,7 @@ from wicket.config.options import with_environment
 from wicket.config.resolve import LeftOut, Place, from_environment, resolve_provider, sends_in_clear
 from wicket.config.schema import Config, File, Model, Provider, Server
 from wicket.config.secrets import mask
+from wicket.config.webhook import resolve_webhook
 from wicket.errors import ConfigFault
 from wicket.providers import catalogue
 
@@ -85,6 +86,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     ]
     server = with_environment(file.server, environ, mistakes)
     accounts = resolve_accounts(file.accounts, environ, base, mistakes)
+    accounts = resolve_webhook(accounts, environ, base, mistakes)
     if mistakes:
         raise mistakes.fault()
     warnings += [
@@ -182,6 +184,9 @@ def show(config: Config) -> dict[str, Any]:
             provider[field] = mask(provider[field]) if provider[field] else ""
     for table in shown["accounts"]["oidc"].values():
         table["client_secret"] = mask(table["client_secret"]) if table["client_secret"] else ""
+    webhook = shown["accounts"]["webhook"]
+    if webhook is not None:
+        webhook["secret"] = mask(webhook["secret"])
     return shown
 
 

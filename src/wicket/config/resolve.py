@@ -81,6 +81,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         rerank=_rerank(table, row, dialect),
         quirks=row.quirks if row else Quirks(),
         prefill=table.prefill,
+        own_key_fee=table.own_key_fee if table.own_key else None,
         models=table.models,
         prices=table.prices,
         max_concurrent=table.max_concurrent,

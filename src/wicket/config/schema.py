@@ -78,6 +78,14 @@ class Server(_Section, frozen=True):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
 
+class Webhook(_Section, frozen=True):
+    """Where events about money go: `secret` signs them. `below_usd`: a credit below that is told of."""
+
+    url: str
+    secret: str
+    below_usd: Annotated[float, Meta(gt=0, le=10_000_000)] | None = None
+
+
 SignUp = Literal["invite", "open", "closed"]
 
 
@@ -107,23 +115,69 @@ class Accounts(_Section, frozen=True):
     session_max_h: Annotated[float, Meta(gt=0, le=8_784)] = 24.0 * 30
     allow_plain_http: bool = False
     oidc: dict[str, OidcTable] = {}
+    webhook: Webhook | None = None
 
 
 class Records(_Section, frozen=True):
-    """How records reach the database. A crash loses at most `flush_ms` of them."""
+    """How records reach the database, and how long they stay. A crash loses at most `flush_ms` of them."""
 
     flush_ms: Annotated[int, Meta(ge=1, le=10_000)] = 50
     queue: Count = 50_000  # records kept in memory while the disk takes none
+    keep_days: Annotated[float, Meta(ge=0, le=36_500)] = 0.0  # then they are deleted; 0: never
 
 
-class PriceTable(_Section, frozen=True):
-    """A price of one's own, in USD per million tokens; `request` is USD per request."""
+class KindTable(_Section, frozen=True, kw_only=True):
+    """USD per million tokens, by kind of token; what is left out costs what the wider kind does."""
 
-    input: Dollars = 0.0
-    output: Dollars = 0.0
-    cached: Dollars | None = None  # as input
-    cache_write: Dollars | None = None  # as input
+    input: Dollars | None = None
+    output: Dollars | None = None
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+    reasoning: Dollars | None = None
+    audio_input: Dollars | None = None
+    audio_output: Dollars | None = None
+    audio_cached: Dollars | None = None
+    image_input: Dollars | None = None
+    image_output: Dollars | None = None
+
+
+class TierTable(KindTable, frozen=True, kw_only=True):
+    """Prices of all tokens of a request with more than `above` tokens of input."""
+
+    above: Annotated[int, Meta(gt=0, le=10**9)]
+
+
+class ServiceTable(KindTable, frozen=True, kw_only=True):
+    """Prices of a class of service; what is left out costs what it does in the standard one."""
+
+    tiers: tuple[TierTable, ...] = ()
+
+
+class ServicesTable(_Section, frozen=True):
+    """The classes of service that have prices of their own."""
+
+    batch: ServiceTable | None = None
+    flex: ServiceTable | None = None
+    priority: ServiceTable | None = None
+
+
+class PriceTable(KindTable, frozen=True, kw_only=True):
+    """A price of one's own.
+
+    `request`, `search`, `image` (made), `image_given` and `audio_second` are USD for one of them, `character`
+    is USD per million of them.
+    """
+
+    currency: Literal["USD"] = "USD"
     request: Dollars = 0.0
+    search: Dollars | None = None
+    image: Dollars | None = None
+    image_given: Dollars | None = None
+    audio_second: Dollars | None = None
+    character: Dollars | None = None
+    tiers: tuple[TierTable, ...] = ()
+    services: ServicesTable = ServicesTable()
 
 
 class TimeoutTable(_Section, frozen=True):
@@ -263,6 +317,8 @@ class ProviderTable(_Section, frozen=True):
     prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
+    own_key: bool = False  # its bill goes to the caller: requests are charged `own_key_fee` x cost only
+    own_key_fee: Ratio = 0.0
     max_concurrent: Size = 0  # requests that run there at once, over all workers; 0: no limit
     queue: Size = 64  # requests that may wait for that, per worker
     probe_s: Pause = 0.0  # how often its models are asked for while it is spared; 0: never
@@ -313,6 +369,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
+    own_key_fee: float | None = None  # None: we pay its bill
     max_concurrent: int = 0
     queue: int = 64
     probe_s: float = 0.0

@@ -115,9 +115,7 @@ class Snapshot:
 
     def price_of(self, deployment: Deployment) -> Price | None:
         """What the provider bills for it; None if unknown."""
-        if deployment.prices is None:
-            return None
-        return Price(deployment.price_id, *deployment.prices)
+        return build.price_of(deployment)
 
     def _resolve_dynamic(self, name: str) -> Route:
         if name in self._waiting:

@@ -32,6 +32,18 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     audio_ms: int = 0  # heard (transcription) or spoken (speech)
     characters: int = 0  # to be spoken
     searches: int = 0  # of documents (rerank) or of the web, as the provider bills them
+    cached_audio_tokens: int = 0  # of the cached and of the audio
+    input_image_tokens: int = 0  # of the input
+    output_image_tokens: int = 0  # of the output
+    service: str = ""  # the class it was served in, if it is one of `SERVICES`
+
+
+SERVICES = ("batch", "flex", "priority")  # classes of service with prices of their own; "" is the standard
+
+
+def service_named(said: object) -> str:
+    """The class of service that a provider names, "" for its standard one and for what has no price list."""
+    return said if isinstance(said, str) and said in SERVICES else ""
 
 
 class Way(msgspec.Struct, frozen=True):

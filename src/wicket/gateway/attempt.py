@@ -21,6 +21,7 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
 from wicket.gateway import observe
+from wicket.gateway.counting import usage_of
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of
@@ -448,17 +449,6 @@ class Attempt:
         self.done = True
         if self.ended_us < 0:
             self.ended_us = self.clock()
-
-
-def usage_of(counts: Counts) -> Usage:
-    """Counts as the record has them."""
-    return Usage(
-        counts.input_tokens,
-        counts.output_tokens,
-        counts.cached_tokens,
-        counts.cache_write_tokens,
-        counts.reasoning_tokens,
-    )
 
 
 def not_streamed() -> UpstreamBroken:

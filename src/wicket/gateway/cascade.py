@@ -12,8 +12,8 @@ from functools import lru_cache
 
 import msgspec
 
-from wicket.accounts.price import Price
 from wicket.accounts.record import Record, Usage
+from wicket.config.deployments import price_of
 from wicket.dialects.contract import Api
 from wicket.dialects.openai_chat import CHAT
 from wicket.errors import Fault
@@ -145,6 +145,7 @@ def note_cascade(record: Record, call: Call, answer: Attempt | None, rates: Rate
     """
     large = call.route.deployments[-1]
     record.task = call.route.task
+    record.large_cost_nanos = -1
     if call.api is CHECK:
         record.charge_nanos = 0
     if answer is None or large.task or large.prices is None:
@@ -163,7 +164,7 @@ def note_cascade(record: Record, call: Call, answer: Attempt | None, rates: Rate
             rates.texts.nearest(large.id, len(answer.text.encode(errors="replace"))),
             is_estimated=True,
         )
-    record.large_cost_nanos = cost_of(Price(large.price_id, *large.prices), usage)
+    record.large_cost_nanos = cost_of(price_of(large), usage)
 
 
 def _learn(answer: Attempt, rates: Rates) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from wicket.accounts.cost import format_usd
 from wicket.accounts.request_ids import format_id
-from wicket.dialects.contract import Body, Counts
+from wicket.dialects.contract import Body
 from wicket.dialects.hub import Conversation
 from wicket.dialects.translation import Ending
 from wicket.errors import CallerFault, Fault
@@ -32,6 +32,7 @@ from wicket.gateway.cascade import (
 )
 from wicket.gateway.collect import example_of
 from wicket.gateway.continuation import ContinuedAttempt, mark_continued
+from wicket.gateway.counting import counts_of
 from wicket.gateway.crossing import asked_of, hearing, without
 from wicket.gateway.dropped import dropped_line
 from wicket.gateway.events import (
@@ -50,6 +51,7 @@ from wicket.gateway.events import (
     Settle,
     Ticked,
 )
+from wicket.gateway.expected import note_costs
 from wicket.gateway.gate import Gate
 from wicket.gateway.media import MediaAttempt
 from wicket.gateway.planning import planned
@@ -359,6 +361,7 @@ class Drive:
         if self.call.collected is not None and action.outcome == "ok":
             self._collect()  # before its record: who sees that may speak of this
         task = self.call.route.task
+        note_costs(record, self.call, self.answer, gate.rates)
         if task:
             note_cascade(record, self.call, self.answer, gate.rates)
         gate.record(record)
@@ -407,13 +410,7 @@ class Drive:
             if mark is not None:
                 return mark
         usage, cost_usd = attempt.bill()[0], self._cost_usd(attempt)
-        counts = Counts(
-            usage.input_tokens,
-            usage.output_tokens,
-            usage.cached_tokens,
-            usage.cache_write_tokens,
-            usage.reasoning_tokens,
-        )
+        counts = counts_of(usage)
         if attempt.translated is not None:
             frames: bytes = attempt.translated.last_frames(counts if usage.is_estimated else None, cost_usd)
             return mark_continued(frames, attempt) if attempt.continued is not None else frames

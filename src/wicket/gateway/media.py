@@ -13,7 +13,8 @@ from typing import Any, cast
 from wicket.accounts.record import Usage
 from wicket.dialects.contract import MediaDialect, Whole
 from wicket.errors import UpstreamBroken
-from wicket.gateway.attempt import MAX_HELD_BYTES, Attempt, too_large, usage_of
+from wicket.gateway.attempt import MAX_HELD_BYTES, Attempt, too_large
+from wicket.gateway.counting import usage_of
 from wicket.gateway.events import Ended, Heard, Opened
 
 OCTETS = b"application/octet-stream"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from wicket.accounts.price import Price
-from wicket.accounts.token_rates import TokenRates
+from wicket.accounts.token_rates import OutputSizes, TokenRates
+from wicket.config.deployments import price_of
 from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
@@ -25,10 +26,11 @@ class Rates:
     """Bytes per token as learned per deployment, for usage that a provider does not report (contract §4).
 
     `texts` are of the answers' own text, learned on cascades only: what a mini wrote, in the large one's
-    tokens.
+    tokens. `answers` are how long a deployment's answers are, for what is told before a request.
     """
 
     def __init__(self) -> None:
+        self.answers = OutputSizes()
         self.inputs = TokenRates()
         self.outputs = TokenRates()
         self.texts = TokenRates()
@@ -101,7 +103,7 @@ class RequestHeads:
             untyped_head=untyped,
             subject=subject,
             dialect=dialect,
-            price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
+            price=price_of(deployment),
             rates=self._rates,
             name_header=_name_header(deployment),
             crossing=crossing,

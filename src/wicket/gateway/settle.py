@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wicket.accounts.cost import charge_nanos
+from wicket.accounts.cost import PPM, charge_nanos
 from wicket.accounts.record import NO_USAGE, Record
 from wicket.accounts.record import Attempt as AttemptRecord
 from wicket.gateway.attempt import Attempt
@@ -17,11 +17,15 @@ PAID = ("", "client_gone")  # how an attempt may end that the caller pays for
 def charge_of(call: Call, answer: Attempt | None) -> int:
     """Nano-USD the caller pays: the answer's cost and the route's markup; failed attempts are free.
 
-    So is an answer that broke halfway; a caller who left pays for what had come.
+    So is an answer that broke halfway; a caller who left pays for what had come. Where the provider's bill
+    goes to the caller, only the operator's fee is charged, without a markup.
     """
     if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
+    fee = answer.deployment.own_key_fee_ppm
+    if fee >= 0:
+        return charge_nanos(cost, fee - PPM)
     route = call.route
     markup = route.markup_of(answer.deployment) if route.parts else route.markup_ppm
     return charge_nanos(cost, markup) if markup else cost
@@ -32,7 +36,8 @@ def settle(
 ) -> Record:
     """The request's record. `answer` is the attempt the caller got (all or part of), None if none."""
     started = call.started_us
-    tries = [_attempt(attempt, started) for attempt in attempts]
+    price_row = answer.deployment.price_id if answer is not None else ""
+    tries = [_attempt(attempt, started, price_row) for attempt in attempts]
     cost = sum(attempt.cost_nanos for attempt in tries)
     record = Record(
         id=call.id,
@@ -61,14 +66,15 @@ def settle(
         while first.continued is not None:
             first = first.continued
         record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
-        record.price_row = answer.deployment.price_id
+        record.price_row = price_row
         left_out = answer.left_out
         record.dropped = list(shown(left_out)) if left_out else []
     return record
 
 
-def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
+def _attempt(attempt: Attempt, started_us: int, price_row: str) -> AttemptRecord:
     usage, cost = attempt.bill()
+    own = attempt.deployment.price_id
     return AttemptRecord(
         deployment=attempt.deployment.id,
         status=attempt.status,
@@ -80,4 +86,5 @@ def _attempt(attempt: Attempt, started_us: int) -> AttemptRecord:
         usage=usage,
         is_probe=attempt.is_probe,
         kind=attempt.kind,
+        price_row=own if cost and own != price_row else "",
     )

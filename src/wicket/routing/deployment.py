@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from wicket.providers.tariff import Tariff
 from wicket.wire.aws_keys import AwsKeys
 from wicket.wire.google_keys import GoogleKeys
 from wicket.wire.origin import Origin
@@ -30,7 +31,7 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     """Provider + credential + upstream model: one thing that can answer.
 
     `headers` go out with every request (the credential among them, so never print one).
-    `base_path` has no trailing slash. `price` holds the row's pico-USD values (see `accounts.price.Price`).
+    `base_path` has no trailing slash. `prices` and `tariff` are the price row's (see `accounts.price.Price`).
     """
 
     id: str  # "provider/model"
@@ -52,6 +53,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     quirks: Quirks = Quirks()  # where its kind of OpenAI's API differs from OpenAI's
     price_id: str = ""
     prices: tuple[int, int, int | None, int | None, int] | None = None
+    own_key_fee_ppm: int = -1  # its bill goes to the caller, who is charged so much of the cost; -1: to us
+    tariff: Tariff | None = None  # what those five can't say
     engine: str = ""  # the local engine behind it, "" for a provider
     task: str = ""  # the task whose mini it is, "" for everything else
     context_tokens: int = 0  # 0: unknown

@@ -23,6 +23,9 @@ def cost_pico(one: Deployment, num_input: int, num_output: int) -> int | None:
     output = num_output or TYPICAL_OUTPUT_TOKENS
     if one.max_output_tokens:
         output = min(output, one.max_output_tokens)
+    if one.tariff is not None:
+        at = one.tariff.standard.at(num_input)
+        return num_input * at.input + output * at.output + one.prices[4] * 1_000
     return num_input * one.prices[0] + output * one.prices[1] + one.prices[4] * 1_000
 
 

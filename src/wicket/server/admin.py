@@ -1,11 +1,11 @@
 """The administration's routes: each checks what came, asks the supervisor one verb, and shapes the answer.
 
 Verbs, their arguments and what they answer with:
-- `keys.create` name, team, models, expires_ms → a key's fields and `key`, its text, this once
-- `keys.list` → a list of keys' fields · `keys.revoke` id → the fields
+- `keys.create` name, team, organisation, models, networks, routes, expires_ms → a key's fields and `key`, its
+  text, this once · `keys.rotate` id, overlap_s → the same with a new text
+- `keys.list` hidden → a list of keys' fields · `keys.update` id, … · `keys.revoke` id → the fields
 - `logs` key, model, outcome, since_ms, until_ms, limit, after → `{"records": newest first, "last": mark}`
-- `requests.get` id → a record or None · `usage` by, since_ms, until_ms → a usage report
-- `savings` since_ms, until_ms → a savings report in nano-USD
+- `requests.get` id → a record or None
 - `status`, `config.show`, `config.reload`, `restart` → a document · `backup` path → a document
 - `metrics` → Prometheus' text
 """
@@ -18,9 +18,17 @@ import msgspec
 from starlette.responses import Response, StreamingResponse
 
 from wicket.server.admin_follow import follow
-from wicket.server.admin_query import BackupTarget, NewKey, log_filter, read_body, span_query, usage_query
-from wicket.server.admin_shapes import now_ms, records_json, report_json, savings_json
+from wicket.server.admin_query import (
+    BackupTarget,
+    NewKey,
+    log_filter,
+    optional_body,
+    read_body,
+    refuse_unknown,
+)
+from wicket.server.admin_shapes import now_ms, records_json
 from wicket.server.app_house import Call, Routes
+from wicket.server.tenant_bodies import ChangedKey, Rotation, checked_routes
 from wicket.wire.json import encode
 
 _JSON = "application/json"
@@ -28,31 +36,37 @@ _SSE = "text/event-stream"
 
 
 async def list_keys(call: Call) -> Response:
-    """`GET /admin/v1/keys`: every key, revoked ones too; never a key's text."""
-    return _json({"object": "list", "data": await call.ask("keys.list")})
+    """`GET /admin/v1/keys`: every key, revoked ones too; never a key's text; `hidden=1`: sessions' own."""
+    query = dict(call.request.query_params)
+    refuse_unknown(query, ("hidden",))
+    found = await call.ask("keys.list", {"hidden": query.get("hidden") == "1"})
+    return _json({"object": "list", "data": found})
 
 
 async def create_key(call: Call) -> Response:
     """`POST /admin/v1/keys`: the answer holds the key's text, this once."""
     new = await read_body(call.request, NewKey)
-    return _json(await call.ask("keys.create", new.arguments(now_ms())), 201)
+    arguments = {**new.arguments(now_ms()), "routes": checked_routes(new.routes)}
+    return _json(await call.ask("keys.create", arguments), 201)
+
+
+async def update_key(call: Call) -> Response:
+    """`PATCH /admin/v1/keys/ID`: name, models, networks, routes, end, suspended."""
+    changed = await read_body(call.request, ChangedKey)
+    changes = changed.changes(now_ms())
+    return _json(await call.ask("keys.update", {**changes, "id": call.request.path_params["id"]}))
+
+
+async def rotate_key(call: Call) -> Response:
+    """`POST /admin/v1/keys/ID/rotate`: the answer holds the new text, this once."""
+    rotation = await optional_body(call.request, Rotation)
+    arguments = {"id": call.request.path_params["id"], "overlap_s": rotation.overlap_s}
+    return _json(await call.ask("keys.rotate", arguments))
 
 
 async def revoke_key(call: Call) -> Response:
     """`DELETE /admin/v1/keys/ID`: refused everywhere within a second."""
     return _json(await call.ask("keys.revoke", {"id": call.request.path_params["id"]}))
-
-
-async def usage(call: Call) -> Response:
-    """`GET /admin/v1/usage?by=model,day&since=7d`."""
-    query = usage_query(call.request.query_params, now_ms())
-    return _json(report_json(await call.ask("usage", msgspec.to_builtins(query))))
-
-
-async def savings(call: Call) -> Response:
-    """`GET /admin/v1/savings?since=30d`."""
-    query = span_query(call.request.query_params, now_ms())
-    return _json(savings_json(await call.ask("savings", msgspec.to_builtins(query))))
 
 
 async def logs(call: Call) -> Response:
@@ -97,9 +111,8 @@ def _json(value: Any, status_code: int = 200) -> Response:
 
 ROUTES: Routes = [
     ("/admin/v1/keys", "admin", {"GET": list_keys, "POST": create_key}),
-    ("/admin/v1/keys/{id}", "admin", {"DELETE": revoke_key}),
-    ("/admin/v1/usage", "admin", {"GET": usage}),
-    ("/admin/v1/savings", "admin", {"GET": savings}),
+    ("/admin/v1/keys/{id}", "admin", {"PATCH": update_key, "DELETE": revoke_key}),
+    ("/admin/v1/keys/{id}/rotate", "admin", {"POST": rotate_key}),
     ("/admin/v1/logs", "admin", {"GET": logs}),
     ("/admin/v1/status", "admin", {"GET": status}),
     ("/admin/v1/config", "admin", {"GET": show_config}),

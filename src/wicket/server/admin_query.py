@@ -36,30 +36,23 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: Name
     team: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    organisation: Annotated[str, msgspec.Meta(max_length=100)] = ""
     models: Annotated[list[Name], msgspec.Meta(max_length=1000)] = []
+    networks: Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=200)] = []
+    routes: Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=100)] = []
     expires_at: Annotated[float, msgspec.Meta(ge=0, le=MAX_UNIX_S)] | str | None = None
     expires_in_s: Annotated[float, msgspec.Meta(ge=1, le=MAX_LIFETIME_S)] | None = None
 
     def arguments(self, now_ms: int) -> dict[str, Any]:
         """What the supervisor's verb `keys.create` takes. Raises `CallerFault`."""
-        expires_ms = self.expires_ms(now_ms)
-        return {"name": self.name, "team": self.team, "models": self.models, "expires_ms": expires_ms}
-
-    def expires_ms(self, now_ms: int) -> int:
-        """When it ends, Unix ms; 0 for never; never later than `MAX_LIFETIME_S`. Raises `CallerFault`."""
-        ends: list[int] = []
-        if self.expires_in_s is not None:
-            ends.append(now_ms + int(self.expires_in_s * 1000))
-        if isinstance(self.expires_at, str):
-            ends.append(moment_ms(self.expires_at, "expires_at", now_ms))
-        elif self.expires_at is not None:
-            ends.append(int(self.expires_at * 1000))
-        if not ends:
-            return 0
-        if min(ends) <= now_ms:
-            message = "'expires_at' is in the past."
-            raise CallerFault("invalid_value", message, status=409, param="expires_at")
-        return min(*ends, now_ms + MAX_LIFETIME_S * 1000)
+        return {
+            "name": self.name,
+            "team": self.team,
+            "organisation": self.organisation,
+            "models": self.models,
+            "networks": self.networks,
+            "expires_ms": expiry_ms(self.expires_at, self.expires_in_s, now_ms),
+        }
 
 
 class BackupTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,24 +81,43 @@ class UsageQuery(msgspec.Struct, frozen=True):
     until_ms: int = 0
 
 
-class SpanQuery(msgspec.Struct, frozen=True):
-    """A span of time, [since, until); Unix ms, 0 for open."""
+def expiry_ms(at: float | str | None, in_s: float | None, now_ms: int) -> int:
+    """The earlier of two ends, Unix ms; 0 for never; at most `MAX_LIFETIME_S` ahead. Raises `CallerFault`."""
+    ends: list[int] = []
+    if in_s is not None:
+        ends.append(now_ms + int(in_s * 1000))
+    if isinstance(at, str):
+        ends.append(moment_ms(at, "expires_at", now_ms))
+    elif at is not None:
+        ends.append(int(at * 1000))
+    if not ends:
+        return 0
+    if min(ends) <= now_ms:
+        message = "'expires_at' is in the past."
+        raise CallerFault("invalid_value", message, status=409, param="expires_at")
+    return min(*ends, now_ms + MAX_LIFETIME_S * 1000)
 
-    since_ms: int = 0
-    until_ms: int = 0
+
+async def optional_body(request: Request, kind: type[T]) -> T:
+    """As `read_body`; no body at all is an empty object."""
+    return parse_body(await _whole(request) or b"{}", kind)
 
 
-async def read_body(request: Request, kind: type[T]) -> T:
+async def read_body(request: Request, kind: type[T], max_bytes: int = MAX_BODY_BYTES) -> T:
     """The JSON body as `kind`. Raises `CallerFault`: 413 when too long, 400 naming the field otherwise."""
+    return parse_body(await _whole(request, max_bytes), kind)
+
+
+async def _whole(request: Request, max_bytes: int = MAX_BODY_BYTES) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for part in request.stream():
         size += len(part)
-        if size > MAX_BODY_BYTES:
-            message = f"The body is longer than this route's limit of {MAX_BODY_BYTES} bytes."
+        if size > max_bytes:
+            message = f"The body is longer than this route's limit of {max_bytes} bytes."
             raise CallerFault("body_too_large", message, status=413)
         parts.append(part)
-    return parse_body(b"".join(parts), kind)
+    return b"".join(parts)
 
 
 def parse_body(body: bytes, kind: type[T]) -> T:
@@ -130,26 +142,25 @@ def log_filter(query: Mapping[str, str], now_ms: int) -> LogFilter:
         outcome=query.get("outcome", ""),
         since_ms=_moment(query, "since", now_ms),
         until_ms=_moment(query, "until", now_ms),
-        limit=_limit(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
+        limit=limit_of(query["limit"]) if "limit" in query else DEFAULT_LIMIT,
         is_following=_flag(query, "follow"),
     )
 
 
-def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
-    """`by` (a comma list of `GROUPS`), `since`, `until`. Raises `CallerFault`."""
+def group_query(query: Mapping[str, str], known: tuple[str, ...], now_ms: int) -> UsageQuery:
+    """`by` (a comma list of `known`), `since`, `until`. Raises `CallerFault`."""
     refuse_unknown(query, ("by", "since", "until"))
     by = tuple(dict.fromkeys(part.strip() for part in query["by"].split(","))) if "by" in query else ()
     for group in by:
-        if group not in GROUPS:
-            message = f"'by' has no {group[:40]!r}; there are {', '.join(GROUPS)}."
+        if group not in known:
+            message = f"'by' has no {group[:40]!r}; there are {', '.join(known)}."
             raise CallerFault("invalid_value", message, param="by")
     return UsageQuery(by, _moment(query, "since", now_ms), _moment(query, "until", now_ms))
 
 
-def span_query(query: Mapping[str, str], now_ms: int) -> SpanQuery:
-    """`since`, `until`. Raises `CallerFault`."""
-    refuse_unknown(query, ("since", "until"))
-    return SpanQuery(_moment(query, "since", now_ms), _moment(query, "until", now_ms))
+def usage_query(query: Mapping[str, str], now_ms: int) -> UsageQuery:
+    """`group_query` with all the groups of `usage`."""
+    return group_query(query, GROUPS, now_ms)
 
 
 def moment_ms(text: str, field: str, now_ms: int) -> int:
@@ -175,7 +186,8 @@ def _moment(query: Mapping[str, str], field: str, now_ms: int) -> int:
     return moment_ms(query[field], field, now_ms) if field in query else 0
 
 
-def _limit(text: str) -> int:
+def limit_of(text: str) -> int:
+    """A page's length. Raises `CallerFault`."""
     limit = int(text) if text.isdecimal() and text.isascii() and len(text) <= _MAX_AGE_DIGITS else 0
     if not 1 <= limit <= MAX_LIMIT:
         message = f"'limit' must be a whole number from 1 to {MAX_LIMIT}."

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from wicket.accounts.record import Attempt, Record, Usage
+from wicket.accounts.record import Attempt, OtherUsage, Record, Usage
 from wicket.accounts.request_ids import format_id
 
 _NANOS = 1_000_000_000
@@ -59,6 +59,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "price_row": record.price_row,
         "dropped": list(record.dropped),
         "task": record.task,
+        "estimate_usd": usd(record.estimate_nanos) if record.estimate_nanos >= 0 else None,
         "large_cost_usd": usd(record.large_cost_nanos) if record.large_cost_nanos >= 0 else None,
         "attempts": [attempt_json(attempt) for attempt in record.attempts],
     }
@@ -86,7 +87,7 @@ def attempt_json(attempt: Attempt) -> dict[str, Any]:
 
 
 def usage_json(usage: Usage) -> dict[str, Any]:
-    """Token counts by kind."""
+    """Token counts by kind; `other` has those that few answers have, and the class of service."""
     return {
         "input_tokens": usage.input_tokens,
         "output_tokens": usage.output_tokens,
@@ -94,7 +95,15 @@ def usage_json(usage: Usage) -> dict[str, Any]:
         "cache_write_tokens": usage.cache_write_tokens,
         "reasoning_tokens": usage.reasoning_tokens,
         "is_estimated": usage.is_estimated,
+        "other": _other_json(usage.other),
     }
+
+
+def _other_json(other: OtherUsage | None) -> dict[str, Any]:
+    """What there is of it."""
+    if other is None:
+        return {}
+    return {name: value for name, value in msgspec.structs.asdict(other).items() if value}
 
 
 def report_json(report: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,8 +116,16 @@ def report_json(report: Mapping[str, Any]) -> dict[str, Any]:
 def savings_json(report: Mapping[str, Any]) -> dict[str, Any]:
     """A savings report with its money as dollars, in its tasks too."""
     shown = _in_dollars(report)
-    shown["tasks"] = [_in_dollars(row) for row in report["tasks"]]
+    for name in ("tasks", "rows"):
+        shown[name] = [_in_dollars(row) for row in report[name]]
+    shown["all"] = _in_dollars(report["all"])
     return shown
+
+
+def statement_json(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A statement with its dollars as numbers, in its lists too."""
+    lists = ("models", "days", "rows", "movements")
+    return report_row(document) | {name: [report_row(row) for row in document[name]] for name in lists}
 
 
 def _in_dollars(row: Mapping[str, Any]) -> dict[str, Any]:

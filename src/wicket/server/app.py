@@ -26,10 +26,14 @@ from wicket.errors import Fault, PermissionFault
 from wicket.gateway.admit import check_network
 from wicket.server import (
     admin,
+    admin_credits,
     admin_examples,
+    admin_money,
     admin_providers,
+    admin_tenants,
     app_auth,
     app_console,
+    app_cost,
     app_feedback,
     app_health,
     app_models,
@@ -60,12 +64,16 @@ MODULES = (
     app_health,
     app_auth,
     app_models,
+    app_cost,
     app_feedback,
     app_responses,
     app_console,
     admin,
+    admin_credits,
+    admin_money,
     admin_examples,
     admin_providers,
+    admin_tenants,
 )
 _log = logging.getLogger("wicket.server")
 
@@ -133,7 +141,7 @@ class Resource:
         asker = asker_of(self._house, request)
         if self._access == "open":
             return Call(self._house, request, ANYBODY, asker)
-        token = session_token(request)
+        token = session_token(self._house, request)
         if token and not has_key(request) and self._takes_session(request):
             check_csrf(self._house, request, token)
             asker = asker_of(self._house, request, token)
@@ -193,7 +201,7 @@ class ConfiguredCors:
         return CORSMiddleware(
             self._app,
             allow_origins=list(origins),
-            allow_methods=["GET", "POST", "DELETE"],
+            allow_methods=["GET", "POST", "PATCH", "DELETE"],
             allow_headers=["*"],
             expose_headers=list(EXPOSED_HEADERS),
             max_age=600,

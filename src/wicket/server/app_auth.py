@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
-from wicket.errors import CallerFault, KeyFault
+from wicket.errors import CallerFault, Fault, KeyFault
 from wicket.server.admin_query import read_body
 from wicket.server.app_house import Call, Routes, authenticate, has_key
 from wicket.server.sessions import (
@@ -21,13 +21,18 @@ from wicket.server.sessions import (
     check_origin,
     check_transport,
     csrf_token,
+    own_origin,
     session_token,
     set_cookie,
+    set_trip_cookie,
+    trip_cookie,
 )
 from wicket.wire.json import encode
 
 _JSON = "application/json"
 _MAX_PASSWORD_CHARS = 1_024
+_PRIVATE = {"cache-control": "no-store"}
+_ANSWER = ("state", "code", "error", "iss")
 Text = Annotated[str, msgspec.Meta(max_length=300)]
 Password = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_PASSWORD_CHARS)]
 
@@ -59,7 +64,7 @@ class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 async def state(call: Call) -> Response:
     """`GET /auth/v1/state`: what the page must know before anybody signs in."""
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     found = await _ask(call, "auth.state", token)
     if found["session"] is not None:
         found["session"]["csrf"] = csrf_token(token)
@@ -72,19 +77,21 @@ async def sign_up(call: Call) -> Response:
     arguments = msgspec.to_builtins(body)
     if has_key(call.request):
         arguments["is_operator"] = authenticate(call.house, call.request).is_admin
-    return _come_in(call, await _ask(call, "auth.sign_up", session_token(call.request), arguments), 201)
+    return _come_in(
+        call, await _ask(call, "auth.sign_up", session_token(call.house, call.request), arguments), 201
+    )
 
 
 async def sign_in(call: Call) -> Response:
     """`POST /auth/v1/sign-in`."""
     body = await _entering(call, SignIn)
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     return _come_in(call, await _ask(call, "auth.sign_in", token, msgspec.to_builtins(body)), 200)
 
 
 async def sign_out(call: Call) -> Response:
     """`POST /auth/v1/sign-out`."""
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     if token:
         check_csrf(call.house, call.request, token)
     response = _json(await _ask(call, "auth.sign_out", token))
@@ -121,6 +128,40 @@ async def playground_key(call: Call) -> Response:
     return _json(await _ask(call, "auth.playground_key", _token(call)), 201)
 
 
+async def oidc_begin(call: Call) -> Response:
+    """`GET /auth/v1/oidc/NAME/start`: off to the provider."""
+    check_transport(call.house, call.request)
+    name = call.request.path_params["name"]
+    arguments = {
+        "name": name,
+        "redirect_uri": f"{own_origin(call.house, call.request)}/auth/v1/oidc/{name}/callback",
+    }
+    found = await _ask(call, "auth.oidc_begin", "", arguments)
+    response = RedirectResponse(found["url"], 303, headers=_PRIVATE)
+    set_trip_cookie(call.house, call.request, response, found["binder"])
+    return response
+
+
+async def oidc_end(call: Call) -> Response:
+    """`GET /auth/v1/oidc/NAME/callback`: back from the provider. What went wrong is told behind the `#`."""
+    query = {key: value for key, value in call.request.query_params.items() if key in _ANSWER}
+    arguments = {
+        "name": call.request.path_params["name"],
+        "answer": query,
+        "binder": trip_cookie(call.request),
+    }
+    try:
+        found = await _ask(call, "auth.oidc_end", session_token(call.house, call.request), arguments)
+    except Fault as fault:
+        response = RedirectResponse(f"/#sign_in_error={fault.code}", 303, headers=_PRIVATE)
+        set_trip_cookie(call.house, call.request, response, "")
+        return response
+    response = RedirectResponse("/", 303, headers=_PRIVATE)
+    set_trip_cookie(call.house, call.request, response, "")
+    set_cookie(call.house, call.request, response, str(found["token"]), int(found["max_age_s"]))
+    return response
+
+
 async def _entering(call: Call, kind: type[Any]) -> Any:
     """The body of who has no session yet, once no other site's page can have sent it."""
     check_origin(call.house, call.request, is_required=False)
@@ -138,7 +179,7 @@ def _check_type(call: Call) -> None:
 
 def _token(call: Call) -> str:
     """The session's text, once the request may use it. Raises `KeyFault`, `PermissionFault`."""
-    token = session_token(call.request)
+    token = session_token(call.house, call.request)
     if not token:
         raise KeyFault("no_session", "You are not signed in.")
     check_csrf(call.house, call.request, token)
@@ -170,5 +211,7 @@ ROUTES: Routes = [
     ("/auth/v1/sessions", "open", {"GET": list_sessions}),
     ("/auth/v1/sessions/{id}", "open", {"DELETE": end_session}),
     ("/auth/v1/password", "open", {"POST": password}),
+    ("/auth/v1/oidc/{name}/start", "open", {"GET": oidc_begin}),
+    ("/auth/v1/oidc/{name}/callback", "open", {"GET": oidc_end}),
     ("/auth/v1/playground-key", "open", {"POST": playground_key}),
 ]

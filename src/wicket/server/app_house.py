@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from starlette.requests import Request
@@ -13,6 +13,9 @@ from starlette.responses import Response
 from wicket.accounts.callers import Caller
 from wicket.routing.deployment import Deployment, Route
 from wicket.supervisor.messages import NOBODY, Asker, EngineState
+
+if TYPE_CHECKING:
+    from wicket.server.app_cost import NewEstimate
 
 
 class Snapshot(Protocol):
@@ -80,6 +83,10 @@ class House(Protocol):
     @property
     def allows_plain_http(self) -> bool:
         """Whether passwords may cross a network unencrypted."""
+        ...
+
+    def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
+        """What a request would cost. Raises the `Fault` that it would be refused with."""
         ...
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:

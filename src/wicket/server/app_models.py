@@ -15,7 +15,7 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.errors import CallerFault, PermissionFault
 from wicket.routing.deployment import Deployment, Route
 from wicket.server.admin_shapes import record_json
-from wicket.server.app_house import Call, Routes, Snapshot, family_of
+from wicket.server.app_house import SIGNED_IN, Call, Routes, Snapshot, family_of
 from wicket.server.model_lists import anthropic_list, anthropic_model, gemini_list, gemini_model
 from wicket.supervisor.messages import EngineState
 from wicket.wire.json import encode
@@ -120,7 +120,9 @@ async def show_request(call: Call) -> Response:
     number = parse_id(call.request.path_params["id"])
     value = await call.ask("requests.get", {"id": number})
     record = None if value is None else msgspec.convert(value, Record)
-    if record is None or not (call.caller.is_admin or record.key_id == call.caller.key_id):
+    if record is None or not (
+        call.caller is SIGNED_IN or call.caller.is_admin or record.key_id == call.caller.key_id
+    ):
         message = (
             f"There is no request {format_id(number)} of this key. "
             "Records appear a moment after the answer's end."

@@ -41,6 +41,7 @@ from wicket.supervisor.messages import (
 MAX_RECORDS_PER_MESSAGE = 5_000
 MAX_UNCONFIRMED = 20_000  # records kept until the supervisor confirms them; the oldest are let go beyond it
 ANSWER_LIMIT_S = 60.0
+LONGER_S = {"ledger.verify": 600.0}  # it reads everything
 
 _decoder = msgspec.msgpack.Decoder(ToWorker)
 
@@ -109,10 +110,11 @@ class Control:
         if not self._channel.send(Ask(id=number, verb=verb, arguments=arguments, key_id=key_id, asker=asker)):
             raise _supervisor_gone()
         self._asked[number] = asyncio.get_running_loop().create_future()
+        limit_s = LONGER_S.get(verb, ANSWER_LIMIT_S)
         try:
-            return await asyncio.wait_for(self._asked[number], ANSWER_LIMIT_S)
+            return await asyncio.wait_for(self._asked[number], limit_s)
         except TimeoutError:
-            message = f"The supervisor did not answer {verb!r} within {ANSWER_LIMIT_S:g} s. Try again."
+            message = f"The supervisor did not answer {verb!r} within {limit_s:g} s. Try again."
             raise OperatorFault("supervisor_busy", message) from None
         finally:
             del self._asked[number]

@@ -6,12 +6,27 @@ import re
 from typing import Any
 
 import wicket
-from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_families import FAMILIES, body_of
 from wicket.server.openapi_media import described
-from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_money import CSV, PAGE
+from wicket.server.openapi_parameters import (
+    audit_parameters,
+    erase_parameters,
+    example_parameters,
+    hidden,
+    log_parameters,
+    parameter,
+    query,
+    savings_parameters,
+    scope_parameters,
+    statement_parameters,
+    transfer_parameters,
+    usage_parameters,
+)
+from wicket.server.openapi_schemas import EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
 _FAULTS = {
     "400": "A field is missing or wrong; `param` names it.",
@@ -20,7 +35,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
-    "415": "This route takes a form.",
+    "415": "The body is not of the type that this route takes: JSON, or a form.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",
@@ -46,15 +61,19 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {
-            **_inference_paths(),
-            **_media_paths(),
-            **_other_families(),
-            **_cold_paths(),
-            **_admin_paths(),
-        },
+        "paths": with_tenants(
+            {
+                **_inference_paths(),
+                **_media_paths(),
+                **_other_families(),
+                **_cold_paths(),
+                **_cost_paths(),
+                **_admin_paths(),
+                **_money_paths(),
+            }
+        ),
         "components": {
-            "schemas": {**SCHEMAS, **FAMILIES},
+            "schemas": {**SCHEMAS, **FAMILIES, **TENANT_SCHEMAS},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -107,11 +126,11 @@ def _other_families() -> dict[str, Any]:
         operation = _operation(name, summary, "Document", _INFERENCE, requestBody=body)
         if "{model}" in path:
             shape = one_of("string", pattern=MODEL_PATTERN)
-            operation["parameters"] = [_parameter("model", "path", shape, "A model's id.")]
+            operation["parameters"] = [parameter("model", "path", shape, "A model's id.")]
         if way.sse_if:
             name, _, value = way.sse_if.partition("=")
             text = f"`{value}`: server-sent events; else one JSON array of them."
-            operation["parameters"].append(_query(name, one_of("string", enum=[value]), text))
+            operation["parameters"].append(query(name, one_of("string", enum=[value]), text))
             operation["responses"]["200"]["content"] = _json(ref("Documents"))
         if api.can_stream and way.is_streamed is not False:
             operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
@@ -120,10 +139,10 @@ def _other_families() -> dict[str, Any]:
 
 
 def _cold_paths() -> dict[str, Any]:
-    model = _parameter(
+    model = parameter(
         "id", "path", one_of("string", pattern=MODEL_PATTERN), "A model's id; it may hold slashes."
     )
-    request = _parameter(
+    request = parameter(
         "id",
         "path",
         one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"),
@@ -173,38 +192,60 @@ def _cold_paths() -> dict[str, Any]:
     }
 
 
+def _cost_paths() -> dict[str, Any]:
+    return {
+        "/v1/cost/estimate": {
+            "post": _operation(
+                "estimateCost",
+                "What a request would cost; nobody is asked",
+                "Estimate",
+                ("400", "401", "403", "404", "413"),
+                requestBody=_body("NewEstimate"),
+            )
+        },
+        "/admin/v1/usage": {
+            "get": _also(
+                _admin("usage", "Sums over requests", "UsageReport", parameters=usage_parameters()), CSV
+            )
+        },
+        "/admin/v1/savings": {
+            "get": _admin(
+                "savings", "What smaller models saved", "SavingsReport", parameters=savings_parameters()
+            )
+        },
+        "/admin/v1/statements/{month}": {
+            "get": _also(
+                _admin("statement", "A month's statement", "Statement", parameters=statement_parameters()),
+                {**CSV, **PAGE},
+            )
+        },
+    }
+
+
 def _admin_paths() -> dict[str, Any]:
-    key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
-    provider = _parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
+    key = parameter("id", "path", one_of("string"), "The key's id, not its text.")
+    provider = parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
     return {
         "/admin/v1/keys": {
-            "get": _admin("listKeys", "Every key", "KeyList"),
+            "get": _admin("listKeys", "Every key", "KeyList", parameters=[hidden()]),
             "post": _made(_admin("createKey", "Make a key", "MadeKey", "NewKey"), "201"),
         },
         "/admin/v1/keys/{id}": {
             "delete": _admin("revokeKey", "End a key everywhere within a second", "Key", parameters=[key])
         },
-        "/admin/v1/usage": {
-            "get": _admin("usage", "Sums over requests", "UsageReport", parameters=_usage_parameters())
-        },
-        "/admin/v1/savings": {
-            "get": _admin(
-                "savings", "What cascades saved, by task", "SavingsReport", parameters=_span_parameters()
-            )
-        },
         "/admin/v1/logs": {
             "get": _followed(
-                _admin("logs", "Records, newest first", "RequestList", parameters=_log_parameters())
+                _admin("logs", "Records, newest first", "RequestList", parameters=log_parameters())
             )
         },
         "/admin/v1/examples": {
             "get": _lines(
                 _admin(
-                    "examples", "A task's examples, one per line", "Example", parameters=_example_parameters()
+                    "examples", "A task's examples, one per line", "Example", parameters=example_parameters()
                 )
             ),
             "delete": _admin(
-                "eraseExamples", "Erase what was collected", "Erased", parameters=_erase_parameters()
+                "eraseExamples", "Erase what was collected", "Erased", parameters=erase_parameters()
             ),
         },
         "/admin/v1/tasks": {"get": _admin("tasks", "What is collected", "TaskList")},
@@ -231,6 +272,64 @@ def _admin_paths() -> dict[str, Any]:
     }
 
 
+def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths, with those of signing in and of tenants."""
+    for path, method, name, summary, answer, body, status in OPERATIONS:
+        rest: dict[str, Any] = {}
+        named = re.findall(r"{(\w+)}", path)
+        if named:
+            rest["parameters"] = [parameter(each, "path", one_of("string"), "Its id.") for each in named]
+        if path == "/admin/v1/audit":
+            rest["parameters"] = audit_parameters()
+        if path == "/admin/v1/teams" and method == "get":
+            rest["parameters"] = [query("organisation", one_of("string"), "Of this one only.")]
+        if body:
+            rest["requestBody"] = {**_body(body), "required": body not in ("Rotation", "ResetPassword")}
+        if path.startswith("/auth/"):
+            rest["security"] = _OPEN
+        faults = ("400", "401", "403", "404", "409", "413", "415", "429")
+        operation = _operation(name, summary, answer or "Document", faults, **rest)
+        if not answer:  # it only leads elsewhere
+            operation["responses"]["200"]["content"] = {}
+        paths.setdefault(path, {})[method] = operation if status == "200" else _made(operation, status)
+    return paths
+
+
+def _money_paths() -> dict[str, Any]:
+    return {
+        "/admin/v1/credits": {
+            "get": _admin(
+                "listCredits", "Prepaid and promotional credit", "CreditList", parameters=scope_parameters()
+            ),
+            "post": _made_or_known(
+                _admin("addCredit", "Top a credit up, or grant one", "MadeMovement", "NewCredit")
+            ),
+        },
+        "/admin/v1/credits/refund": {
+            "post": _made_or_known(
+                _admin("refund", "Money back: of a top-up, or of a request", "MadeMovement", "NewRefund")
+            )
+        },
+        "/admin/v1/credits/threshold": {
+            "post": _admin("setThreshold", "Where a low balance is told", "Credit", "CreditThreshold")
+        },
+        "/admin/v1/transfers": {
+            "get": _admin(
+                "listTransfers",
+                "How money moved, newest first",
+                "TransferList",
+                parameters=transfer_parameters(),
+            )
+        },
+        "/admin/v1/ledger/accounts": {
+            "get": _admin("listAccounts", "Every account's balance", "AccountList")
+        },
+        "/admin/v1/ledger/verify": {
+            "post": _admin("verifyLedger", "Whether the money adds up", "LedgerReport")
+        },
+    }
+
+
 def _operation(
     operation_id: str, summary: str, answer: str, faults: tuple[str, ...], **rest: Any
 ) -> dict[str, Any]:
@@ -244,7 +343,7 @@ def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[
     operation = _operation(operation_id, summary, answer, _INFERENCE, requestBody=_body(body))
     if operation_id == "chatCompletions":
         text = "`off`: this request is not kept as an example. A task: it is, where the operator allows that."
-        operation["parameters"] = [_parameter("x-wicket-collect", "header", one_of("string"), text)]
+        operation["parameters"] = [parameter("x-wicket-collect", "header", one_of("string"), text)]
     if operation_id != "classify":
         operation["responses"]["200"]["content"] = _json({"anyOf": [ref(answer), ref("Plan")]})
     if operation_id not in ("embeddings", "classify"):
@@ -265,6 +364,12 @@ def _made(operation: dict[str, Any], status: str) -> dict[str, Any]:
     return {**operation, "responses": {status: responses.pop("200"), **responses}}
 
 
+def _made_or_known(operation: dict[str, Any]) -> dict[str, Any]:
+    """201 for what was done now, 200 for what had been done under that idempotency key."""
+    responses = operation["responses"]
+    return {**operation, "responses": {**responses, "201": responses["200"]}}
+
+
 def _in_own_form(operation: dict[str, Any]) -> dict[str, Any]:
     """Its faults have its own family's shape."""
     for status, response in operation["responses"].items():
@@ -283,61 +388,16 @@ def _followed(operation: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
+def _also(operation: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
+    """The same answer in other forms."""
+    operation["responses"]["200"]["content"] |= content
+    return operation
+
+
 def _lines(operation: dict[str, Any]) -> dict[str, Any]:
     content = operation["responses"]["200"]["content"]
     content["application/x-ndjson"] = content.pop("application/json")
     return operation
-
-
-def _example_parameters() -> list[dict[str, Any]]:
-    task = {**_query("task", one_of("string"), "Whose examples."), "required": True}
-    minis = _query("minis", one_of("string", enum=["0", "1"]), "0: without what minis answered themselves.")
-    return [task, _span_parameters()[0], minis]
-
-
-def _erase_parameters() -> list[dict[str, Any]]:
-    return [
-        _query("key", one_of("string"), "A caller's: the key's id or name, or `admin`."),
-        _query("task", one_of("string"), "A task's."),
-        _query("request", one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"), "One request's."),
-    ]
-
-
-def _usage_parameters() -> list[dict[str, Any]]:
-    pattern = f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$"
-    by = _query("by", one_of("string", pattern=pattern), f"A comma list of {', '.join(GROUPS)}.")
-    return [by, *_span_parameters()]
-
-
-def _log_parameters() -> list[dict[str, Any]]:
-    return [
-        _query("key", one_of("string"), "A key's id or name, or `admin`."),
-        _query("model", one_of("string"), "The model that was asked for."),
-        _query("outcome", one_of("string"), '"ok", a fault\'s code, or "failed" for all but ok.'),
-        *_span_parameters(),
-        _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
-        _query("follow", one_of("string", enum=["0", "1"]), "1: go on as server-sent events."),
-    ]
-
-
-def _span_parameters() -> list[dict[str, Any]]:
-    age = "An age (15m, 1h, 7d), an ISO 8601 time, or Unix seconds."
-    moment = {"anyOf": [one_of("string", pattern=AGE_PATTERN), one_of("string", format="date-time")]}
-    return [_query("since", moment, age), _query("until", moment, age)]
-
-
-def _query(name: str, schema: Schema, description: str) -> dict[str, Any]:
-    return _parameter(name, "query", schema, description)
-
-
-def _parameter(name: str, place: str, schema: Schema, description: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": place,
-        "required": place == "path",
-        "schema": schema,
-        "description": description,
-    }
 
 
 def _body(name: str) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any
 
 from wicket.accounts.usage_rows import GROUPS
 from wicket.server.admin_query import MAX_LIFETIME_S, MAX_UNIX_S
+from wicket.server.openapi_credits import CREDIT_SCHEMAS
+from wicket.server.openapi_money import MONEY_SCHEMAS, OTHER_COUNTS, SAVED
 from wicket.server.openapi_routing import PLAN, routing_fields
 
 Schema = dict[str, Any]
@@ -121,9 +123,15 @@ _KEY = record(
         "name": TEXT,
         "team": TEXT,
         "models": array(TEXT),
+        "networks": array(TEXT),
+        "routes": array(TEXT),
+        "made_by": TEXT,
         "shown": one_of("string", description="The key's first and last characters."),
         "created_at": MOMENT,
         "expires_at": MOMENT,
+        "rotated_at": MOMENT,
+        "previous_ends_at": MOMENT,
+        "suspended_at": MOMENT,
         "revoked_at": MOMENT,
     },
     "id name team models",
@@ -135,6 +143,7 @@ _ROW = {
     "failed": COUNT,
     "estimated": COUNT,
     **TOKENS,
+    **OTHER_COUNTS,
     "cost_usd": USD,
     "charge_usd": USD,
 }
@@ -165,13 +174,16 @@ _REQUEST = record(
         "total_ms": MS,
         "dropped": array(TEXT),
         "task": TEXT,
+        "estimate_usd": one_of("number null", minimum=0),
         "large_cost_usd": one_of("number null", minimum=0),
+        "other": one_of("object"),
         "attempts": array(ref("Attempt")),
     },
     "id model deployment status outcome cost_usd charge_usd attempts",
 )
 
 SCHEMAS: dict[str, Schema] = {
+    **CREDIT_SCHEMAS,
     "Error": record(
         {
             "error": record(
@@ -279,6 +291,7 @@ SCHEMAS: dict[str, Schema] = {
             "cost_usd": USD,
             **TOKENS,
             "is_estimated": FLAG,
+            "other": one_of("object"),
             "is_probe": FLAG,
         },
         "deployment status reason",
@@ -291,7 +304,10 @@ SCHEMAS: dict[str, Schema] = {
         {
             "name": one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE),
             "team": one_of("string", maxLength=100, pattern=PRINTABLE),
+            "organisation": one_of("string", maxLength=100, description="Whose team; else the first."),
             "models": array(one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE), maxItems=1000),
+            "networks": array(one_of("string", maxLength=100, example="10.0.0.0/8"), maxItems=200),
+            "routes": array(one_of("string", maxLength=100, example="/v1/embeddings"), maxItems=100),
             "expires_at": {
                 "anyOf": [
                     one_of("string", format="date-time"),
@@ -314,6 +330,7 @@ SCHEMAS: dict[str, Schema] = {
             "failed": COUNT,
             "estimated": COUNT,
             **TOKENS,
+            **OTHER_COUNTS,
             "cost_usd": USD,
             "charge_usd": USD,
             "rows": array(record(_ROW, "requests cost_usd charge_usd")),
@@ -356,9 +373,12 @@ SCHEMAS: dict[str, Schema] = {
             "spent_usd": USD,
             "large_only_usd": USD,
             "tasks": array(record(_SAVED, "task requests mini_requests spent_usd large_only_usd saved_usd")),
+            "all": SAVED,
+            "rows": array(SAVED),
         },
-        "requests mini_share spent_usd large_only_usd tasks",
+        "requests mini_share spent_usd large_only_usd tasks all rows",
     ),
+    **MONEY_SCHEMAS,
     "Health": record({"status": {"const": "ok"}}, "status"),
     "Readiness": record(
         {"status": TEXT, "engines": one_of("object", additionalProperties=TEXT), "reasons": array(TEXT)},

@@ -21,6 +21,7 @@ from wicket.supervisor.messages import Asker
 
 SECURE_COOKIE = "__Host-wicket"
 PLAIN_COOKIE = "wicket_session"
+TRIP_COOKIE = "wicket_trip"
 CSRF_HEADER = "x-wicket-csrf"
 REQUEST_ID = "wicket.request_id"
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -61,10 +62,12 @@ def asker_of(house: House, request: Request, token: str = "") -> Asker:
     )
 
 
-def session_token(request: Request) -> str:
-    """The text in the session's cookie, "" if there is none."""
-    cookies = request.cookies
-    return cookies.get(SECURE_COOKIE) or cookies.get(PLAIN_COOKIE) or ""
+def session_token(house: House, request: Request) -> str:
+    """The text in the session's cookie, "" if there is none.
+
+    Over TLS only the cookie counts that plain HTTP can't have set: somebody on the way could plant the other.
+    """
+    return request.cookies.get(SECURE_COOKIE if is_secure(house, request) else PLAIN_COOKIE, "")
 
 
 def csrf_token(token: str) -> str:
@@ -119,10 +122,39 @@ def set_cookie(house: House, request: Request, response: Response, token: str, m
             response.delete_cookie(name, path="/", secure=secure, httponly=True, samesite="strict")
 
 
+def set_trip_cookie(house: House, request: Request, response: Response, binder: str) -> None:
+    """What a browser holds while it is at an OpenID provider; it comes back from there, hence not strict."""
+    is_tls = is_secure(house, request)
+    if binder:
+        response.set_cookie(
+            TRIP_COOKIE,
+            binder,
+            max_age=600,
+            path="/auth/v1/oidc",
+            secure=is_tls,
+            httponly=True,
+            samesite="lax",
+        )
+    else:
+        response.delete_cookie(
+            TRIP_COOKIE, path="/auth/v1/oidc", secure=is_tls, httponly=True, samesite="lax"
+        )
+
+
+def trip_cookie(request: Request) -> str:
+    """What the browser kept, "" for nothing."""
+    return request.cookies.get(TRIP_COOKIE, "")
+
+
+def own_origin(house: House, request: Request) -> str:
+    """Our own origin, as the browser calls us."""
+    scheme = "https" if is_secure(house, request) else "http"
+    return f"{scheme}://{request.headers.get('host', '')}"
+
+
 def _is_ours(house: House, request: Request, origin: str) -> bool:
     """Whether a page of that origin came from us: the same scheme, host and port as this request's."""
-    scheme = "https" if is_secure(house, request) else "http"
-    return origin.lower() == f"{scheme}://{request.headers.get('host', '')}".lower()
+    return origin.lower() == own_origin(house, request).lower()
 
 
 def _host_of(url: str) -> str:

@@ -38,6 +38,7 @@ from wicket.gateway.gate import Gate
 from wicket.gateway.lanes import LaneTable
 from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
+from wicket.server.app_cost import NewEstimate, estimated
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
@@ -161,6 +162,10 @@ class Worker:
         """Whether passwords may cross a network unencrypted."""
         return self.config.accounts.allow_plain_http
 
+    def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
+        """What a request would cost."""
+        return estimated(asked, caller, self.gate, self.gate.check_room(), self.gate.rates)
+
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows."""
         return await self.control.ask(verb, arguments, key_id, asker)
@@ -257,7 +262,9 @@ class Worker:
     async def _leave(self, deadline_ms: int) -> None:
         """Stop accepting; what is connected may still ask once, and is told to connect anew."""
         server = self.server
-        if server is None:
+        if server is None:  # it never served: what `run` waits for will not come
+            self.configured.set()
+            self.keyed.set()
             return
         for listening in getattr(server, "servers", ()):
             listening.close()
@@ -301,6 +308,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
+        if self.leaving is not None:
+            return
         config = uvicorn.Config(
             build_app(self, self.serving.ingress.paths()),
             http=bind(self.serving),

@@ -13,6 +13,7 @@ from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, record_ms
+from wicket.store.ledger_contract import Ledger
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -31,7 +32,7 @@ class RecordFilter(msgspec.Struct, frozen=True):
     """Which records to list; zeros and empty texts don't filter.
 
     Times are Unix ms, [since, until). `after_id` and `before_id` exclude themselves. `status_class` is the
-    first digit of the status; `outcome` a code, or "failed" for all but "ok".
+    first digit of the status; `outcome` a code, or "failed" for all but "ok"; `key_ids` what may be seen.
     """
 
     since_ms: int = 0
@@ -39,6 +40,7 @@ class RecordFilter(msgspec.Struct, frozen=True):
     after_id: int = 0
     before_id: int = 0
     key_id: int | None = None
+    key_ids: tuple[int, ...] | None = None
     model: str = ""
     deployment: str = ""
     api: str = ""
@@ -66,9 +68,17 @@ def matches(record: Record, wanted: RecordFilter) -> bool:
         and (not wanted.after_id or record.id > wanted.after_id)
         and (not wanted.before_id or record.id < wanted.before_id)
         and (wanted.key_id is None or record.key_id == wanted.key_id)
+        and (wanted.key_ids is None or record.key_id in wanted.key_ids)
         and (wanted.outcome != "failed" or record.outcome != "ok")
         and all(not want or want == have for want, have in exact)
     )
+
+
+class Between(msgspec.Struct, frozen=True):
+    """Any number in [low, high), as what `Rows` look for."""
+
+    low: int
+    high: int = 1 << 62
 
 
 class Rows(Protocol):
@@ -102,15 +112,22 @@ class Rows(Protocol):
         newest_first: bool = False,
         **wanted: Any,
     ) -> list[S]:
-        """Rows with these values (a list: any of them) in the order of their ids; `limit` -1 is none."""
+        """Rows with these values (or any of a list, or `Between`) in the order of their ids."""
         ...
 
 
 class Store(Protocol):
     """Keys, records and their sums. Every method raises `StoreFault` if the database can't do it."""
 
+    @property
+    def ledger(self) -> Ledger:
+        """Transfers, balances, credits."""
+        ...
+
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
-        """Keep records and add them to the sums, all or nothing. A known id changes nothing.
+        """Keep records, add them to the sums and book their transfers, all or nothing.
+
+        A known id changes nothing.
 
         Raises `StoreFault("record_refused")` if a value fits no column.
         """

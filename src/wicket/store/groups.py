@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wicket.accounts.keys import VirtualKey
-from wicket.accounts.usage_rows import GROUPS, UsageRow, iso_day
+from wicket.accounts.usage_rows import GROUPS, SUMS, UsageRow, iso_day
 
 
 def checked_groups(group_by: Sequence[str]) -> tuple[str, ...]:
@@ -20,7 +20,7 @@ def checked_groups(group_by: Sequence[str]) -> tuple[str, ...]:
 def usage_rows(
     groups: tuple[str, ...], sums: Iterable[Sequence[Any]], keys: Iterable[VirtualKey]
 ) -> list[UsageRow]:
-    """Rows from (group values…, ten sums…), sorted; groups without requests are left out."""
+    """Rows from (group values…, sums…), sorted; groups without requests are left out."""
     by_id = {key.id: key for key in keys}
     rows: list[UsageRow] = []
     for line in sums:
@@ -32,7 +32,7 @@ def usage_rows(
             named["day"] = iso_day(named["day"])
         if "key" in named:
             named["key"], named["key_name"] = _key_names(named["key"], by_id)
-        rows.append(UsageRow(**named, **dict(zip(UsageRow.__struct_fields__[7:], counts, strict=True))))
+        rows.append(UsageRow(**named, **dict(zip(SUMS, counts, strict=True))))
     return sorted(rows)
 
 

@@ -30,7 +30,7 @@ def live_callers(rows: Rows, now_ms: int, **wanted: Any) -> list[Caller]:
     organisations = {row.id: row.status for row in rows.all(Organisation)}
     teams = {row.id: row.status for row in rows.all(Team)}
     found = []
-    for key in rows.all(VirtualKey, revoked_ms=0, **wanted):
+    for key in rows.all(VirtualKey, **{**wanted, "revoked_ms": 0}):
         if not key.expires_ms or key.expires_ms > now_ms:
             blocked = "organisation" if organisations.get(key.organisation_id, ACTIVE) != ACTIVE else ""
             if teams.get(key.team_id, ACTIVE) != ACTIVE:

@@ -14,9 +14,11 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow, savings_rows
+from wicket.accounts.tenants import Organisation, Team
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
+    Span,
     UsageRow,
     first_id,
     rollup,
@@ -27,11 +29,14 @@ from wicket.store import key_rows
 from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, Rows, matches
 from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
+from wicket.store.ledger_memory import MemoryLedger
 from wicket.store.opening import open_in_memory
 from wicket.store.table_rows import SqlRows
 
 T = TypeVar("T")
 _NOWHERE = Path("a database in memory")
+
+DEFAULT_NAME = "default"  # of the one organisation that there is
 
 
 class MemoryStore:
@@ -43,6 +48,7 @@ class MemoryStore:
         self._daily: dict[RollupKey, list[int]] = {}
         self._tenants = open_in_memory()
         self._horizon = 0
+        self.ledger = MemoryLedger(self._lock, self)
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
         """See `Store.insert_records`."""
@@ -52,6 +58,7 @@ class MemoryStore:
                 _check_width(record)
                 if record.id >= self._horizon and record.id not in self._records:
                     fresh.setdefault(record.id, record)
+            self.ledger.post(fresh.values())
             self._records |= fresh
             for key, sums in rollup(fresh.values()).items():
                 _add(self._daily.setdefault(key, [0] * NUM_SUMS), sums)
@@ -76,16 +83,26 @@ class MemoryStore:
         grouped: dict[tuple[object, ...], list[int]] = {}
         teams = {key.id: key.team for key in self.list_keys()} if "team" in groups else {}
         with self._lock:
-            edges = [
-                record
-                for record in self._records.values()
-                if any(low <= record.id < high for low, high in (over.head, over.tail))
-            ]
-            days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
-            for key, sums in [*days, *rollup(edges).items()]:
+            for task, key, sums in self._tasks(over) if "task" in groups else self._sums(over):
                 if key_id is None or key[1] == key_id:
-                    _add(grouped.setdefault(_group(key, groups, teams), [0] * NUM_SUMS), sums)
+                    _add(grouped.setdefault(_group(key, task, groups, teams), [0] * NUM_SUMS), sums)
         return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self.list_keys())
+
+    def _sums(self, over: Span) -> list[tuple[str, RollupKey, list[int]]]:
+        """Whole days, then the edges."""
+        edges = [
+            record
+            for record in self._records.values()
+            if any(low <= record.id < high for low, high in (over.head, over.tail))
+        ]
+        days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
+        return [("", key, sums) for key, sums in [*days, *rollup(edges).items()]]
+
+    def _tasks(self, over: Span) -> list[tuple[str, RollupKey, list[int]]]:
+        """The daily sums know no task: from the records."""
+        low, high = over.ids
+        wanted = [record for record in self._records.values() if low <= record.id < high]
+        return [(one.task, key, sums) for one in wanted for key, sums in rollup([one]).items()]
 
     def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
         """See `Store.savings`."""
@@ -158,8 +175,23 @@ class MemoryStore:
         """See `Store.close`."""
         self._tenants.close()
 
+    def records_in_order(self) -> tuple[list[Record], int]:
+        """See `ledger_memory.Known`."""
+        return sorted(self._records.values(), key=lambda record: record.id), self._horizon
 
-def _group(key: RollupKey, groups: tuple[str, ...], teams: Mapping[int, str]) -> tuple[object, ...]:
+    def named(self) -> dict[str, tuple[str, str]]:
+        """See `ledger_memory.Known`."""
+        found: dict[str, tuple[str, str]] = {}
+        for team in self.look(lambda rows: rows.all(Team)):
+            found[f"team:{team.id}"] = (team.public_id, team.name)
+        for organisation in self.look(lambda rows: rows.all(Organisation)):
+            found[f"organisation:{organisation.id}"] = (organisation.public_id, organisation.name)
+        return found | {f"key:{key.id}": (key.public_id, key.name) for key in reversed(self.list_keys())}
+
+
+def _group(
+    key: RollupKey, task: str, groups: tuple[str, ...], teams: Mapping[int, str]
+) -> tuple[object, ...]:
     day, key_id, api, model, deployment = key
     values = {
         "day": day,
@@ -168,6 +200,8 @@ def _group(key: RollupKey, groups: tuple[str, ...], teams: Mapping[int, str]) ->
         "model": model,
         "deployment": deployment,
         "api": api,
+        "organisation": DEFAULT_NAME if key_id else "",
+        "task": task,
     }
     return tuple(values[name] for name in groups)
 
@@ -184,6 +218,7 @@ def _check_width(record: Record) -> None:
         record.cost_nanos,
         record.charge_nanos,
         record.large_cost_nanos,
+        record.estimate_nanos,
         usage.input_tokens,
         usage.output_tokens,
     ):

@@ -4,33 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from wicket.accounts.usage_rows import GROUPS, Span, first_id
+from wicket.accounts.usage_rows import CHECK_API, GROUPS, SUMS, Span, first_id
+from wicket.store.bulk import bulk
 from wicket.store.contract import MAX_RECORDS, RecordFilter
 
-_SUMS = (
-    "requests",
-    "failed",
-    "estimated",
-    "input_tokens",
-    "output_tokens",
-    "cached_tokens",
-    "cache_write_tokens",
-    "reasoning_tokens",
-    "cost_nanos",
-    "charge_nanos",
-)
 _MAX_ID = (1 << 63) - 1
 
 # ON CONFLICT and not OR IGNORE: the latter would drop a row with a NULL in silence as well
-_INSERT = "INSERT INTO records VALUES ({}) ON CONFLICT (id) DO NOTHING"
-INSERT_RECORD = _INSERT.format(",".join("?" * 27) + ",NULL")
-INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL,'',-1,NULL")  # nothing unusual
+_KEEP_FIRST = " ON CONFLICT (id) DO NOTHING"
+INSERT_RECORD = bulk("INSERT INTO records", f"({','.join('?' * 29)})", _KEEP_FIRST)
+INSERT_PLAIN_RECORD = bulk(  # nothing unusual
+    "INSERT INTO records", f"({','.join('?' * 23)},NULL,NULL,'',?,NULL,?)", _KEEP_FIRST
+)
 HAS_RECORD = "SELECT 1 FROM records WHERE id = ?"
 ONE_RECORD = "SELECT * FROM records WHERE id = ?"
 ADD_USAGE = (
-    f"INSERT INTO usage_daily VALUES ({','.join('?' * 15)})"  # noqa: S608
+    f"INSERT INTO usage_daily VALUES ({','.join('?' * (5 + len(SUMS)))})"  # noqa: S608
     " ON CONFLICT (day, key_id, api, model, deployment) DO UPDATE SET "
-    + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
+    + ", ".join(f"{name} = {name} + excluded.{name}" for name in SUMS)
 )
 
 PRUNE = "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id < ? ORDER BY id LIMIT ?)"
@@ -46,26 +37,48 @@ _GROUP_COLUMNS = {
     "model": "model",
     "deployment": "deployment",
     "api": "api",
+    "organisation": "CASE WHEN key_id = 0 THEN '' ELSE COALESCE((SELECT o.name FROM keys k"
+    " JOIN teams t ON t.id = k.team_id JOIN organisations o ON o.id = t.organisation_id WHERE k.id = key_id),"
+    " (SELECT name FROM organisations WHERE id = 1)) END",
+    "task": "task",
 }
-_SUMMED = "day, key_id, api, model, deployment, " + ", ".join(_SUMS)
+_SUMMED = "day, key_id, api, model, deployment, '' AS task, " + ", ".join(SUMS)
+
+
+def _other(*places: int) -> str:
+    """A count of `record.OtherUsage`, or the sum of several, by their places there."""
+    return " + ".join(f"COALESCE(json_extract(other_usage, '$[{place}]'), 0)" for place in places)
+
+
 _AS_SUMMED = (
-    "(id >> 21) / 86400000, key_id, api, CASE deployment WHEN '' THEN '' ELSE model END, deployment,"
-    " 1, outcome <> 'ok', is_estimated, input_tokens, output_tokens, cached_tokens, cache_write_tokens,"
-    " reasoning_tokens, cost_nanos, charge_nanos"
+    "(id >> 21) / 86400000 AS day, key_id, api, CASE deployment WHEN '' THEN '' ELSE model END AS model,"
+    " deployment, task, 1, outcome <> 'ok', is_estimated, input_tokens, output_tokens, cached_tokens,"
+    " cache_write_tokens, reasoning_tokens, cost_nanos, charge_nanos,"
+    f" {_other(0)}, {_other(1, 3)}, {_other(4, 5)}, {_other(6)}, {_other(7)}, {_other(8)}, {_other(9)},"
+    f" CASE WHEN api = '{CHECK_API}' THEN 0 WHEN large_cost_nanos < 0 THEN cost_nanos"
+    " ELSE large_cost_nanos END,"
+    f" api <> '{CHECK_API}' AND large_cost_nanos < 0"
 )
 _PARTS = (
     f"SELECT {_SUMMED} FROM usage_daily WHERE day >= ? AND day < ?"  # noqa: S608
     f" UNION ALL SELECT {_AS_SUMMED} FROM records WHERE id >= ? AND id < ?"
     f" UNION ALL SELECT {_AS_SUMMED} FROM records WHERE id >= ? AND id < ?"
 )
+# The sums know no task, so those by task come from the records alone; no days and no second edge, then.
+_RECORDS = (
+    f"SELECT {_SUMMED} FROM usage_daily WHERE day >= ? AND day < ? AND 0"  # noqa: S608
+    f" UNION ALL SELECT {_AS_SUMMED} FROM records WHERE id >= ? AND id < ?"
+)
 
 
 def usage(group_by: tuple[str, ...], over: Span, key_id: int | None) -> tuple[str, list[int]]:
-    """The query for sums by group, and what to bind; columns are the groups, then the ten sums."""
-    values = [*over.days, *over.head, *over.tail]
+    """The query for sums by group, and what to bind; columns are the groups, then `usage_rows.SUMS`."""
+    values, parts = [*over.days, *over.head, *over.tail], _PARTS
+    if "task" in group_by:
+        values, parts = [0, 0, *over.ids], _RECORDS
     names = [_GROUP_COLUMNS[name] for name in GROUPS if name in group_by]
-    sums = [f"SUM({name})" for name in _SUMS]
-    query = f"SELECT {', '.join(names + sums)} FROM ({_PARTS})"  # noqa: S608
+    sums = [f"SUM({name})" for name in SUMS]
+    query = f"SELECT {', '.join(names + sums)} FROM ({parts})"  # noqa: S608
     if key_id is not None:
         query += " WHERE key_id = ?"
         values.append(key_id)
@@ -109,6 +122,9 @@ def records(wanted: RecordFilter) -> tuple[str, list[Any]]:
         if value is not None:
             conditions.append(f"{column} = ?")
             found.append(value)
+    if wanted.key_ids is not None:
+        conditions.append("key_id IN (SELECT value FROM json_each(?))")
+        found.append(f"[{','.join(map(str, wanted.key_ids))}]")
     if wanted.outcome == "failed":
         conditions.append("outcome <> 'ok'")
     order = "DESC" if wanted.is_newest_first else "ASC"

@@ -12,18 +12,19 @@ from typing import Any
 
 import msgspec
 
-from wicket.accounts.record import Attempt, Record, Usage
+from wicket.accounts.record import Attempt, OtherUsage, Record, Usage
 
 _encode = msgspec.json.Encoder().encode
+_decode_other = msgspec.json.Decoder(OtherUsage).decode
 _decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 
 Row = tuple[Any, ...]
-NUM_PLAIN = 23  # columns that every row binds; attempts, dropped, task and large_cost_nanos come after them
+NUM_PLAIN = 25  # what a row binds where attempts, dropped, task and other usage say nothing
 
 
 def record_row(record: Record) -> Row:
-    """In the order of the table's columns; only the first `NUM_PLAIN` if the others would be NULL.
+    """In the order of the table's columns; without those that are NULL or empty in nearly all rows.
 
     Whole numbers stand for booleans, and NULLs are left out, since the driver is slow to bind either.
     """
@@ -59,15 +60,18 @@ def record_row(record: Record) -> Row:
         sent_us,
         answered_us,
     )
-    if told is None and not record.dropped and not record.task:
-        return row
+    large, estimate, other = record.large_cost_nanos, record.estimate_nanos, usage.other
+    if told is None and other is None and not record.dropped and not record.task:
+        return (*row, large, estimate)
     dropped = _encode(record.dropped).decode() if record.dropped else None
-    return (*row, told, dropped, record.task, record.large_cost_nanos)
+    used = _encode(other).decode() if other is not None else None
+    return (*row, told, dropped, record.task, large, used, estimate)
 
 
 def _repeats(attempt: Attempt, record: Record) -> bool:
     return (
         not attempt.reason
+        and not attempt.price_row
         and not attempt.is_probe
         and attempt.status == record.status
         and attempt.first_token_us == record.first_token_us
@@ -79,7 +83,8 @@ def _repeats(attempt: Attempt, record: Record) -> bool:
 
 def row_record(row: Sequence[Any]) -> Record:
     """The record of a row that has all the table's columns."""
-    usage = Usage(row[10], row[11], row[12], row[13], row[14], bool(row[15]))
+    other = _decode_other(row[27]) if row[27] is not None else None
+    usage = Usage(row[10], row[11], row[12], row[13], row[14], bool(row[15]), other)
     attempts: list[Attempt] = []
     if row[23] is not None:
         attempts = _decode_attempts(row[23])
@@ -106,4 +111,5 @@ def row_record(row: Sequence[Any]) -> Record:
         dropped=_decode_texts(row[24]) if row[24] is not None else [],
         task=row[25],
         large_cost_nanos=row[26],
+        estimate_nanos=row[28],
     )

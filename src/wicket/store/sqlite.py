@@ -17,9 +17,11 @@ from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, first_id, rollup, span
 from wicket.errors import StoreFault
 from wicket.store import key_rows, queries
+from wicket.store.bulk import insert
 from wicket.store.contract import Inserted, RecordFilter, Rows
 from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
+from wicket.store.ledger_sqlite import SqliteLedger, post_records
 from wicket.store.opening import open_reader, open_writer
 from wicket.store.rows import NUM_PLAIN, Row, record_row, row_record
 from wicket.store.table_rows import SqlRows
@@ -39,6 +41,7 @@ class SqliteStore:
         with mapped(path):
             row = self._writer.execute(queries.HORIZON).fetchone()
         self._horizon: int = row[0] if row else 0
+        self.ledger = SqliteLedger(path, lambda: self._writing(is_durable=True))
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
         """See `Store.insert_records`."""
@@ -49,14 +52,14 @@ class SqliteStore:
             rows = [record_row(record) for record in fresh]
             with self._writing() as connection:
                 if _insert(connection, rows) == len(rows):
-                    self._add_usage(connection, fresh)
+                    self._add_up(connection, fresh)
                     return Inserted(len(rows), len(batch) - len(rows))
                 # Some are known. Begin again with the others, or the sums would count those twice.
                 connection.execute("ROLLBACK")
                 connection.execute("BEGIN IMMEDIATE")
                 fresh = _unknown(connection, fresh)
                 _insert(connection, [record_row(record) for record in fresh])
-                self._add_usage(connection, fresh)
+                self._add_up(connection, fresh)
         return Inserted(len(fresh), len(batch) - len(fresh))
 
     def record(self, record_id: int) -> Record | None:
@@ -187,8 +190,9 @@ class SqliteStore:
                 if is_durable:
                     connection.execute("PRAGMA synchronous = NORMAL")
 
-    def _add_usage(self, connection: sqlite3.Connection, fresh: Sequence[Record]) -> None:
+    def _add_up(self, connection: sqlite3.Connection, fresh: Sequence[Record]) -> None:
         connection.executemany(queries.ADD_USAGE, [(*key, *sums) for key, sums in rollup(fresh).items()])
+        post_records(connection, fresh)
 
     def _read(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         with mapped(self.path), closing(open_reader(self.path)) as connection:
@@ -198,10 +202,10 @@ class SqliteStore:
 def _insert(connection: sqlite3.Connection, rows: Sequence[Row]) -> int:
     """How many of the rows are new and now there."""
     plain = [row for row in rows if len(row) == NUM_PLAIN]
-    num_new = connection.executemany(queries.INSERT_PLAIN_RECORD, plain).rowcount if plain else 0
+    num_new = insert(connection, queries.INSERT_PLAIN_RECORD, plain)
     if len(plain) < len(rows):
         others = [row for row in rows if len(row) != NUM_PLAIN]
-        num_new += connection.executemany(queries.INSERT_RECORD, others).rowcount
+        num_new += insert(connection, queries.INSERT_RECORD, others)
     return num_new
 
 

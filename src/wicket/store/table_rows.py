@@ -13,6 +13,7 @@ import msgspec
 
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.tenants import AuditEntry, Invitation, Membership, Organisation, Session, Team, User
+from wicket.store.contract import Between
 
 T = TypeVar("T", bound=msgspec.Struct)
 TABLES: dict[type[msgspec.Struct], str] = {
@@ -77,11 +78,15 @@ class SqlRows:
         unknown = set(wanted) - set(names)
         if unknown:
             raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}.")
-        conditions, values = ["1 = 1"], []
+        conditions: list[str] = ["1 = 1"]
+        values: list[Any] = []
         for name, value in wanted.items():
-            if isinstance(value, list | set | frozenset):
-                conditions.append(f"{name} IN ({', '.join('?' * len(value))})")
-                values += list(value)
+            if isinstance(value, Between):
+                conditions.append(f"{name} >= ? AND {name} < ?")
+                values += [value.low, value.high]
+            elif isinstance(value, list | set | frozenset):
+                conditions.append(f"{name} IN (SELECT value FROM json_each(?))")  # noqa: S608
+                values.append(_encode(list(value)).decode())
             else:
                 conditions.append(f"{name} = ?")
                 values.append(value)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.posting import credit_scopes
 from wicket.accounts.record import Record
 from wicket.config.schema import Records as RecordsTable
+from wicket.errors import StoreFault
+from wicket.store.ledger_contract import Balances
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.ledger import LedgerWriter, spool_import
 from wicket.supervisor.recent import Recent, packed
@@ -21,6 +25,8 @@ from wicket.telemetry.metrics import Metrics
 
 DATABASE_FILE = "wicket.db"
 SPOOL_FOLDER = "spool"
+
+_log = logging.getLogger("wicket.ledger")
 
 Confirm = Callable[[], object]
 
@@ -38,6 +44,8 @@ class Books:
         self.num_imported = spool_import(self.spool, self.store)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_state = on_state
+        self.on_balances: Callable[[Balances], None] | None = None  # on the loop
+        self._unread: set[str] = set()
         self._offered: deque[tuple[Record, int, Confirm]] = deque()  # the first one, how many
         self.writer = LedgerWriter(
             self.store,
@@ -73,7 +81,20 @@ class Books:
         """In the writer's thread, which also lets go of the records while the processor still has them."""
         self.metrics.observe(batch)
         if batch:
+            self._tell_balances(batch)  # before the workers hear that their records are in
             self._call(self._committed, batch[0], len(batch), packed(batch))
+
+    def _tell_balances(self, batch: Sequence[Record]) -> None:
+        self._unread |= credit_scopes(batch)
+        if not self._unread or self.on_balances is None:
+            return
+        try:
+            balances = self.store.ledger.balances(self._unread)
+        except StoreFault as fault:
+            _log.warning("balances stay as they were until the next commit: %s", fault.message)
+            return
+        self._unread = set()
+        self._call(self.on_balances, balances)
 
     def _on_turn(self, is_open: bool) -> None:
         """In the writer's thread, or in ours."""

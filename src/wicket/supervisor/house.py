@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.scopes import scopes_of
 from wicket.accounts.usage_rows import DAY_MS
 from wicket.config.schema import Config
 from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
+from wicket.store.ledger_contract import Balances
 from wicket.supervisor.cascades import Cascades, write
 from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.crew import Crew
@@ -33,11 +35,13 @@ from wicket.supervisor.messages import (
     SetCallers,
     ToWorker,
 )
+from wicket.supervisor.notifier import Notifier
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.reception import Reception
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.treasury import Treasury
+from wicket.supervisor.upkeep import Upkeep
 from wicket.supervisor.wards import Wards
 from wicket.supervisor.worker import Worker
 
@@ -71,6 +75,10 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
+        self.notifier = Notifier(lambda: self.store.ledger, lambda: self.settings.config.accounts.webhook)
+        self.upkeep = Upkeep(
+            lambda: self.store, lambda: self.settings.config.records.keep_days, self.credits_changed
+        )
         self.reception = Reception(settings.config.accounts)
         self._admin = admin
         self._callers: dict[int, Caller] = {}
@@ -154,6 +162,7 @@ class RunningHouse:
         """The database is open: from now on there are callers, and records and examples are taken."""
         self._callers = {caller.key_id: caller for caller in callers}
         self.books = books
+        books.on_balances = self.learn
         self.opened_collector = collector
         collector.tasks = tasks_of(self.settings.config)
         self._declare()
@@ -262,6 +271,18 @@ class RunningHouse:
     def _dressed(self, caller: Caller) -> Caller:
         """The caller with what the workers must know of its money."""
         return msgspec.structs.replace(caller, payer=self.treasury.payer(caller))
+
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        """Look these credits up again, or all, and tell who must know."""
+        self.learn(await asyncio.to_thread(self.store.ledger.balances, scopes))
+
+    def learn(self, balances: Balances) -> None:
+        """What the ledger says of credits; callers with a new one hear of their new payer."""
+        new = set(self.treasury.learn(balances))
+        self.notifier.look_at(balances.of)
+        for caller in self._callers.values() if new else ():
+            if new & set(scopes_of(caller)):
+                self.crew.tell(AddCaller(self._dressed(caller)))
 
     def _open_books(self) -> Books:
         if self.books is None:

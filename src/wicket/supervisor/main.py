@@ -9,13 +9,14 @@ import signal
 import socket
 import sys
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wicket.config.tasks import tasks_of
-from wicket.errors import ConfigFault, Fault, OperatorFault
+from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.supervisor.adminkey import AdminKey
 from wicket.supervisor.announce import engine_line, setup_lines, start_message
 from wicket.supervisor.children import Children
@@ -97,6 +98,8 @@ class Supervisor:
             await self._until_ready()
             self._spawn(self._watch_files())
             self._spawn(self.house.watch_cascades())
+            self._spawn(self.house.upkeep.watch())
+            self._spawn(self.house.notifier.watch())
             self._spawn(self._crew.watch_pulses())
             self._spawn(self.house.wards.watch())
             await self._stop.wait()
@@ -118,6 +121,9 @@ class Supervisor:
         books, collector = await asyncio.to_thread(open_them)
         books.start()
         collector.start()
+        with suppress(StoreFault):  # what can't be written now is tried again by the upkeep
+            await asyncio.to_thread(books.store.ledger.expire, now_ms())
+        self.house.treasury.learn(await asyncio.to_thread(books.store.ledger.balances))
         self.house.open_books(books, collector, await asyncio.to_thread(books.live_callers, now_ms()))
         if books.num_imported:
             _log.info("%d records came in from the spool", books.num_imported)

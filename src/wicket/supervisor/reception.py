@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wicket.accounts import passwords
 from wicket.accounts.networks import block_of
@@ -24,6 +24,9 @@ from wicket.accounts.throttle import Throttle
 from wicket.config.schema import Accounts
 from wicket.errors import BusyFault
 from wicket.store.contract import Store
+
+if TYPE_CHECKING:
+    from wicket.supervisor.oidc import OpenId
 
 R = TypeVar("R")
 Seconds = Callable[[], float]
@@ -64,6 +67,7 @@ class Reception:
         self.setup_code = new_setup_code()
         self.clock = ForwardClock()
         self.signing_up = asyncio.Lock()
+        self._openid: OpenId | None = None
         self._hardness = hardness
         self._by_address = Throttle(TRIES_PER_ADDRESS, WINDOW_S)
         self._by_account = Throttle(TRIES_PER_ACCOUNT, WINDOW_S)
@@ -72,6 +76,15 @@ class Reception:
         self._pool = ThreadPoolExecutor(_num_threads(), "passwords", initializer=_step_back)
         self._opening = threading.Lock()
         self._is_open = False
+
+    @property
+    def openid(self) -> OpenId:
+        """The OpenID providers; nothing of them is loaded until somebody comes that way."""
+        if self._openid is None:
+            from wicket.supervisor.oidc import OpenId
+
+            self._openid = OpenId()
+        return self._openid
 
     def open(self, store: Store) -> None:
         """Learn how late it was when somebody was last here; blocks, and does nothing a second time."""

@@ -58,8 +58,9 @@ class Settings:
 
     @property
     def encoded(self) -> bytes:
-        """As the workers are sent it; holds secrets."""
-        return msgspec.msgpack.encode(self.config)
+        """As the workers are sent it; holds the secrets that they need."""
+        accounts = msgspec.structs.replace(self.config.accounts, webhook=None)
+        return msgspec.msgpack.encode(msgspec.structs.replace(self.config, accounts=accounts))
 
     def have_changed(self) -> bool:
         """Whether the file or a task's current run is another than it was; asked again and again."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.scopes import receivable, scopes_of
+from wicket.store.ledger_contract import Balances
 
 Hear = Callable[[str, int], None]
 
@@ -15,6 +16,7 @@ class Treasury:
 
     def __init__(self) -> None:
         self._balances: dict[str, int] = {}
+        self._serials: dict[str, int] = {}
         self._hear: list[Hear] = []
 
     @property
@@ -38,3 +40,12 @@ class Treasury:
         self._balances[scope] = nanos
         for hear in self._hear:
             hear(scope, nanos)
+
+    def learn(self, balances: Balances) -> list[str]:
+        """What the ledger was found to say, perhaps after a newer look; the scopes not known before."""
+        new = [scope for scope in balances.of if scope not in self._balances]
+        for scope, nanos in balances.of.items():
+            if self._serials.get(scope, 0) < balances.serial:
+                self._serials[scope] = balances.serial
+                self.set(scope, nanos)
+        return new

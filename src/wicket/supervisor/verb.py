@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -72,6 +72,10 @@ class House(Protocol):
 
     async def reload(self) -> dict[str, Any]:
         """Load the configuration again. Raises `ConfigFault`."""
+        ...
+
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        """The ledger has other balances for these scopes than before (None: perhaps for any)."""
         ...
 
     def restart_workers(self) -> dict[str, Any]:

@@ -12,20 +12,34 @@ from typing import Any
 
 import msgspec
 
-from wicket.accounts.keys import VirtualKey, create_key
 from wicket.accounts.roles import check_may
-from wicket.accounts.savings import savings_report
-from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
-from wicket.supervisor.identity import actor_of
-from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
-from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
+from wicket.supervisor.identity import actor_of, entry
+from wicket.supervisor.messages import Answer, Ask
+from wicket.supervisor.verb import ActorVerb, Arguments, House, OpenVerb, Verb, key_number, now_ms
 from wicket.supervisor.verbs_auth import OPEN_VERBS
+from wicket.supervisor.verbs_credits import CREDIT_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
+from wicket.supervisor.verbs_keys import KEY_VERBS
+from wicket.supervisor.verbs_money import MONEY_VERBS
+from wicket.supervisor.verbs_oidc import OIDC_VERBS
 from wicket.supervisor.verbs_providers import PROVIDER_VERBS
+from wicket.supervisor.verbs_seen import SEEN_VERBS
+from wicket.supervisor.verbs_tenants import TENANT_VERBS
+from wicket.supervisor.verbs_users import USER_VERBS
 
 MAX_LISTED = 10_000
+MAX_TARGET = 200
+OPERATOR = 0  # the admin key's id
+CHANGING = frozenset(
+    {
+        *("add", "backup", "create", "delete", "erase", "grant", "put", "refund", "reload"),
+        *("remove", "restart", "revoke", "set", "threshold", "update"),
+    }
+)
+CALLERS_OWN = frozenset({"batches", "feedback", "files", "responses"})  # callers' own things
+TARGETS = ("id", "scope", "provider", "team", "task", "path")  # never "key": that may be a secret
 
 
 async def answer(house: House, ask: Ask) -> Answer:
@@ -47,67 +61,35 @@ async def perform(house: House, ask: Ask) -> Any:
 
     Whether a key may ask was decided by its route; what a user may is decided here, by their role.
     """
-    if ask.verb in OPEN_VERBS:
-        return await OPEN_VERBS[ask.verb](house, ask.arguments, ask.asker)
-    verb = VERBS.get(ask.verb)
-    if verb is None:
-        raise CallerFault("unknown_verb", f"The supervisor knows no {ask.verb!r}.")
+    if ask.verb in ANYBODYS:
+        return await ANYBODYS[ask.verb](house, ask.arguments, ask.asker)
     actor = await actor_of(house, ask)
-    key_id = ask.key_id
+    if ask.verb in ACTOR_VERBS:
+        check_may(actor, ask.verb)
+        return await ACTOR_VERBS[ask.verb](house, ask.arguments, actor)
+    if ask.verb not in VERBS:
+        raise CallerFault("unknown_verb", f"The supervisor knows no {ask.verb!r}.")
     if actor.kind == "user":
         check_may(actor, ask.verb)
-        key_id = 0
-    return await verb(house, ask.arguments, key_id)
+        if not actor.is_of_the_house:
+            return await SEEN_VERBS[ask.verb](house, ask.arguments, actor)
+    value = await VERBS[ask.verb](house, ask.arguments, OPERATOR if actor.kind == "user" else ask.key_id)
+    if is_audited(ask.verb) and (actor.is_operator or actor.kind == "user"):
+        kept = entry(actor, now_ms(), ask.verb, target_of(ask.arguments))
+        await asyncio.to_thread(house.store.transact, lambda rows: rows.insert(kept))
+    return value
 
 
-async def keys_create(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`name`, `team`, `models`, `expires_ms` → the key's fields and `key`, its text, this once."""
-    row, text = create_key(
-        arguments["name"],
-        now_ms(),
-        team=arguments.get("team", ""),
-        models=tuple(arguments.get("models") or ()),
-        expires_ms=arguments.get("expires_ms", 0),
-    )
-    if row.team:
-        team_id, organisation_id = await asyncio.to_thread(house.store.ensure_team, row.team, row.created_ms)
-        row = msgspec.structs.replace(row, team_id=team_id, organisation_id=organisation_id)
-    kept = await asyncio.to_thread(house.store.add_key, row)
-    house.tell(AddCaller(kept.caller()))
-    return {**key_fields(kept), "key": text}
+def is_audited(verb: str) -> bool:
+    """Whether a verb that keeps no audit row itself changes something that an administrator answers for."""
+    family, _, act = verb.rpartition(".")
+    return act in CHANGING and family not in CALLERS_OWN
 
 
-async def keys_list(house: House, arguments: Arguments, key_id: int) -> Any:
-    """Every key ever made, oldest first."""
-    return [key_fields(key) for key in await asyncio.to_thread(house.store.list_keys)]
-
-
-async def keys_revoke(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`id`, the public one → the key's fields. Every worker is told at once."""
-    public_id = arguments["id"]
-    key = await asyncio.to_thread(house.store.revoke_key, public_id, now_ms())
-    if key is None:
-        raise CallerFault(
-            "unknown_key", f"There is no key {public_id[:80]!r}; `wicket keys list` shows them.", status=404
-        )
-    house.tell(RemoveCaller(key.id))
-    return key_fields(key)
-
-
-async def usage(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`by`, `since_ms`, `until_ms` → a usage report."""
-    by = tuple(arguments.get("by") or ())
-    for group in by:
-        if group not in GROUPS:
-            raise CallerFault("invalid_value", f"There is no group {group!r}; there are {', '.join(GROUPS)}.")
-    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    return usage_report(await asyncio.to_thread(house.store.usage, by, since_ms, until_ms), by)
-
-
-async def savings(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`since_ms`, `until_ms` → what cascades saved, money in nano-USD."""
-    since_ms, until_ms = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    return savings_report(await asyncio.to_thread(house.store.savings, since_ms, until_ms))
+def target_of(arguments: Arguments) -> str:
+    """What a verb was about, as far as its arguments name it."""
+    found = next((arguments[name] for name in TARGETS if isinstance(arguments.get(name), str)), "")
+    return found[:MAX_TARGET]
 
 
 async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -181,11 +163,6 @@ async def restart(house: House, arguments: Arguments, key_id: int) -> Any:
 
 
 VERBS: dict[str, Verb] = {
-    "keys.create": keys_create,
-    "keys.list": keys_list,
-    "keys.revoke": keys_revoke,
-    "usage": usage,
-    "savings": savings,
     "logs": logs,
     "requests.get": requests_get,
     "backup": backup,
@@ -194,20 +171,13 @@ VERBS: dict[str, Verb] = {
     "config.show": config_show,
     "config.reload": config_reload,
     "restart": restart,
+    **CREDIT_VERBS,
+    **MONEY_VERBS,
     **EXAMPLE_VERBS,
     **PROVIDER_VERBS,
 }
 
+ANYBODYS: dict[str, OpenVerb] = {**OPEN_VERBS, **OIDC_VERBS}
 
-def key_fields(key: VirtualKey) -> dict[str, Any]:
-    """A key as people and programs see it; never its text or its hash."""
-    return {
-        "id": key.public_id,
-        "name": key.name,
-        "team": key.team,
-        "models": list(key.models),
-        "shown": key.shown,
-        "created_at": iso(key.created_ms),
-        "expires_at": iso(key.expires_ms),
-        "revoked_at": iso(key.revoked_ms),
-    }
+# These ask who asks, and keep their audit rows in the transaction of the act.
+ACTOR_VERBS: dict[str, ActorVerb] = {**KEY_VERBS, **TENANT_VERBS, **USER_VERBS}

@@ -17,32 +17,38 @@ A small gate to every model, with a compact model of its own inside.
 
 positional arguments:
   COMMAND
-    serve      start the server
-    chat       talk with a model
-    ask        ask one question; reads standard input too
-    lab        make a small model of a large one, by a recipe
-    mini       make a small model of a task, put it in place
-    auto       learn from feedback which requests a local model should answer
-    compare    ask several models the same cases: quality, cost, speed
-    explain    who would be asked for a request, and why
-    models     what can be called; show one; pull one from the hub
-    providers  whom Wicket knows, who is enabled and works
-    keys       make, list and revoke keys
-    logs       show the requests that were answered
-    usage      tokens and money, summed
-    savings    what cascades saved, by task
-    requests   what one request used and cost
-    tasks      what is collected to learn from
-    feedback   say of an answer how good it was
-    config     check or show the configuration
-    status     what the server is doing
-    backup     copy the database while it is in use
-    dev        tools for developers
-    version    show the version
+    serve          start the server
+    chat           talk with a model
+    ask            ask one question; reads standard input too
+    lab            make a small model of a large one, by a recipe
+    mini           make a small model of a task, put it in place
+    auto           learn from feedback which requests a local model should
+                   answer
+    compare        ask several models the same cases: quality, cost, speed
+    explain        who would be asked for a request, and why
+    models         what can be called; show one; pull one from the hub
+    providers      whom Wicket knows, who is enabled and works
+    keys           make, change, rotate and revoke keys
+    organisations  make and change organisations
+    teams          make and change teams, their members
+    users          add and change users
+    invitations    invite users
+    audit          who changed what
+    logs           show the requests that were answered
+    usage          tokens and money, summed
+    savings        what cascades saved, by task
+    requests       what one request used and cost
+    tasks          what is collected to learn from
+    feedback       say of an answer how good it was
+    config         check or show the configuration
+    status         what the server is doing
+    backup         copy the database while it is in use
+    dev            tools for developers
+    version        show the version
 
 options:
-  -h, --help   show this help message and exit
-  --version    show program's version number and exit
+  -h, --help       show this help message and exit
+  --version        show program's version number and exit
 
 `wicket COMMAND --help` says more about each.
 """
@@ -129,7 +135,8 @@ def test_keys_are_made_without_a_server(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["keys", "create", "--name", "alice", "--team", "red", "--expires-in", "1d", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
     assert list(made) == [
-        *("id", "name", "team", "models", "shown", "created_at", "expires_at", "revoked_at", "key")
+        *("id", "name", "team", "models", "networks", "routes", "shown", "made_by"),
+        *("created_at", "expires_at", "rotated_at", "previous_ends_at", "suspended_at", "revoked_at", "key"),
     ]
     assert made["key"].startswith("wk-")
     assert main(["keys", "list", "--json"]) == 0

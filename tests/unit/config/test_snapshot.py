@@ -195,7 +195,9 @@ def test_a_server_without_a_credential_gets_no_authorization() -> None:
     snapshot = compiled("[providers.ollama]\n")
     (deployment,) = snapshot.resolve("ollama/qwen3:0.6b").deployments
     assert deployment.headers == () and deployment.origin == Origin("http", "127.0.0.1", 11434)
-    assert deployment.dialect == "ollama" and deployment.also == Also("openai_chat", "/v1")
+    assert deployment.dialect == "ollama" and deployment.also == Also(
+        "openai_chat", "/v1", apis=("completions", "embeddings")
+    )
 
 
 AZURE = [

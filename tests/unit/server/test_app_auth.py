@@ -305,6 +305,9 @@ def test_behind_a_trusted_proxy_the_cookie_is_secure(house: StoreHouse, owner: T
     assert status == 200
     secure = owner.cookies["__Host-wicket"]
     assert secure
+    plain = owner.cookies.pop("__Host-wicket")
+    owner.cookies["wicket_session"] = plain  # as somebody on the way may have planted it
+    assert owner.ask("GET", "/auth/v1/session", **elsewhere)[0] == 401
     newest = house.store.look(lambda rows: rows.all(Session, newest_first=True))[0]
     assert newest.address == "203.0.113.9"
 
@@ -332,6 +335,13 @@ def test_a_bad_field_is_named_and_nobody_is_made(
     assert (status, answer["error"]["param"]) == (400, param)
     assert ADA["password"] not in str(answer)
     assert house.store.look(lambda rows: rows.all(User)) == []
+
+
+@pytest.mark.parametrize("path", ["sign-up", "sign-in", "password"])
+def test_a_huge_body_is_not_read(owner: Tab, path: str) -> None:
+    body = b'{"email": "' + b"x" * 200_000 + b'"}'
+    status, answer = owner.ask("POST", f"/auth/v1/{path}", body, content_type="application/json")
+    assert (status, code(answer)) == (413, "body_too_large")
 
 
 def test_addresses_that_look_alike_are_one(house: StoreHouse, owner: Tab, address: tuple[str, int]) -> None:

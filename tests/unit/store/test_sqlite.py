@@ -16,6 +16,7 @@ import pytest
 
 from wicket.accounts.keys import create_key
 from wicket.accounts.record import Record, Usage
+from wicket.accounts.tenants import AuditEntry, Team, User
 from wicket.errors import StoreFault
 from wicket.store.contract import RecordFilter
 from wicket.store.faults import store_fault
@@ -97,7 +98,7 @@ def test_a_database_of_the_first_schema_goes_on_with_all_it_holds(path: Path) ->
     old.executescript(first)
     old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     old.execute("PRAGMA user_version = 1")
-    row = record_row(record(7))
+    row = record_row(record(7))[:23]
     old.execute(f"INSERT INTO records VALUES ({','.join('?' * len(row))},NULL,NULL)", row)
     old.commit()
     old.close()
@@ -312,3 +313,49 @@ def test_no_key_text_is_ever_written(path: Path) -> None:
         store.add_key(row)
     assert text.encode() not in path.read_bytes()
     assert text[7:-4].encode() not in path.read_bytes()
+
+
+V1_KEY = (
+    "INSERT INTO keys"
+    " (public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt)"
+    " VALUES (?, ?, ?, 'wk-…', 5, ?, 0, 0, '[\"m\"]', 's')"
+)
+
+
+@pytest.mark.parametrize("version", range(1, len(migrations())))
+def test_keys_and_teams_come_along_from_every_earlier_schema(path: Path, version: int) -> None:
+    old = sqlite3.connect(path)
+    for step in migrations()[:version]:
+        old.executescript(step)
+    for number, team in enumerate(("red", "red", "", "blue's; --")):
+        old.execute(V1_KEY, (f"key_{number}", f"k{number}", bytes([number]) * 32, team))
+    old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    old.execute(f"PRAGMA user_version = {version}")
+    old.commit()
+    old.close()
+    with closing(SqliteStore(path)) as store:
+        keys = store.list_keys()
+        assert [(key.name, key.team, key.models) for key in keys] == [
+            ("k0", "red", ("m",)),
+            ("k1", "red", ("m",)),
+            ("k2", "", ("m",)),
+            ("k3", "blue's; --", ("m",)),
+        ]
+        assert {key.organisation_id for key in keys} == {1}
+        assert {key.networks for key in keys} == {()} and not any(key.is_hidden for key in keys)
+        assert keys[0].team_id == keys[1].team_id and not keys[2].team_id
+        if version < 3:  # teams were only names until then
+            named = {team.name: team.id for team in store.look(lambda rows: rows.all(Team))}
+            assert named == {"red": keys[0].team_id, "blue's; --": keys[3].team_id}
+        assert {caller.name for caller in store.live_callers(10)} == {"k0", "k1", "k2", "k3"}
+        assert store.look(lambda rows: rows.all(User)) == [] and store.check_integrity() == []
+    assert raw(path, "PRAGMA user_version") == [(len(migrations()),)]
+
+
+@pytest.mark.parametrize("change", ["UPDATE audit SET verb = 'x'", "DELETE FROM audit"])
+def test_the_audit_log_only_grows(path: Path, change: str) -> None:
+    with closing(SqliteStore(path)) as store:
+        store.transact(lambda rows: rows.insert(AuditEntry(1, "user", "u", "n", "v", "t")))
+    with closing(sqlite3.connect(path)) as connection, pytest.raises(sqlite3.IntegrityError):
+        connection.execute(change)
+    assert raw(path, "SELECT verb FROM audit") == [("v",)]

@@ -1,24 +1,29 @@
 """The verbs over the memory store: what is asked, what is answered, what the workers are told."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import pytest
 from tests.unit.supervisor.samples import record
 
+from wicket.config.schema import Accounts
 from wicket.errors import OperatorFault
 from wicket.store.memory import MemoryStore
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
 from wicket.supervisor.recent import Recent
-from wicket.supervisor.verbs import answer
+from wicket.supervisor.reception import Reception
+from wicket.supervisor.verbs import VERBS, answer, is_audited, target_of
 
 
 class House:
     def __init__(self) -> None:
         self.store = MemoryStore()
         self.recent = Recent()
+        self.reception = Reception(Accounts())
         self.told: list[ToWorker] = []
+        self.changed: list[Sequence[str] | None] = []
 
     def tell(self, message: ToWorker) -> None:
         self.told.append(message)
@@ -35,6 +40,9 @@ class House:
     async def reload(self) -> dict[str, Any]:
         return {"changed": False}
 
+    async def credits_changed(self, scopes: Sequence[str] | None = None) -> None:
+        self.changed.append(scopes)
+
     def restart_workers(self) -> dict[str, Any]:
         raise OperatorFault("restart_under_way", "busy", status=409)
 
@@ -48,8 +56,8 @@ def test_a_key_is_made_listed_and_revoked_and_the_workers_hear_of_it() -> None:
     house = House()
     made = house.ask("keys.create", name="ada", team="t", models=["m"], expires_ms=0).value
     assert set(made) == {
-        *("id", "name", "team", "models", "shown"),
-        *("created_at", "expires_at", "revoked_at", "key"),
+        *("id", "name", "team", "models", "networks", "routes", "shown", "made_by"),
+        *("created_at", "expires_at", "rotated_at", "previous_ends_at", "suspended_at", "revoked_at", "key"),
     }
     [told] = house.told
     assert isinstance(told, AddCaller) and told.caller.name == "ada" and told.caller.models == ("m",)
@@ -122,3 +130,14 @@ def test_savings_are_summed_by_task() -> None:
     assert (found["spent_nanos"], found["large_only_nanos"]) == (50, 120)
     assert [task["task"] for task in found["tasks"]] == ["slots"]
     assert house.ask("savings", since_ms=(2 << 40 >> 21) + 1).value["tasks"] == []
+
+
+def test_what_no_verb_audits_itself_is_audited_without_what_may_be_secret() -> None:
+    assert {name for name in VERBS if is_audited(name)} >= {
+        *("backup", "config.reload", "restart", "examples.erase"),
+        *("credentials.put", "credentials.remove"),
+    }
+    assert not any(is_audited(name) for name in ("usage", "logs", "status", "feedback.add", "files.add"))
+    assert target_of({"provider": "openai", "key": "sk-secret"}) == "openai"
+    assert target_of({"key": "sk-secret", "password": "x", "code": "y"}) == ""
+    assert target_of({"id": "a" * 500}) == "a" * 200 and target_of({"id": 7}) == ""

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, service_named
 
 MAX_TOKENS = 1 << 40
 
@@ -28,6 +28,12 @@ class OutputDetails(msgspec.Struct):
     """What the output was spent on."""
 
     thinking_tokens: int | None = None
+
+
+class ServerTools(msgspec.Struct):
+    """Calls of tools that run at Anthropic's. Searches have a fee, fetches have none."""
+
+    web_search_requests: int | None = None
 
 
 class Iteration(msgspec.Struct):
@@ -47,6 +53,7 @@ class Usage(Iteration):
     output_tokens_details: OutputDetails | None = None
     iterations: list[Iteration] | None = None
     service_tier: str | None = None
+    server_tool_use: ServerTools | None = None
 
 
 def merged(old: Usage | None, new: Usage) -> Usage:
@@ -70,13 +77,21 @@ def counts(usage: Usage | None) -> Counts | None:
     output = sum(each.output_tokens or 0 for each in passes)
     hour = (usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else None) or 0
     thinking = (usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else None) or 0
+    searches = (usage.server_tool_use.web_search_requests if usage.server_tool_use else None) or 0
     if (
-        min(cached, written, fresh, output, hour, thinking) < 0
-        or fresh + cached + written + output > MAX_TOKENS
+        min(cached, written, fresh, output, hour, thinking, searches) < 0
+        or fresh + cached + written + output + searches > MAX_TOKENS
     ):
         return None  # beyond belief is as good as not reported
     return Counts(
-        fresh + cached + written, output, cached, written, min(thinking, output), min(hour, written)
+        fresh + cached + written,
+        output,
+        cached,
+        written,
+        min(thinking, output),
+        min(hour, written),
+        searches=searches,
+        service=service_named(usage.service_tier),
     )
 
 
@@ -96,6 +111,8 @@ def written_usage(found: Counts | None, cost_usd: float | None = None, tier: str
     }
     if found.reasoning_tokens:
         usage["output_tokens_details"] = {"thinking_tokens": found.reasoning_tokens}
+    if found.searches:
+        usage["server_tool_use"] = {"web_search_requests": found.searches}
     if tier in ("standard", "priority", "batch"):
         usage["service_tier"] = tier
     if cost_usd is not None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from wicket.dialects.bedrock_converse.block_writing import ORIGIN
-from wicket.dialects.bedrock_converse.endings import Usage, read_finish, usage_counts
+from wicket.dialects.bedrock_converse.endings import ServiceTier, Usage, read_finish, usage_counts
 from wicket.dialects.bedrock_converse.names import callers_name
 from wicket.dialects.hub import Completion, Foreign, Media, Part, Text, Thinking, ToolCall
 from wicket.errors import UpstreamBroken
@@ -25,17 +25,13 @@ class _Output(msgspec.Struct):
     message: _Message
 
 
-class _Tier(msgspec.Struct):
-    type: str | None = None
-
-
 class Answer(msgspec.Struct, rename="camel"):
     """A whole answer."""
 
     output: _Output
     stop_reason: str
     usage: Usage | None = None
-    service_tier: _Tier | None = None
+    service_tier: ServiceTier | None = None
 
 
 class _Call(msgspec.Struct, rename="camel"):
@@ -100,7 +96,7 @@ def read_completion(data: bytes) -> Completion:
         parts=parts,
         finish=read_finish(answer.stop_reason, has_calls=has_calls),
         raw_finish=answer.stop_reason,
-        counts=usage_counts(answer.usage),
+        counts=usage_counts(answer.usage, answer.service_tier),
         service_tier=(answer.service_tier.type or "") if answer.service_tier else "",
         unread=unread_members(members, _KNOWN),
     )

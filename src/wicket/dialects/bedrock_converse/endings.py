@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, service_named
 from wicket.dialects.hub import Finish
 from wicket.errors import UpstreamBroken
 
@@ -52,7 +52,13 @@ def read_finish(word: str, *, has_calls: bool) -> Finish:
     return Finish.TOOL_CALLS if has_calls and finish is Finish.STOP else finish
 
 
-def usage_counts(usage: Usage | None) -> Counts | None:
+class ServiceTier(msgspec.Struct):
+    """The class of service: "priority", "default", "flex" or "reserved"."""
+
+    type: str | None = None
+
+
+def usage_counts(usage: Usage | None, tier: ServiceTier | None = None) -> Counts | None:
     """The counts; None where there are none, or none to be believed."""
     if usage is None or usage.input_tokens is None:
         return None
@@ -68,4 +74,5 @@ def usage_counts(usage: Usage | None) -> Counts | None:
         cached_tokens=cached,
         cache_write_tokens=written,
         cache_write_1h_tokens=min(hour, written),
+        service=service_named(tier.type) if tier is not None else "",
     )

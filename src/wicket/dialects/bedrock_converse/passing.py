@@ -57,7 +57,7 @@ def whole(data: bytes, api: Api) -> Whole:
         answer = decode_answer(data)
     except (msgspec.DecodeError, RecursionError) as error:
         raise malformed(error) from None
-    return Whole("", usage_counts(answer.usage))
+    return Whole("", usage_counts(answer.usage, answer.service_tier))
 
 
 def frame(data: bytes) -> Frame:
@@ -72,5 +72,5 @@ def frame(data: bytes) -> Frame:
     if event is None:
         return Frame()
     if message.kind == "metadata":
-        return Frame(is_usage=True, is_done=True, counts=usage_counts(event.usage))
+        return Frame(is_usage=True, is_done=True, counts=usage_counts(event.usage, event.service_tier))
     return Frame(spoke=message.kind == "contentBlockDelta", finished=message.kind == "messageStop")

@@ -11,7 +11,7 @@ import msgspec
 
 from wicket.dialects.bedrock_converse.answers import malformed, read_block, unread_members
 from wicket.dialects.bedrock_converse.block_writing import ORIGIN
-from wicket.dialects.bedrock_converse.endings import Usage, read_finish, usage_counts
+from wicket.dialects.bedrock_converse.endings import ServiceTier, Usage, read_finish, usage_counts
 from wicket.dialects.bedrock_converse.errors import in_stream
 from wicket.dialects.bedrock_converse.eventstream import read_message
 from wicket.dialects.bedrock_converse.names import callers_name
@@ -68,6 +68,7 @@ class Event(msgspec.Struct, rename="camel"):
     delta: dict[str, msgspec.Raw] | None = None
     stop_reason: str | None = None
     usage: Usage | None = None
+    service_tier: ServiceTier | None = None
 
 
 decode_event = msgspec.json.Decoder(Event).decode
@@ -154,7 +155,7 @@ class ConverseReader:
                 self._read_metadata(event, payload, found)
 
     def _read_metadata(self, event: Event, payload: bytes, found: list[Delta]) -> None:
-        counts = usage_counts(event.usage)
+        counts = usage_counts(event.usage, event.service_tier)
         self.unread += unread_members(_decode_members(payload), _KNOWN)
         if counts is not None:
             found.append(Used(counts))

@@ -113,7 +113,9 @@ def _call(part: ToolCall, arguments: str | None = None) -> Object:
 
 def _usage(counts: Counts, cost_usd: float | None) -> Object:
     tokens = {"input_tokens": counts.input_tokens, "output_tokens": counts.output_tokens}
-    usage: Object = {"billed_units": tokens, "tokens": tokens, "cached_tokens": counts.cached_tokens}
+    searches = {"search_units": counts.searches} if counts.searches else {}
+    billed = {**tokens, **searches}
+    usage: Object = {"billed_units": billed, "tokens": tokens, "cached_tokens": counts.cached_tokens}
     return usage if cost_usd is None else {**usage, "cost": cost_usd}
 
 

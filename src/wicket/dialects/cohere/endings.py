@@ -29,6 +29,7 @@ class Units(msgspec.Struct):
 
     input_tokens: float | None = None
     output_tokens: float | None = None
+    search_units: float | None = None
 
 
 class Usage(msgspec.Struct):
@@ -60,8 +61,14 @@ def usage_counts(usage: Usage | None) -> Counts | None:
         return None
     given, output = units.input_tokens or 0, units.output_tokens or 0
     cached = usage.cached_tokens or 0
+    searches = units.search_units or 0
+    if not (0 <= searches <= MAX_TOKENS):
+        return None
     if not (0 <= given <= MAX_TOKENS and 0 <= output <= MAX_TOKENS and 0 <= cached <= MAX_TOKENS):
         return None
     return Counts(
-        input_tokens=int(given), output_tokens=int(output), cached_tokens=min(int(cached), int(given))
+        input_tokens=int(given),
+        output_tokens=int(output),
+        cached_tokens=min(int(cached), int(given)),
+        searches=int(searches),
     )

@@ -10,9 +10,10 @@ from typing import Any
 
 import msgspec
 
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, service_named
 
 MAX_TOKENS = 1 << 40
+_IMAGE, _AUDIO = ("IMAGE", 2), ("AUDIO", 4)
 
 
 class ModalityCount(msgspec.Struct, rename="camel"):
@@ -34,6 +35,9 @@ class Usage(msgspec.Struct, rename="camel"):
     prompt_tokens_details: list[ModalityCount] | None = None
     candidates_tokens_details: list[ModalityCount] | None = None
     tool_use_prompt_tokens_details: list[ModalityCount] | None = None
+    cache_tokens_details: list[ModalityCount] | None = None
+    service_tier: Any = None  # of the Gemini API
+    traffic_type: Any = None  # of Vertex AI
 
 
 def usage_counts(usage: Usage | None) -> Counts | None:
@@ -44,9 +48,12 @@ def usage_counts(usage: Usage | None) -> Counts | None:
     thoughts = usage.thoughts_token_count or 0
     output = (usage.candidates_token_count or 0) + thoughts
     cached = usage.cached_content_token_count or 0
-    audio = _audio(usage.prompt_tokens_details) + _audio(usage.tool_use_prompt_tokens_details)
-    spoken = _audio(usage.candidates_tokens_details)
-    if min(prompt, thoughts, output, cached, audio, spoken) < 0 or prompt + output > MAX_TOKENS:
+    given, made = usage.prompt_tokens_details, usage.candidates_tokens_details
+    audio = _of_kind(_AUDIO, given) + _of_kind(_AUDIO, usage.tool_use_prompt_tokens_details)
+    spoken, cached_audio = _of_kind(_AUDIO, made), _of_kind(_AUDIO, usage.cache_tokens_details)
+    seen, drawn = _of_kind(_IMAGE, given), _of_kind(_IMAGE, made)
+    least = min(prompt, thoughts, output, cached, audio, spoken, cached_audio, seen, drawn)
+    if least < 0 or prompt + output > MAX_TOKENS:
         return None
     return Counts(
         input_tokens=prompt,
@@ -55,11 +62,21 @@ def usage_counts(usage: Usage | None) -> Counts | None:
         reasoning_tokens=thoughts,
         input_audio_tokens=min(audio, prompt),
         output_audio_tokens=min(spoken, output),
+        cached_audio_tokens=min(cached_audio, cached, audio),
+        input_image_tokens=min(seen, prompt),
+        output_image_tokens=min(drawn, output),
+        service=_service(usage),
     )
 
 
-def _audio(details: list[ModalityCount] | None) -> int:
-    return sum(one.token_count or 0 for one in details or () if one.modality in ("AUDIO", 4))
+def _of_kind(kind: tuple[str, int], details: list[ModalityCount] | None) -> int:
+    return sum(one.token_count or 0 for one in details or () if one.modality in kind)
+
+
+def _service(usage: Usage) -> str:
+    """The class that an answer was served in: a word at the Gemini API, the end of one at Vertex AI."""
+    said = usage.service_tier or usage.traffic_type
+    return service_named(said.lower().removeprefix("on_demand_")) if isinstance(said, str) else ""
 
 
 def usage_members(counts: Counts) -> dict[str, Any]:
@@ -74,11 +91,15 @@ def usage_members(counts: Counts) -> dict[str, Any]:
         members["thoughtsTokenCount"] = counts.reasoning_tokens
     if counts.cached_tokens:
         members["cachedContentTokenCount"] = counts.cached_tokens
-    for name, all_of_it, audio in (
-        ("promptTokensDetails", counts.input_tokens, counts.input_audio_tokens),
-        ("candidatesTokensDetails", shown, counts.output_audio_tokens),
+    if counts.service:
+        members["serviceTier"] = counts.service
+    for name, all_of_it, audio, image in (
+        ("promptTokensDetails", counts.input_tokens, counts.input_audio_tokens, counts.input_image_tokens),
+        ("candidatesTokensDetails", shown, counts.output_audio_tokens, counts.output_image_tokens),
     ):
-        if audio:
-            rest = {"modality": "TEXT", "tokenCount": all_of_it - audio}
-            members[name] = [{"modality": "AUDIO", "tokenCount": audio}, rest]
+        kinds = {"AUDIO": audio, "IMAGE": image}
+        if audio or image:
+            rest = {"modality": "TEXT", "tokenCount": all_of_it - audio - image}
+            told = [{"modality": kind, "tokenCount": number} for kind, number in kinds.items() if number]
+            members[name] = [*told, rest]
     return members

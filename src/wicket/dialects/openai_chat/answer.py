@@ -61,12 +61,12 @@ def finish_of(reason: Any, *, has_calls: bool) -> Finish:
     return Finish.TOOL_CALLS if found is Finish.STOP and has_calls else found
 
 
-def counts_of(usage: Any) -> Counts | None:
-    """Reported counts; None for none, and for what is no usage."""
+def counts_of(usage: Any, service: object = "") -> Counts | None:
+    """Reported counts; None for none, and for what is no usage. `service` is the answer's `service_tier`."""
     if not isinstance(usage, dict):
         return None
     try:
-        return usage_counts(msgspec.convert(usage, Usage, strict=False))
+        return usage_counts(msgspec.convert(usage, Usage, strict=False), service)
     except msgspec.ValidationError:
         return None
 

@@ -81,7 +81,7 @@ def read_completion(data: bytes) -> Completion:
         finish=finish_of(_SAYS_NOTHING if reason == "" else reason, has_calls=has_calls),
         raw_finish=text(reason),
         stop=text(choice.get("stop_reason")),
-        counts=counts_of(answer.get("usage")),
+        counts=counts_of(answer.get("usage"), answer.get("service_tier")),
         logprobs=msgspec.Raw(json.encode(logprobs)) if isinstance(logprobs, dict) else None,
         service_tier=text(answer.get("service_tier")),
         unread=_unread(answer, choice, message),

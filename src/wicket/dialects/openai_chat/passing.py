@@ -55,6 +55,7 @@ class _Chunk(msgspec.Struct):
     choices: list[_ChunkChoice] | None = None
     usage: Usage | None = None
     model: str | None = None
+    service_tier: Any = None
     error: Any = None
     base_resp: Any = None  # MiniMax
     x_groq: _XGroq | None = None
@@ -69,6 +70,7 @@ class _Answer(msgspec.Struct):
     data: list[msgspec.Raw] | None = None
     usage: Usage | None = None
     model: str | None = None
+    service_tier: Any = None
     error: Any = None
     base_resp: Any = None  # MiniMax
 
@@ -170,7 +172,7 @@ def whole(data: bytes, api: Api) -> Whole:
     for choice in answer.choices or ():
         if choice.finish_reason in _FAILED_FINISHES:
             raise UpstreamBroken("failed_finish", f"The provider ended with '{choice.finish_reason}'.")
-    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage))
+    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage, answer.service_tier))
 
 
 def frame(data: bytes) -> Frame:
@@ -190,7 +192,7 @@ def frame(data: bytes) -> Frame:
         return Frame(fault=fault, counts=usage_counts(usage))
     choices = chunk.choices
     if not choices:
-        counts = usage_counts(usage)
+        counts = usage_counts(usage, chunk.service_tier)
         return (
             Frame(is_usage=counts is not None, counts=counts, model=(chunk.model or "")[:MAX_MODEL])
             if counts
@@ -209,7 +211,10 @@ def frame(data: bytes) -> Frame:
     if not finished and usage is None:
         return _SPOKE if spoke else _SILENT
     return Frame(
-        spoke=spoke, finished=finished, counts=usage_counts(usage), model=(chunk.model or "")[:MAX_MODEL]
+        spoke=spoke,
+        finished=finished,
+        counts=usage_counts(usage, chunk.service_tier),
+        model=(chunk.model or "")[:MAX_MODEL],
     )
 
 

@@ -87,7 +87,8 @@ class ChatReader:
                 return [*found, Broken(fault)]
         groq = chunk.get("x_groq")
         usage = chunk.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
-        counts = counts_of(usage or (choice.get("usage") if choice is not None else None))  # Moonshot
+        told = usage or (choice.get("usage") if choice is not None else None)  # Moonshot
+        counts = counts_of(told, chunk.get("service_tier"))
         if counts is not None:
             found.append(Used(counts))
         return found

@@ -1,7 +1,8 @@
 """Token counts as OpenAI's family reports them, read and written.
 
-Source: OpenAI API reference, "usage"; DeepSeek's `prompt_cache_hit_tokens`; OpenRouter's
-`cache_write_tokens`.
+Source: OpenAI API reference, "usage" and "service_tier"; DeepSeek's `prompt_cache_hit_tokens`; OpenRouter's
+`cache_write_tokens`; xAI's `image_tokens`; Perplexity's `num_search_queries`;
+Mistral's `num_cached_tokens`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, service_named
 
 MAX_TOKENS = 1 << 40
 
@@ -21,6 +22,7 @@ class PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class CompletionDetails(msgspec.Struct):
@@ -28,6 +30,7 @@ class CompletionDetails(msgspec.Struct):
 
     reasoning_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class Usage(msgspec.Struct):
@@ -39,16 +42,22 @@ class Usage(msgspec.Struct):
     prompt_tokens_details: PromptDetails | None = None
     completion_tokens_details: CompletionDetails | None = None
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
+    num_search_queries: int | None = None  # Perplexity
+    num_cached_tokens: int | None = None  # Mistral
 
 
-def usage_counts(usage: Usage | None) -> Counts | None:
-    """What was reported, in Wicket's sense; None for nothing, and for what is beyond belief."""
+def usage_counts(usage: Usage | None, service: object = "") -> Counts | None:
+    """What was reported, in Wicket's sense; None for nothing, and for what is beyond belief.
+
+    `service` is the answer's `service_tier`.
+    """
     if usage is None or (usage.prompt_tokens is None and usage.total_tokens is None):
         return None
     prompt = usage.prompt_tokens or 0
     output = usage.completion_tokens or 0
     details = usage.prompt_tokens_details
     cached = (details.cached_tokens if details else None) or usage.prompt_cache_hit_tokens or 0
+    cached = cached or usage.num_cached_tokens or 0
     written = (details.cache_write_tokens if details else None) or 0
     thinking = usage.completion_tokens_details
     reasoning = (thinking.reasoning_tokens if thinking else None) or 0
@@ -56,10 +65,25 @@ def usage_counts(usage: Usage | None) -> Counts | None:
         output += reasoning
     heard = min(details.audio_tokens or 0, prompt) if details else 0
     spoken = min(thinking.audio_tokens or 0, output) if thinking else 0
-    counts = Counts(prompt, output, min(cached, prompt), written, reasoning, 0, heard, spoken)
+    seen = min(details.image_tokens or 0, prompt) if details else 0
+    drawn = min(thinking.image_tokens or 0, output) if thinking else 0
+    searches = usage.num_search_queries or 0
+    counts = Counts(
+        prompt,
+        output,
+        min(cached, prompt),
+        written,
+        reasoning,
+        input_audio_tokens=heard,
+        output_audio_tokens=spoken,
+        searches=searches,
+        input_image_tokens=seen,
+        output_image_tokens=drawn,
+        service=service_named(service) if service else "",
+    )
     if (
-        min(prompt, output, cached, written, reasoning, heard, spoken) < 0
-        or prompt + output + written > MAX_TOKENS
+        min(prompt, output, cached, written, reasoning, heard, spoken, seen, drawn, searches) < 0
+        or prompt + output + written + searches > MAX_TOKENS
     ):
         return None  # beyond belief is as good as not reported
     return counts

@@ -57,7 +57,7 @@ def read_completion(data: bytes) -> Completion:
         parts=parts,
         finish=finish,
         raw_finish=reason,
-        counts=counts_of(answer.get("usage")),
+        counts=counts_of(answer),
         logprobs=_logprobs(answer["output"]),
         service_tier=text(answer.get("service_tier")),
         unread=unread,

@@ -16,7 +16,7 @@ from wicket.dialects.openai_responses.answers import COMPLETED, REASONS
 from wicket.dialects.openai_responses.apis import COMPACT, INPUT_TOKENS
 from wicket.dialects.openai_responses.carrier import MARK, is_carried
 from wicket.dialects.openai_responses.faults import failure
-from wicket.dialects.openai_responses.usage import Usage, usage_counts
+from wicket.dialects.openai_responses.usage import Usage, is_search, usage_counts
 from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
@@ -49,6 +49,7 @@ class _Response(msgspec.Struct):
     error: Any = None
     incomplete_details: _Details | None = None
     usage: Usage | None = None
+    service_tier: Any = None
     output: list[msgspec.Raw] | None = None
     input_tokens: int | None = None
 
@@ -63,6 +64,7 @@ _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_SEARCH = b"web_search_call"
 _SPOKE = Frame(spoke=True)
 _SILENT = Frame()
 
@@ -124,7 +126,13 @@ def whole(data: bytes, api: Api) -> Whole:
     if api.name != COMPACT.name and answer.status not in (*COMPLETED, "incomplete"):
         shown = answer.status[:40] if isinstance(answer.status, str) else "nothing"
         raise UpstreamBroken("failed_finish", f"The provider ended with {shown!r}.")
-    return Whole((answer.model or "")[:MAX_MODEL], usage_counts(answer.usage))
+    return Whole((answer.model or "")[:MAX_MODEL], _counts(answer))
+
+
+def _counts(answer: _Response) -> Counts | None:
+    found = [raw for raw in answer.output or () if _SEARCH in bytes(raw)]
+    searches = sum([is_search(json.decode(raw)) for raw in found])
+    return usage_counts(answer.usage, answer.service_tier, searches)
 
 
 def _malformed(error: object) -> UpstreamBroken:
@@ -160,7 +168,7 @@ def frame(data: bytes) -> Frame:
         is_usage=True,
         is_done=True,
         model=(answer.model or "")[:MAX_MODEL],
-        counts=usage_counts(answer.usage),
+        counts=_counts(answer),
     )
 
 

@@ -121,7 +121,7 @@ class ResponsesReader:
             self._found.append(Broken(fault))
             return
         self._found.append(Stopped(finish, reason))
-        counts = counts_of(response.get("usage"))
+        counts = counts_of(response)
         if counts is not None:
             self._found.append(Used(counts))
         self._found.append(Over())

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, service_named
 
 MAX_TOKENS = 1 << 40
 
@@ -20,6 +20,7 @@ class InputDetails(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
     audio_tokens: int | None = None
+    image_tokens: int | None = None
 
 
 class OutputDetails(msgspec.Struct):
@@ -38,8 +39,11 @@ class Usage(msgspec.Struct):
     output_tokens_details: OutputDetails | None = None
 
 
-def usage_counts(usage: Usage | None) -> Counts | None:
-    """What was reported; None for nothing, and for what is beyond belief."""
+def usage_counts(usage: Usage | None, service: object = "", searches: int = 0) -> Counts | None:
+    """What was reported; None for nothing, and for what is beyond belief.
+
+    `service` is the answer's `service_tier`, `searches` the number of its items that are web searches.
+    """
     if usage is None or usage.input_tokens is None:
         return None
     given, output = usage.input_tokens, usage.output_tokens or 0
@@ -49,7 +53,8 @@ def usage_counts(usage: Usage | None) -> Counts | None:
     reasoning = (said.reasoning_tokens if said else None) or 0
     heard = (read.audio_tokens if read else None) or 0
     spoken = (said.audio_tokens if said else None) or 0
-    if min(given, output, cached, written, reasoning, heard, spoken) < 0 or given + output > MAX_TOKENS:
+    seen = (read.image_tokens if read else None) or 0
+    if min(given, output, cached, written, reasoning, heard, spoken, seen) < 0 or given + output > MAX_TOKENS:
         return None
     output = max(output, reasoning)
     return Counts(
@@ -58,18 +63,34 @@ def usage_counts(usage: Usage | None) -> Counts | None:
         min(cached, given),
         min(written, given),
         reasoning,
-        0,
-        min(heard, given),
-        min(spoken, output),
+        input_audio_tokens=min(heard, given),
+        output_audio_tokens=min(spoken, output),
+        searches=searches,
+        input_image_tokens=min(seen, given),
+        service=service_named(service),
     )
 
 
-def counts_of(usage: Any) -> Counts | None:
-    """The same of decoded JSON; None for what is no usage."""
+def counts_of(answer: Any) -> Counts | None:
+    """The same of a decoded answer; None for what has no usage."""
+    output = answer.get("output")
+    found = sum([is_search(item) for item in output]) if isinstance(output, list) else 0
     try:
-        return usage_counts(msgspec.convert(usage, Usage | None, strict=False))
+        usage = msgspec.convert(answer.get("usage"), Usage | None, strict=False)
+        return usage_counts(usage, answer.get("service_tier"), found)
     except msgspec.ValidationError:
         return None
+
+
+def is_search(item: Any) -> bool:
+    """Whether an output item is a web search that is billed: one that looked for something.
+
+    Opening a page, or finding a text in it, is not (OpenAI's guide on web search, "pricing").
+    """
+    if not isinstance(item, dict) or item.get("type") != "web_search_call":
+        return False
+    action = item.get("action")
+    return not isinstance(action, dict) or action.get("type") in (None, "search")
 
 
 def usage_json(counts: Counts, cost_usd: float | None, *, is_estimated: bool = False) -> dict[str, Any]:

@@ -218,6 +218,14 @@ def test_parts_of_an_answer(part: Part, wanted: dict[str, Any]) -> None:
     assert answer["usage"] == usage
 
 
+def test_searches_are_told_as_cohere_bills_them() -> None:
+    counts = Counts(10, 20, searches=2)
+    made = Completion(origin="x", parts=[Text(text="a")], finish=Finish.STOP, counts=counts)
+    written = cohere.write_completion(made, ASKED, None)
+    assert json.loads(written)["usage"]["billed_units"]["search_units"] == 2
+    assert cohere.read_completion(written).counts == counts
+
+
 @pytest.mark.parametrize(("part", "wanted"), PARTS)
 def test_what_a_caller_sends_back_is_read_as_it_was(part: Part, wanted: dict[str, Any]) -> None:
     found = read(messages=[*HELLO, {"role": "assistant", **wanted}])

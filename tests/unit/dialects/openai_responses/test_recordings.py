@@ -21,6 +21,7 @@ from tests.unit.dialects.openai_responses.speaking import (
     streamed,
 )
 from wicket.dialects import openai_chat, openai_responses
+from wicket.dialects.contract import Counts
 from wicket.dialects.hub import Completion, Conversation, Foreign
 from wicket.errors import CallerFault
 from wicket.recordings.folder import Folder
@@ -144,7 +145,8 @@ def said(completion: Completion) -> Any:
             members["annotations"] = json.loads(bytes(members["annotations"]))
         members["signature"] = part.signature.rpartition(".")[2]
         parts.append((type(part).__name__, members))
-    return parts, completion.finish, completion.counts, completion.model
+    counts = msgspec.structs.replace(completion.counts or Counts(), searches=0)  # counted by their items
+    return parts, completion.finish, counts, completion.model
 
 
 @each(WHOLE)

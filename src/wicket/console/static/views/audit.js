@@ -30,10 +30,10 @@ function listed(rows) {
     "Audit log",
     [
       ["When", (row) => moment(row.at)],
-      ["Who", (row) => row.actor],
+      ["Who", (row) => row.actor_name || row.actor_kind],
       ["Did", (row) => row.verb],
       ["To", (row) => row.target || ""],
-      ["What changed", (row) => h("code", {}, text(row.detail))],
+      ["What changed", (row) => h("code", {}, text(row.changes))],
       ["From", (row) => row.address || ""],
     ],
     rows,
