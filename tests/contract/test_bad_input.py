@@ -77,6 +77,12 @@ ASKING: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "contents": [{"parts": [{"text": "a"}]}],
         "tools": [{"functionDeclarations": [{"name": "f", "parametersJsonSchema": schema}]}],
     },
+    "cohere": lambda schema: {
+        "model": "m",
+        "messages": [{"role": "user", "content": "a"}],
+        "strict_tools": True,
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}],
+    },
 }
 ANSWERED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "openai_chat": lambda schema: {
@@ -95,6 +101,10 @@ ANSWERED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "gemini": lambda schema: {
         "contents": [{"parts": [{"text": "a"}]}],
         "generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": schema},
+    },
+    "cohere": lambda schema: {
+        "messages": [{"role": "user", "content": "a"}],
+        "response_format": {"type": "json_object", "json_schema": schema},
     },
 }
 
@@ -169,6 +179,14 @@ IMAGES: dict[str, dict[str, Any]] = {
         ],
     },
     "gemini": {"contents": [{"parts": [{"inlineData": {"mimeType": "image/png", "data": BROKEN}}]}]},
+    "cohere": {
+        "messages": [
+            {
+                "role": "user",
+                "content": [{"type": "image_url", "image_url": {"url": f"data:image/png;base64,{BROKEN}"}}],
+            }
+        ]
+    },
 }
 
 

@@ -2,7 +2,7 @@
 
 A caller gets the recorded answer in its own form and sends it back as its reference says, with results for
 the calls: what goes out to the provider must hold every seal that the recording has. (A seal that Gemini puts
-on plain text is not carried: Google takes the text without.)
+on plain text is not carried, since Google takes the text without: it is reported.)
 """
 
 import json
@@ -20,7 +20,7 @@ from wicket.wire.fields import peek
 from wicket.wire.origin import Origin
 from wicket.wire.sse import payload
 
-NAMES = {"openai": "openai_chat", "anthropic": "anthropic_messages", "gemini": "gemini"}
+NAMES = {"openai": "openai_chat", "anthropic": "anthropic_messages", "gemini": "gemini", "cohere": "cohere"}
 RECORDINGS = {
     "gemini/stream_tools_signature": ("gemini", "gemini-3-pro-preview"),
     "anthropic/thinking_tools_turns": ("anthropic_messages", "claude-sonnet-4-5"),

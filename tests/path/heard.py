@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -28,9 +29,15 @@ class Asked:
 
 def of(seen: Seen) -> Asked:
     """By the path."""
-    if seen.path.endswith("/messages"):
-        return _anthropic(seen.fields)
-    return _gemini(seen.fields) if "enerateContent" in seen.path else _openai(seen.fields)
+    for end, read in _READERS.items():
+        if seen.path.partition("?")[0].endswith(end):
+            return read(seen.fields)
+    raise AssertionError(seen.path)
+
+
+def is_stream(seen: Seen) -> bool:
+    """Whether a stream was asked for."""
+    return seen.path.endswith(("?alt=sse", "/converse-stream")) or seen.fields.get("stream") is True
 
 
 def _openai(fields: dict[str, Any]) -> Asked:
@@ -149,3 +156,114 @@ def _gemini(fields: dict[str, Any]) -> Asked:
                 asked.texts.append(part["text"])
     assert not waiting
     return asked
+
+
+def _bedrock(fields: dict[str, Any]) -> Asked:
+    config, more = fields.get("inferenceConfig", {}), fields.get("additionalModelRequestFields", {})
+    asked = Asked(stop=config.get("stopSequences", []), limit=config.get("maxTokens"))
+    asked.thinks = more.get("thinking", {}).get("type") in ("enabled", "adaptive")
+    asked.system = "".join(block["text"] for block in fields.get("system", ()))
+    for tool in fields.get("toolConfig", {}).get("tools", ()):
+        asked.tools[tool["toolSpec"]["name"]] = tool["toolSpec"]["inputSchema"]["json"]
+    if "outputConfig" in fields:
+        written = fields["outputConfig"]["textFormat"]["structure"]["jsonSchema"]
+        assert isinstance(written["schema"], str)  # JSON inside JSON
+        asked.schema = json.loads(written["schema"])
+    roles = [message["role"] for message in fields["messages"]]
+    assert roles[0] == "user" and all(one != other for one, other in pairwise(roles))
+    due: list[str] = []
+    for message in fields["messages"]:
+        for block in message["content"]:
+            ((kind, inner),) = block.items()
+            match kind:
+                case "text":
+                    assert inner.strip()
+                    if message["role"] == "user":
+                        assert not due  # results come first
+                        asked.texts.append(inner)
+                case "image":
+                    asked.images.append((f"image/{inner['format']}", inner["source"]["bytes"]))
+                case "toolUse":
+                    assert "toolConfig" in fields
+                    asked.calls.append((inner["toolUseId"], inner["name"], inner["input"]))
+                    due.append(inner["toolUseId"])
+                case "toolResult":
+                    due.remove(inner["toolUseId"])
+                    text = "".join(one["text"] for one in inner["content"])
+                    asked.results.append((inner["toolUseId"], text))
+                case "reasoningContent":
+                    asked.seals.append(inner["reasoningText"]["signature"])
+                case other:
+                    raise AssertionError(other)
+        assert message["role"] == "assistant" or not due
+    return asked
+
+
+def _cohere(fields: dict[str, Any]) -> Asked:
+    asked = Asked(stop=fields.get("stop_sequences", []), limit=fields.get("max_tokens"))
+    asked.thinks = fields.get("thinking", {}).get("type") == "enabled"
+    asked.tools = {one["function"]["name"]: one["function"]["parameters"] for one in fields.get("tools", ())}
+    asked.schema = fields.get("response_format", {}).get("json_schema")
+    due: list[str] = []
+    for message in fields["messages"]:
+        content = message.get("content") or ""
+        items = [{"type": "text", "text": content}] if isinstance(content, str) else content
+        text = "".join(item["text"] for item in items if item["type"] == "text")
+        match message["role"]:
+            case "system":
+                asked.system += text
+            case "user":
+                assert not due
+                asked.texts.append(text)
+                links = [item["image_url"]["url"] for item in items if item["type"] == "image_url"]
+                asked.images += [(link[5:].split(";")[0], link.split("base64,")[1]) for link in links]
+            case "assistant":
+                for call in message.get("tool_calls") or ():
+                    arguments = json.loads(call["function"]["arguments"])
+                    asked.calls.append((call["id"], call["function"]["name"], arguments))
+                    due.append(call["id"])
+            case "tool":
+                due.remove(message["tool_call_id"])
+                asked.results.append((message["tool_call_id"], text))
+    assert not due
+    return asked
+
+
+def _ollama(fields: dict[str, Any]) -> Asked:
+    options = fields.get("options", {})
+    asked = Asked(stop=options.get("stop", []), limit=options.get("num_predict"))
+    asked.thinks = bool(fields.get("think"))
+    asked.tools = {one["function"]["name"]: one["function"]["parameters"] for one in fields.get("tools", ())}
+    asked.schema = fields.get("format")
+    due: list[tuple[str, str]] = []
+    for message in fields["messages"]:
+        content = message["content"]
+        assert isinstance(content, str)
+        match message["role"]:
+            case "system":
+                asked.system += content
+            case "user":
+                assert not due
+                asked.texts.append(content)
+                asked.images += [("image/png", data) for data in message.get("images", ())]
+            case "assistant":
+                for call in message.get("tool_calls", ()):
+                    function = call["function"]
+                    asked.calls.append((call["id"], function["name"], function["arguments"]))
+                    due.append((call["id"], function["name"]))
+            case "tool":
+                due.remove((message["tool_call_id"], message["tool_name"]))
+                asked.results.append((message["tool_call_id"], content))
+    assert not due
+    return asked
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], Asked]] = {
+    "/messages": _anthropic,
+    "enerateContent": _gemini,
+    "/converse": _bedrock,
+    "/converse-stream": _bedrock,
+    "/chat/completions": _openai,
+    "/api/chat": _ollama,
+    "/chat": _cohere,
+}

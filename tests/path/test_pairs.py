@@ -6,7 +6,7 @@ import pytest
 
 from tests.path.callers import CALLERS, Caller, Question
 from tests.path.house import SECRET, Answer, Gateway, Provider, delta, rule, sse, stream_rule
-from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway
+from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
 
 PAIRS = [(name, spoken) for name in CALLERS for spoken in MODELS]
 
@@ -26,8 +26,7 @@ def house(one_house: Gateway, provider: Provider) -> Iterator[Gateway]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("check", SUITE)
-@pytest.mark.parametrize(("name", "spoken"), PAIRS)
+@pytest.mark.parametrize(("name", "spoken", "check"), pairs(CALLERS))
 def test_suite(
     house: Gateway, provider: Provider, name: str, spoken: str, check: str, *, stream: bool
 ) -> None:
@@ -145,3 +144,17 @@ def test_usage_that_comes_with_an_error_is_counted(house: Gateway, provider: Pro
     assert record["outcome"] == "provider_error"
     used = record["attempts"][0]
     assert (used["input_tokens"], used["output_tokens"]) == (43, 10)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("name", ["openai", "anthropic", "cohere"])
+def test_a_seal_on_plain_text_is_told_to_be_left_out(
+    house: Gateway, provider: Provider, name: str, *, stream: bool
+) -> None:
+    """In a stream it comes last, behind the headers: the record has it."""
+    provider.script(rule(text="One", signature="c2VhbA=="))
+    answer = _post(CALLERS[name], house, "gemini", stream=stream)
+    told = "response.candidates[0].content.parts[0].thoughtSignature"
+    assert house.record(answer.headers["x-request-id"])["dropped"] == [told]
+    if not stream:
+        assert answer.headers["x-wicket-dropped"] == told

@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
-from wicket.errors import ProviderFault
+from wicket.dialects.contract import module
+from wicket.dialects.gathering import Gathered
+from wicket.dialects.hub import Finish
+from wicket.dialects.translation import spoken
+from wicket.errors import ProviderFault, UpstreamBroken
 from wicket.upstream.fetch import Response, fetch
 from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.request_head import complete, head, without_body
@@ -337,6 +341,68 @@ def test_a_request_is_read_slowly_only_where_its_rule_says_so() -> None:
         assert [seen.fields["messages"] for seen in up.log] == [big, big]
 
     against(Script(rules=[Rule(When(model="slow"), read_bytes_s=100_000)]), test)
+
+
+NATIVE = {
+    "/model/claude/converse": "bedrock_converse",
+    "/v2/chat": "cohere",
+    "/api/chat": "ollama",
+    "/v1/messages": "anthropic_messages",
+    "/v1beta/models/g:generateContent": "gemini",
+}
+
+
+@pytest.mark.parametrize("path", NATIVE)
+def test_other_dialects_are_spoken_by_their_paths(path: str) -> None:
+    """Read with our own dialects, which were written apart from it."""
+    side = spoken(NATIVE[path])
+    assert side is not None
+    asked = {**chat("large"), "stream": False}
+    streamed, target = {**asked, "stream": True}, path
+    if "converse" in path or "generate" in path:
+        target = path.replace("/converse", "/converse-stream").replace(":g", ":streamG") + "?alt=sse"
+    rules = [
+        Rule(When(contains="throttle"), error="rate_limit"),
+        Rule(When(contains="nonsense"), malformed_frame=4),
+        Rule(reasoning="Hm.", tool_calls=[{"name": "f", "arguments": '{"a": 1}'}], text="So."),
+    ]
+
+    async def test(client: Client, up: ScriptedUpstream) -> None:
+        whole = side.read_completion((await client.post(asked, path)).body)
+        response = await client.post(streamed, target)
+        assert response.header(b"content-type").startswith(side.STREAM_TYPE)
+        gathered, reader = Gathered(), side.stream_reader()
+        for payload in side.splitter().feed(response.body):
+            for delta in reader.feed(_data(payload)):
+                gathered.add(delta)
+        for found in (whole, gathered.completion()):
+            assert [type(part).__name__ for part in found.parts] == ["Thinking", "Text", "ToolCall"]
+            assert found.finish is Finish.TOOL_CALLS and found.counts is not None
+            assert found.counts.output_tokens == 1 + 1 + 2 and gathered.text == "So."
+        refused = await client.post(chat("throttle"), path)
+        fault = module(NATIVE[path]).judge(refused.status, dict(refused.headers), refused.body)
+        assert fault.status == 429 and "Too many requests." in fault.message
+        nonsense = (await client.post({**streamed, "model": "nonsense"}, target)).body
+        reader, payloads = side.stream_reader(), side.splitter().feed(nonsense)
+        with pytest.raises(UpstreamBroken):
+            [reader.feed(_data(payload)) for payload in payloads]
+
+    against(Script(rules=rules), test)
+
+
+def _data(payload: bytes) -> bytes:
+    """The data of an event; any other frame as it is."""
+    lines = payload.split(b"\n") if payload.startswith((b"event:", b"data:")) else []
+    return next((line[6:].strip() for line in lines if line.startswith(b"data: ")), payload)
+
+
+def test_ollama_streams_unless_it_is_told_not_to() -> None:
+    async def test(client: Client, up: ScriptedUpstream) -> None:
+        lines = [json.loads(line) for line in (await client.post(chat(), "/api/chat")).body.splitlines()]
+        assert [line["done"] for line in lines] == [False] * 6 + [True]
+        assert [row["name"] for row in (await client.get("/api/tags"))["models"]] == ["scripted"]
+
+    against(Script(), test)
 
 
 def test_help_names_every_field_of_a_script() -> None:

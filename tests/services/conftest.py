@@ -4,7 +4,10 @@ SDKs other than `openai` are installed for `make test-services` only, so they ar
 tests: `make test` collects these files too.
 """
 
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +16,10 @@ from openai import OpenAI
 from tests.path.conftest import gateway, one_gateway, one_provider, open_gateway, provider
 from tests.path.house import Gateway
 from tests.services.recorded import recorded_gateway
+from tests.services.sdk_callers import cohere
 
+NODE = Path(__file__).parent / "node"
+INSTALL_LIMIT_S = 180
 __all__ = ["gateway", "one_gateway", "one_provider", "open_gateway", "provider"]
 
 
@@ -48,7 +54,24 @@ def google_client(recorded_house: Gateway) -> Iterator[Any]:
 
 
 @pytest.fixture
-def cohere_client(recorded_house: Gateway) -> Any:
-    import cohere
+def cohere_client(recorded_house: Gateway) -> Iterator[Any]:
+    with cohere(recorded_house) as made:
+        yield made
 
-    return cohere.ClientV2(api_key=recorded_house.key, base_url=recorded_house.url)
+
+@pytest.fixture(scope="session")
+def node_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the SDK in it, exactly as locked."""
+    if shutil.which("npm") is None:
+        pytest.fail("these tests need Node with npm: https://nodejs.org")
+    made = tmp_path_factory.mktemp("node")
+    for name in ("package.json", "package-lock.json", "client.mjs", "anthropic.mjs", "recorded.mjs"):
+        shutil.copy(NODE / name, made)
+    subprocess.run(
+        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
+        cwd=made,
+        check=True,
+        capture_output=True,
+        timeout=INSTALL_LIMIT_S,
+    )
+    return made

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.path.house import Gateway
 from tests.path.replayed import replaying
 
-# Provider → its own path, as `base_url` ends.
+# Provider → its own path, as `base_url` ends, for those that were recorded in OpenAI's dialect.
 BASES = {
     "openai": "/v1",
     "groq": "/openai/v1",
@@ -23,14 +23,20 @@ BASES = {
     "zai": "/api/paas/v4",
     "ollama": "/v1",
 }
+# The others: their path and their dialect.
+NATIVE = {
+    "anthropic": ("/v1", "anthropic_messages"),
+    "gemini": ("/v1beta", "gemini"),
+    "cohere": ("/v2", "cohere"),
+}
 
 
 def config(url: str) -> str:
-    """Every provider of `BASES`, at the replay's `url`, in the dialect that was recorded."""
+    """Every provider, at the replay's `url`, in the dialect that was recorded."""
+    spoken = {name: (base, "openai_chat") for name, base in BASES.items()} | NATIVE
     tables = [
-        f'[providers.{name}]\nbase_url = "{url}/{name}{base}"\napi_key = "recorded"\n'
-        'dialect = "openai_chat"\n'
-        for name, base in BASES.items()
+        f'[providers.{name}]\nbase_url = "{url}/{name}{base}"\napi_key = "recorded"\ndialect = "{dialect}"\n'
+        for name, (base, dialect) in spoken.items()
     ]
     return "".join(["[server]\nport = 0\nworkers = 1\n", *tables])
 

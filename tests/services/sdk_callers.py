@@ -12,6 +12,7 @@ from typing import Any
 from openai import OpenAI
 
 from tests.path.callers import AnthropicCaller, Caller, GeminiCaller, OpenAICaller, Said
+from tests.path.cohere_caller import CohereCaller
 from tests.path.house import Gateway
 
 
@@ -85,4 +86,26 @@ def google(gateway: Gateway) -> Iterator[Any]:
         client.close()
 
 
-SDKS: dict[str, Caller] = {sdk.name: sdk for sdk in (OpenAISDK(), AnthropicSDK(), GoogleSDK())}
+class CohereSDK(CohereCaller):
+    def send(self, gateway: Gateway, model: str, body: dict[str, Any], *, stream: bool) -> Said:
+        asked = {name: value for name, value in body.items() if name != "stream"}
+        options = {"max_retries": 0}
+        with cohere(gateway) as client:
+            if not stream:
+                answer = client.chat(**asked, request_options=options)
+                return self.whole(answer.model_dump(exclude_unset=True))
+            events = list(client.chat_stream(**asked, request_options=options))
+            return self.streamed([event.model_dump(exclude_unset=True) for event in events])
+
+
+@contextmanager
+def cohere(gateway: Gateway) -> Iterator[Any]:
+    """The SDK has no way to close its client, so it gets one that is closed here."""
+    import httpx
+    from cohere import ClientV2
+
+    with httpx.Client(timeout=30) as line:
+        yield ClientV2(api_key=gateway.key, base_url=gateway.url, httpx_client=line)
+
+
+SDKS: dict[str, Caller] = {sdk.name: sdk for sdk in (OpenAISDK(), AnthropicSDK(), GoogleSDK(), CohereSDK())}

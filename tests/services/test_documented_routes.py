@@ -1,11 +1,9 @@
 """Schemathesis against every route that /openapi.json documents, on a real server."""
 
-import time
-
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis import Case
+from schemathesis import Case, GenerationMode
 from schemathesis.checks import load_all_checks
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
@@ -15,7 +13,9 @@ from tests.path.house import Gateway
 pytestmark = pytest.mark.services
 # The tests of the command line ask these: they write where they are told, end workers, or never end.
 ELSEWHERE = {"/admin/v1/restart", "/admin/v1/backup", "/admin/v1/config/reload"}
-LIMIT_S = 240  # passwords are hashed for real
+TRANSLATED = ("/v1/messages", "/v1/responses", "/v1beta/models/", "/v2/chat")
+MODEL = "mine/plain"
+CONVERSATIONS = {"/v1/messages", "/v1/responses", "/v2/chat"}  # of which some must come to an answer
 
 
 def operations(gateway: Gateway) -> list[APIOperation]:
@@ -27,14 +27,30 @@ def operations(gateway: Gateway) -> list[APIOperation]:
 
 def test_every_documented_route_keeps_its_promises(gateway: Gateway) -> None:
     load_all_checks()
-    began = time.monotonic()
-    for operation in operations(gateway):
-        try_out(gateway, operation)
-    assert time.monotonic() - began < LIMIT_S
+    answered = {operation.path: try_out(gateway, operation) for operation in operations(gateway)}
+    assert {path for path, num_answers in answered.items() if num_answers} >= CONVERSATIONS
 
 
-def try_out(gateway: Gateway, operation: APIOperation) -> None:
-    """Good and bad input of all kinds: the status, the headers and the body must be documented ones."""
+def _name_a_model(case: Case) -> None:
+    """A model that answers, where all else is as the schema wants it: so the request is translated and sent.
+
+    Only for dialects that the provider behind it does not speak: in its own, bytes pass unread.
+    """
+    is_good = case.meta is not None and case.meta.generation.mode is GenerationMode.POSITIVE
+    if not is_good or not case.operation.path.startswith(TRANSLATED):
+        return
+    if isinstance(case.body, dict) and "model" in case.body:
+        case.body["model"] = MODEL
+    if "model" in (case.path_parameters or {}):
+        case.path_parameters["model"] = MODEL
+
+
+def try_out(gateway: Gateway, operation: APIOperation) -> int:
+    """Good and bad input of all kinds: the status, the headers and the body must be documented ones.
+
+    Returns how many requests were answered.
+    """
+    statuses: list[int] = []
 
     @settings(
         max_examples=20,
@@ -49,9 +65,12 @@ def try_out(gateway: Gateway, operation: APIOperation) -> None:
         if case.query and "follow" in case.query:
             case.query.pop("follow")  # that answer has no end
         sent = {"authorization": f"Bearer {gateway.key}"}
+        _name_a_model(case)
         answer = case.call(base_url=gateway.url, headers=sent, timeout=20)
+        statuses.append(answer.status_code)
         # Our key is not one that it made, so it would take every success for a hole; and a schema can't say
         # everything that a name may not contain.
         case.validate_response(answer, excluded_checks=[ignored_auth, positive_data_acceptance])
 
     each()
+    return statuses.count(200)

@@ -1,7 +1,6 @@
 """The unmodified SDKs of OpenAI and Anthropic for Node against a real server."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,30 +10,11 @@ import pytest
 from tests.path.house import Gateway, Provider, rule
 
 pytestmark = pytest.mark.services
-HERE = Path(__file__).parent / "node"
 LIMIT_S = 180
 
 
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the SDK in it, exactly as locked."""
-    if shutil.which("npm") is None:
-        pytest.fail("these tests need Node with npm: https://nodejs.org")
-    made = tmp_path_factory.mktemp("node")
-    for name in ("package.json", "package-lock.json", "client.mjs", "anthropic.mjs"):
-        shutil.copy(HERE / name, made)
-    subprocess.run(
-        ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-        cwd=made,
-        check=True,
-        capture_output=True,
-        timeout=LIMIT_S,
-    )
-    return made
-
-
 @pytest.fixture
-def got(folder: Path, gateway: Gateway, provider: Provider) -> dict[str, Any]:
+def got(node_folder: Path, gateway: Gateway, provider: Provider) -> dict[str, Any]:
     provider.script(
         rule("calls", tool_calls=[{"name": "weather", "arguments": '{"city": "Paris"}'}]),
         rule("json", text='{"name": "Paris"}'),
@@ -47,7 +27,7 @@ def got(folder: Path, gateway: Gateway, provider: Provider) -> dict[str, Any]:
     ran = subprocess.run(
         ["node", "client.mjs", f"{gateway.url}/v1", gateway.key],
         check=False,
-        cwd=folder,
+        cwd=node_folder,
         capture_output=True,
         text=True,
         timeout=LIMIT_S,
@@ -75,7 +55,9 @@ def test_the_node_sdk_gets_what_the_python_one_gets(got: dict[str, Any], provide
     provider.until(lambda log: any(seen.model == "endless" and seen.client_gone for seen in log))
 
 
-def test_anthropics_node_sdk_asks_openais_models(folder: Path, gateway: Gateway, provider: Provider) -> None:
+def test_anthropics_node_sdk_asks_openais_models(
+    node_folder: Path, gateway: Gateway, provider: Provider
+) -> None:
     provider.script(
         rule("calls", tool_calls=[{"name": "weather", "arguments": '{"city": "Paris"}'}]),
         rule("limited", error="rate_limit", headers={"retry-after": "30"}),
@@ -84,7 +66,7 @@ def test_anthropics_node_sdk_asks_openais_models(folder: Path, gateway: Gateway,
     ran = subprocess.run(
         ["node", "anthropic.mjs", gateway.url, gateway.key],
         check=False,
-        cwd=folder,
+        cwd=node_folder,
         capture_output=True,
         text=True,
         timeout=LIMIT_S,

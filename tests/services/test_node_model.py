@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.path.house import Gateway
-from tests.services.test_node import HERE, LIMIT_S, folder
+from tests.services.conftest import NODE
+from tests.services.test_node import LIMIT_S
 
-__all__ = ["folder"]
 pytestmark = [pytest.mark.services, pytest.mark.model]
 CONFIG = (
     '[server]\nport = 0\n[engines.compact]\nmodel = "smollm2-135m-instruct"\ncontext_tokens = 1024\n'
@@ -18,14 +18,14 @@ CONFIG = (
 )
 
 
-def test_the_node_sdk_gets_answers_and_vectors(folder: Path, tmp_path: Path) -> None:
-    (folder / "mini.mjs").write_bytes((HERE / "mini.mjs").read_bytes())
+def test_the_node_sdk_gets_answers_and_vectors(node_folder: Path, tmp_path: Path) -> None:
+    (node_folder / "mini.mjs").write_bytes((NODE / "mini.mjs").read_bytes())
     running = Gateway(tmp_path, CONFIG).wait_ready()
     try:
         ran = subprocess.run(
             ["node", "mini.mjs", f"{running.url}/v1", running.key],
             check=False,
-            cwd=folder,
+            cwd=node_folder,
             capture_output=True,
             text=True,
             timeout=LIMIT_S,

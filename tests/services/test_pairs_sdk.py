@@ -8,11 +8,13 @@ import pytest
 
 from tests.path.callers import Question
 from tests.path.house import Gateway, Provider, rule
-from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway
+from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
 from tests.services.sdk_callers import SDKS, google
 
 pytestmark = pytest.mark.services
-PAIRS = [(name, spoken) for name in SDKS for spoken in MODELS]
+# Before all providers the callers of bare HTTP are: what SDKs read does not depend on them further.
+SPOKEN = ("openai", "anthropic", "gemini", "bedrock")
+PAIRS = [(name, spoken) for name in SDKS for spoken in SPOKEN]
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,7 @@ def house(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> I
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("check", SUITE)
-@pytest.mark.parametrize(("name", "spoken"), PAIRS)
+@pytest.mark.parametrize(("name", "spoken", "check"), pairs(SDKS, SPOKEN))
 def test_suite(
     house: Gateway, provider: Provider, name: str, spoken: str, check: str, *, stream: bool
 ) -> None:
@@ -50,6 +51,12 @@ ERRORS: dict[str, dict[str, tuple[str, int]]] = {
         "rate_limit": ("ClientError", 429),
         "overloaded": ("ServerError", 503),
     },
+    "cohere": {
+        "bad_request": ("BadRequestError", 400),
+        "authentication": ("ApiError", 502),
+        "rate_limit": ("TooManyRequestsError", 429),
+        "overloaded": ("ServiceUnavailableError", 503),
+    },
 }
 
 
@@ -72,6 +79,10 @@ def test_a_stream_that_breaks_raises(
     house: Gateway, provider: Provider, name: str, spoken: str, fault: str
 ) -> None:
     provider.script(rule(text="One two three four", gap_ms=1, **{fault: 2}))
+    if name == "cohere":  # whose SDK raises nothing in a stream: the reason tells
+        said = SDKS[name].ask(house, MODELS[spoken], Question(), stream=True)
+        assert (said.text, said.finish, said.num_errors) == ("One two", "", 1)
+        return
     with pytest.raises(Exception) as caught:
         SDKS[name].ask(house, MODELS[spoken], Question(), stream=True)
     assert type(caught.value).__name__ in {"APIError", "APIStatusError", "InternalServerError", "ServerError"}

@@ -17,14 +17,15 @@ SNIPPETS = [
 
 
 def test_there_is_one_for_each_sdk() -> None:
-    assert [re.search(r"(openai|anthropic|genai)", text)[1] for text in SNIPPETS] == [  # type: ignore[index]
+    assert [re.search(r"(openai|anthropic|genai|cohere)", text)[1] for text in SNIPPETS] == [  # type: ignore[index]
         "openai",
         "anthropic",
         "genai",
+        "cohere",
     ]
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["openai", "anthropic", "google"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["openai", "anthropic", "google", "cohere"])
 def test_it_works_as_pasted(snippet: str, gateway: Gateway, provider: Provider) -> None:
     provider.script()
     text = snippet.replace("http://127.0.0.1:4242", gateway.url).replace("wk-…", gateway.key)

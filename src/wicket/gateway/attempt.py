@@ -100,7 +100,8 @@ class Attempt:
         self.prepared = prepared
         self.deployment = prepared.deployment
         if prepared.crossing is not None:
-            self.translated = Translated(prepared.crossing, call, is_kept=self.is_kept)
+            model = prepared.deployment.model
+            self.translated = Translated(prepared.crossing, call, model, is_kept=self.is_kept)
         if call.is_streamed and (call.collected is not None or call.route.continues):
             self.keeps_frames = True
         self.report = report
@@ -174,9 +175,7 @@ class Attempt:
             return self.prepared.dialect.whole(data, self.call.api)
         if self.call.is_streamed:
             raise not_streamed()
-        whole = self.translated.whole(data)
-        self.dropped += tuple([f"response.{path}" for path in self.translated.unread])
-        return whole
+        return self.translated.whole(data)
 
     def on_failure(self, fault: ProviderFault, *, reused: bool, headers_seen: bool) -> None:
         """The connection failed; an idle one that had gone stale is told apart."""
@@ -195,6 +194,13 @@ class Attempt:
         self._fail(fault, is_stale=is_stale)
 
     # what the drive asks
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What of the request and of the answer, as far as it was read, was left out in translation."""
+        if self.translated is None:
+            return self.dropped
+        return self.dropped + tuple([f"response.{path}" for path in self.translated.unread])
 
     def not_sent(self, fault: Fault) -> Failed:
         """It can't be asked at all: what the walk is told."""

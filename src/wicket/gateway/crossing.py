@@ -32,7 +32,7 @@ from wicket.dialects.hub import (
     ToolCall,
     Used,
 )
-from wicket.dialects.translation import Asked, Heard, Splitter, Spoken, heard, spoken
+from wicket.dialects.translation import Asked, Heard, Splitter, Spoken, StreamReader, heard, spoken
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.call import Call
 from wicket.routing.deployment import Deployment
@@ -86,12 +86,12 @@ def without(conversation: Conversation, names: Sequence[str]) -> tuple[Conversat
     return msgspec.structs.replace(conversation, settings=kept), tuple(out.values())
 
 
-def asked_of(call: Call) -> Asked:
-    """What a writer must know of a call."""
+def asked_of(call: Call, model: str = "") -> Asked:
+    """What a writer must know of a call. `model` answers, if that is known before the provider names it."""
     return Asked(
         id=format_id(call.id),
         created_s=call.unix_ms // 1_000,
-        model=call.model,
+        model=model or call.model,
         fields=call.fields,
         wants_usage=call.wants_usage,
     )
@@ -100,15 +100,17 @@ def asked_of(call: Call) -> Asked:
 class Translated:
     """One provider's answer in the caller's dialect: whole, or payload by payload.
 
-    With `is_kept` a stream is put together as well, for whoever looks at it afterwards.
+    `model` is the deployment's, for a provider that does not say who answered. With `is_kept` a stream is put
+    together as well, for whoever looks at it afterwards.
     """
 
-    def __init__(self, crossing: Crossing, call: Call, *, is_kept: bool) -> None:
+    def __init__(self, crossing: Crossing, call: Call, model: str, *, is_kept: bool) -> None:
         self.completion: Completion | None = None
         self.gathered = Gathered() if is_kept else None
         self._spoken = crossing.spoken
         self._heard = crossing.heard
-        self._asked = asked_of(call)
+        self._asked = asked_of(call, model)
+        self._reader: StreamReader | None = None
         if call.is_streamed:
             self._reader = crossing.spoken.stream_reader()
             self._writer = crossing.heard.stream_writer(self._asked)
@@ -132,11 +134,14 @@ class Translated:
 
     @property
     def unread(self) -> Sequence[str]:
-        """What of a complete answer could not be read, and so does not reach the caller."""
-        return self.completion.unread if self.completion is not None else ()
+        """What of the answer so far could not be read, and so does not reach the caller."""
+        if self.completion is not None:
+            return self.completion.unread
+        return getattr(self._reader, "unread", ()) if self._reader is not None else ()
 
     def read(self, payload: bytes) -> tuple[Frame, bytes]:
         """What one payload says, and the frames that it becomes. Raises `UpstreamBroken`."""
+        assert self._reader is not None
         return self._written(guarded(self._reader.feed, payload))
 
     def rest(self) -> tuple[Frame, bytes]:
@@ -144,7 +149,9 @@ class Translated:
         if self._is_read:
             return Frame(), b""
         self._is_read = True
-        return self._written(guarded(lambda _: self._reader.finish(), b""))
+        reader = self._reader
+        assert reader is not None
+        return self._written(guarded(lambda _: reader.finish(), b""))
 
     def last_frames(self, estimate: Counts | None, cost_usd: float | None) -> bytes:
         """What stands behind everything else; `estimate` where the provider reported no usage."""

@@ -433,8 +433,9 @@ class Drive:
         lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.prepared.name_header)
         headers = attempt.headers
         lines += _upstream_id(headers)
-        if attempt.dropped:
-            lines += dropped_line(attempt.dropped)
+        left_out = attempt.left_out
+        if left_out:
+            lines += dropped_line(left_out)
         elif b"x-wicket-dropped" in headers:
             lines += b"x-wicket-dropped: %b\r\n" % headers[b"x-wicket-dropped"]
         if attempt.deployment.engine:

@@ -67,7 +67,8 @@ def settle(
             first = first.continued
         record.first_token_us = first.first_token_us - started if first.first_token_us >= 0 else -1
         record.price_row = price_row
-        record.dropped = list(shown(answer.dropped)) if answer.dropped else []
+        left_out = answer.left_out
+        record.dropped = list(shown(left_out)) if left_out else []
     return record
 
 

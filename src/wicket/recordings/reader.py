@@ -23,7 +23,7 @@ from wicket.recordings.recording import Recording
 from wicket.wire.fields import peek
 from wicket.wire.sse import FrameSplitter, payload
 
-HEARD = ("openai_chat", "openai_responses", "anthropic_messages", "gemini")
+HEARD = ("openai_chat", "openai_responses", "anthropic_messages", "gemini", "cohere")
 _INDEX = re.compile(r"\[\d+\]")
 
 

@@ -6,25 +6,28 @@ import re
 from typing import Any
 
 import wicket
-from wicket.accounts.savings import SAVINGS_GROUPS
-from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
-from wicket.server.admin_credit_query import KINDS, SCOPES
 from wicket.server.app_paths import inference_doors
+from wicket.server.openapi_families import FAMILIES, body_of
 from wicket.server.openapi_faults import FAULTS
 from wicket.server.openapi_limits import LIMIT_OPERATIONS, LIMIT_SCHEMAS, WHOSE
 from wicket.server.openapi_media import described
-from wicket.server.openapi_money import CSV, MONTH_PATTERN, PAGE
-from wicket.server.openapi_schemas import (
-    AGE_PATTERN,
-    EVENTS,
-    MODEL_PATTERN,
-    PRINTABLE,
-    SCHEMAS,
-    Schema,
-    one_of,
-    ref,
+from wicket.server.openapi_money import CSV, PAGE
+from wicket.server.openapi_parameters import (
+    audit_parameters,
+    erase_parameters,
+    example_parameters,
+    hidden,
+    log_parameters,
+    parameter,
+    query,
+    savings_parameters,
+    scope_parameters,
+    statement_parameters,
+    transfer_parameters,
+    usage_parameters,
 )
+from wicket.server.openapi_schemas import EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
 from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
 _ALWAYS = ("500", "503")
@@ -57,7 +60,7 @@ def document() -> dict[str, Any]:
             }
         ),
         "components": {
-            "schemas": {**SCHEMAS, **TENANT_SCHEMAS, **LIMIT_SCHEMAS},
+            "schemas": {**SCHEMAS, **FAMILIES, **TENANT_SCHEMAS, **LIMIT_SCHEMAS},
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -99,17 +102,23 @@ def _media_paths() -> dict[str, Any]:
 
 
 def _other_families() -> dict[str, Any]:
-    """The APIs of other dialects, whose bodies their own references describe."""
+    """The APIs of other dialects, whose answers their own references describe."""
     found: dict[str, Any] = {}
     for path, (api, way) in inference_doors().items():
         if api.dialect == CHAT.dialect:
             continue
         name = re.sub(r"\W+(\w)", lambda match: match[1].upper(), path.rpartition(":")[2].strip("/"))
         summary = f"{api.name} of the dialect {api.dialect}"
-        operation = _operation(name, summary, "Document", _INFERENCE, requestBody=_body("Document"))
+        body = _body(body_of(api.name))
+        operation = _operation(name, summary, "Document", _INFERENCE, requestBody=body)
         if "{model}" in path:
             shape = one_of("string", pattern=MODEL_PATTERN)
-            operation["parameters"] = [_parameter("model", "path", shape, "A model's id.")]
+            operation["parameters"] = [parameter("model", "path", shape, "A model's id.")]
+        if way.sse_if:
+            name, _, value = way.sse_if.partition("=")
+            text = f"`{value}`: server-sent events; else one JSON array of them."
+            operation["parameters"].append(query(name, one_of("string", enum=[value]), text))
+            operation["responses"]["200"]["content"] = _json(ref("Documents"))
         if api.can_stream and way.is_streamed is not False:
             operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
         found[path] = {"post": _in_own_form(operation)}
@@ -117,10 +126,10 @@ def _other_families() -> dict[str, Any]:
 
 
 def _cold_paths() -> dict[str, Any]:
-    model = _parameter(
+    model = parameter(
         "id", "path", one_of("string", pattern=MODEL_PATTERN), "A model's id; it may hold slashes."
     )
-    request = _parameter(
+    request = parameter(
         "id",
         "path",
         one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"),
@@ -183,17 +192,17 @@ def _cost_paths() -> dict[str, Any]:
         },
         "/admin/v1/usage": {
             "get": _also(
-                _admin("usage", "Sums over requests", "UsageReport", parameters=_usage_parameters()), CSV
+                _admin("usage", "Sums over requests", "UsageReport", parameters=usage_parameters()), CSV
             )
         },
         "/admin/v1/savings": {
             "get": _admin(
-                "savings", "What smaller models saved", "SavingsReport", parameters=_savings_parameters()
+                "savings", "What smaller models saved", "SavingsReport", parameters=savings_parameters()
             )
         },
         "/admin/v1/statements/{month}": {
             "get": _also(
-                _admin("statement", "A month's statement", "Statement", parameters=_statement_parameters()),
+                _admin("statement", "A month's statement", "Statement", parameters=statement_parameters()),
                 {**CSV, **PAGE},
             )
         },
@@ -201,11 +210,11 @@ def _cost_paths() -> dict[str, Any]:
 
 
 def _admin_paths() -> dict[str, Any]:
-    key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
-    provider = _parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
+    key = parameter("id", "path", one_of("string"), "The key's id, not its text.")
+    provider = parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
     return {
         "/admin/v1/keys": {
-            "get": _admin("listKeys", "Every key", "KeyList", parameters=[_hidden()]),
+            "get": _admin("listKeys", "Every key", "KeyList", parameters=[hidden()]),
             "post": _made(_admin("createKey", "Make a key", "MadeKey", "NewKey"), "201"),
         },
         "/admin/v1/keys/{id}": {
@@ -213,17 +222,17 @@ def _admin_paths() -> dict[str, Any]:
         },
         "/admin/v1/logs": {
             "get": _followed(
-                _admin("logs", "Records, newest first", "RequestList", parameters=_log_parameters())
+                _admin("logs", "Records, newest first", "RequestList", parameters=log_parameters())
             )
         },
         "/admin/v1/examples": {
             "get": _lines(
                 _admin(
-                    "examples", "A task's examples, one per line", "Example", parameters=_example_parameters()
+                    "examples", "A task's examples, one per line", "Example", parameters=example_parameters()
                 )
             ),
             "delete": _admin(
-                "eraseExamples", "Erase what was collected", "Erased", parameters=_erase_parameters()
+                "eraseExamples", "Erase what was collected", "Erased", parameters=erase_parameters()
             ),
         },
         "/admin/v1/tasks": {"get": _admin("tasks", "What is collected", "TaskList")},
@@ -256,13 +265,13 @@ def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
         rest: dict[str, Any] = {}
         named = re.findall(r"{(\w+)}", path)
         if named:
-            rest["parameters"] = [_parameter(each, "path", one_of("string"), "Its id.") for each in named]
+            rest["parameters"] = [parameter(each, "path", one_of("string"), "Its id.") for each in named]
         if answer in WHOSE:
-            rest["parameters"] = _scope_parameters()
+            rest["parameters"] = scope_parameters()
         if path == "/admin/v1/audit":
-            rest["parameters"] = _audit_parameters()
+            rest["parameters"] = audit_parameters()
         if path == "/admin/v1/teams" and method == "get":
-            rest["parameters"] = [_query("organisation", one_of("string"), "Of this one only.")]
+            rest["parameters"] = [query("organisation", one_of("string"), "Of this one only.")]
         if body:
             rest["requestBody"] = {**_body(body), "required": body not in ("Rotation", "ResetPassword")}
         if path.startswith("/auth/"):
@@ -275,22 +284,11 @@ def with_tenants(paths: dict[str, Any]) -> dict[str, Any]:
     return paths
 
 
-def _audit_parameters() -> list[dict[str, Any]]:
-    return [
-        _query("verb", one_of("string"), "One kind of act, as in `keys.create`."),
-        _query("actor", one_of("string"), "A user's id."),
-        _query("target", one_of("string"), "The id of what was changed."),
-        *_span_parameters(),
-        _query("limit", one_of("integer", minimum=1, maximum=1_000), "At most so many; 100 if not given."),
-        _query("before", one_of("integer", minimum=1, maximum=1 << 31), "Entries older than this one."),
-    ]
-
-
 def _money_paths() -> dict[str, Any]:
     return {
         "/admin/v1/credits": {
             "get": _admin(
-                "listCredits", "Prepaid and promotional credit", "CreditList", parameters=_scope_parameters()
+                "listCredits", "Prepaid and promotional credit", "CreditList", parameters=scope_parameters()
             ),
             "post": _made_or_known(
                 _admin("addCredit", "Top a credit up, or grant one", "MadeMovement", "NewCredit")
@@ -309,7 +307,7 @@ def _money_paths() -> dict[str, Any]:
                 "listTransfers",
                 "How money moved, newest first",
                 "TransferList",
-                parameters=_transfer_parameters(),
+                parameters=transfer_parameters(),
             )
         },
         "/admin/v1/ledger/accounts": {
@@ -334,7 +332,7 @@ def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[
     operation = _operation(operation_id, summary, answer, _INFERENCE, requestBody=_body(body))
     if operation_id == "chatCompletions":
         text = "`off`: this request is not kept as an example. A task: it is, where the operator allows that."
-        operation["parameters"] = [_parameter("x-wicket-collect", "header", one_of("string"), text)]
+        operation["parameters"] = [parameter("x-wicket-collect", "header", one_of("string"), text)]
     if operation_id != "classify":
         operation["responses"]["200"]["content"] = _json({"anyOf": [ref(answer), ref("Plan")]})
     if operation_id not in ("embeddings", "classify"):
@@ -374,10 +372,6 @@ def _text(operation: dict[str, Any]) -> dict[str, Any]:
     return operation
 
 
-def _hidden() -> dict[str, Any]:
-    return _query("hidden", one_of("string", enum=["0", "1"]), "1: with those of the page's sessions.")
-
-
 def _followed(operation: dict[str, Any]) -> dict[str, Any]:
     operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": EVENTS}
     return operation
@@ -393,96 +387,6 @@ def _lines(operation: dict[str, Any]) -> dict[str, Any]:
     content = operation["responses"]["200"]["content"]
     content["application/x-ndjson"] = content.pop("application/json")
     return operation
-
-
-def _example_parameters() -> list[dict[str, Any]]:
-    task = {**_query("task", one_of("string"), "Whose examples."), "required": True}
-    minis = _query("minis", one_of("string", enum=["0", "1"]), "0: without what minis answered themselves.")
-    return [task, _span_parameters()[0], minis]
-
-
-def _erase_parameters() -> list[dict[str, Any]]:
-    return [
-        _query("key", one_of("string"), "A caller's: the key's id or name, or `admin`."),
-        _query("task", one_of("string"), "A task's."),
-        _query("request", one_of("string", pattern="^req_[0-7][0-9a-f]{15}$"), "One request's."),
-    ]
-
-
-def _usage_parameters() -> list[dict[str, Any]]:
-    pattern = f"^({'|'.join(GROUPS)})(,({'|'.join(GROUPS)}))*$"
-    by = _query("by", one_of("string", pattern=pattern), f"A comma list of {', '.join(GROUPS)}.")
-    return [by, *_span_parameters(), _format_parameter("json", "csv")]
-
-
-def _savings_parameters() -> list[dict[str, Any]]:
-    pattern = f"^({'|'.join(SAVINGS_GROUPS)})(,({'|'.join(SAVINGS_GROUPS)}))*$"
-    by = _query("by", one_of("string", pattern=pattern), f"A comma list of {', '.join(SAVINGS_GROUPS)}.")
-    return [by, *_span_parameters()]
-
-
-def _statement_parameters() -> list[dict[str, Any]]:
-    return [
-        _parameter("month", "path", one_of("string", pattern=MONTH_PATTERN), "Such as 2026-11, in UTC."),
-        _query("team", one_of("string"), "Of this team."),
-        _query("key", one_of("string"), "Of this key, by its id or name."),
-        _format_parameter("json", "csv", "html"),
-    ]
-
-
-def _format_parameter(*names: str) -> dict[str, Any]:
-    return _query("format", one_of("string", enum=list(names)), "The form; without it `Accept` says it.")
-
-
-def _log_parameters() -> list[dict[str, Any]]:
-    return [
-        _query("key", one_of("string"), "A key's id or name, or `admin`."),
-        _query("model", one_of("string"), "The model that was asked for."),
-        _query("outcome", one_of("string"), '"ok", a fault\'s code, or "failed" for all but ok.'),
-        *_span_parameters(),
-        _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
-        _query("follow", one_of("string", enum=["0", "1"]), "1: go on as server-sent events."),
-    ]
-
-
-def _scope_parameters() -> list[dict[str, Any]]:
-    name = one_of("string", minLength=1, maxLength=100, pattern=PRINTABLE)
-    return [_query(kind, name, f"Of this {kind}: its name or id.") for kind in SCOPES]
-
-
-def _transfer_parameters() -> list[dict[str, Any]]:
-    request = one_of("string", pattern="^req_[0-7][0-9a-f]{15}$")
-    return [
-        *_scope_parameters(),
-        _query("account", one_of("string"), "Of this account, such as `cash` or `provider:groq`."),
-        _query("kind", one_of("string", enum=[*KINDS]), "Of this kind."),
-        _query("request_id", request, "Of this request."),
-        *_span_parameters(),
-        _query("limit", one_of("integer", minimum=1, maximum=10_000), "At most so many; 100 if not given."),
-        _query(
-            "before", one_of("string", pattern="^[0-9]{1,18}-[0-9]{1,9}$"), "The `next` of a page before."
-        ),
-    ]
-
-
-def _span_parameters() -> list[dict[str, Any]]:
-    age = "An age (15m, 1h, 7d), an ISO 8601 time, or Unix seconds."
-    moment = {"anyOf": [one_of("string", pattern=AGE_PATTERN), one_of("string", format="date-time")]}
-    return [_query("since", moment, age), _query("until", moment, age)]
-
-
-def _query(name: str, schema: Schema, description: str) -> dict[str, Any]:
-    return _parameter(name, "query", schema, description)
-
-
-def _parameter(name: str, place: str, schema: Schema, description: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": place,
-        "required": place == "path",
-        "schema": schema,
-        "description": description,
-    }
 
 
 def _body(name: str) -> dict[str, Any]:

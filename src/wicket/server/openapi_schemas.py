@@ -385,6 +385,7 @@ SCHEMAS: dict[str, Schema] = {
         "status",
     ),
     "Document": one_of("object"),
+    "Documents": array(one_of("object")),
     "NewCredential": record(
         {"key": one_of("string", minLength=1, maxLength=4096, pattern=r"^[\x21-\x7e]+$")},
         "key",

@@ -1,6 +1,7 @@
 """The scripted upstream: a server that misbehaves as its script says.
 
-It speaks OpenAI's chat, Anthropic's Messages or Gemini's generateContent, by the path that it is asked at.
+It speaks OpenAI's chat, Anthropic's Messages, Gemini's generateContent, Bedrock's Converse, Cohere's chat or
+Ollama's own, by the path that it is asked at.
 
 `python -m wicket.upstream.scripted --script FILE --port N`, or in a test
 `async with ScriptedUpstream(script) as up:`. `GET /__log` lists the requests it saw, `POST /__script`

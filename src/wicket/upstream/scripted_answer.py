@@ -10,8 +10,15 @@ from typing import Any
 import msgspec
 
 from wicket.errors import ConfigFault
-from wicket.upstream import scripted_anthropic, scripted_gemini, scripted_media
-from wicket.upstream.scripted_content import CREATED, Call, Content, Frame
+from wicket.upstream import (
+    scripted_anthropic,
+    scripted_bedrock,
+    scripted_cohere,
+    scripted_gemini,
+    scripted_media,
+    scripted_ollama,
+)
+from wicket.upstream.scripted_content import CREATED, Call, Content, Form, Frame
 from wicket.upstream.scripted_errors import ERRORS
 from wicket.upstream.scripted_script import Ask, Rule, Script, last_user_text, pieces, prompt_tokens
 from wicket.wire.chunked import LAST_CHUNK, chunk
@@ -32,7 +39,13 @@ class End(msgspec.Struct, frozen=True):
 
 Step = bytes | Wait | End
 _EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
-_FORMS = {"anthropic": scripted_anthropic, "gemini": scripted_gemini}
+_FORMS: dict[str, Form] = {
+    "anthropic": scripted_anthropic,
+    "gemini": scripted_gemini,
+    "bedrock": scripted_bedrock,
+    "cohere": scripted_cohere,
+    "ollama": scripted_ollama,
+}
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -52,7 +65,7 @@ def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
     if rule.error or rule.body is not None or rule.status != 200:
         return Plan(_shaped(rule, _fixed(rule, ask)))
     path = ask.path.split("?", 1)[0]
-    if path.endswith("/models"):
+    if path.endswith(("/models", "/api/tags")):
         form = _FORMS.get(ask.form)
         listed = _models(script) if form is None else form.models(script.models)
         return Plan(_shaped(rule, _whole(rule, 200, listed)))
@@ -72,16 +85,15 @@ def _fixed(rule: Rule, ask: Ask) -> list[Step]:
     if rule.error:
         if rule.error not in ERRORS:
             raise ConfigFault("bad_script", f"No error is called {rule.error!r}: one of {', '.join(ERRORS)}.")
-        named_status, named_body = _in_form(ask, *ERRORS[rule.error])
+        named_status, named_body = ERRORS[rule.error]
+        form = _FORMS.get(ask.form)
+        told = {}
+        if form is not None and isinstance(named_body, dict):
+            refused = form.fault(named_status, named_body["error"]["message"])
+            named_status, named_body, told = refused.status, refused.body, refused.headers
         status = named_status if status == 200 else status
-        return _whole(rule, status, named_body if body is None else body)
+        return _whole(rule, status, named_body if body is None else body, told)
     return _whole(rule, status, ERRORS["server_error"][1] if body is None else body)
-
-
-def _in_form(ask: Ask, status: int, body: dict[str, Any] | bytes) -> tuple[int, dict[str, Any] | bytes]:
-    """An error as the dialect that is spoken tells it."""
-    form = _FORMS.get(ask.form)
-    return form.fault(status, body["error"]["message"]) if form and isinstance(body, dict) else (status, body)
 
 
 def _content(script: Script, rule: Rule, ask: Ask, number: int) -> Content:
@@ -164,11 +176,11 @@ def _envelope(ask: Ask, number: int, kind: str) -> dict[str, Any]:
 
 
 def _stream(rule: Rule, ask: Ask, content: Content, number: int) -> list[Step]:
-    fields = {"content-type": "text/event-stream; charset=utf-8", "transfer-encoding": "chunked"}
-    steps: list[Step] = [_head(rule, 200, fields)]
+    form = _FORMS.get(ask.form)
+    kind = "text/event-stream; charset=utf-8" if form is None else form.STREAM_TYPE
+    steps: list[Step] = [_head(rule, 200, {"content-type": kind, "transfer-encoding": "chunked"})]
     if rule.first_token_ms:
         steps.append(Wait(rule.first_token_ms))
-    form = _FORMS.get(ask.form)
     frames = _frames(rule, ask, content, number) if form is None else form.frames(content)
     tokens = 0
     for nth, (frame, is_token) in enumerate(frames, 1):
@@ -178,7 +190,7 @@ def _stream(rule: Rule, ask: Ask, content: Content, number: int) -> list[Step]:
             if tokens and rule.gap_ms:
                 steps.append(Wait(rule.gap_ms))
             tokens += 1
-        steps.append(chunk(b'data: {"choices": [{"del\n\n' if nth == rule.malformed_frame else frame))
+        steps.append(chunk(_broken(form) if nth == rule.malformed_frame else frame))
         if is_token and tokens == rule.error_frame_after:
             error = b"data: " + encode(ERRORS["server_error"][1]) + b"\n\n"
             steps.append(chunk(error if form is None else form.fault_frame("Something went wrong here.")))
@@ -191,6 +203,10 @@ def _stream(rule: Rule, ask: Ask, content: Content, number: int) -> list[Step]:
     if rule.done and end:
         steps.append(chunk(end))
     return [*steps, LAST_CHUNK]
+
+
+def _broken(form: Form | None) -> bytes:
+    return b'data: {"choices": [{"del\n\n' if form is None else form.broken_frame()
 
 
 def _events(rule: Rule, events: Sequence[tuple[dict[str, Any], bool]]) -> list[Step]:
@@ -285,14 +301,16 @@ def _models(script: Script) -> dict[str, Any]:
     return {"object": "list", "data": rows}
 
 
-def _whole(rule: Rule, status: int, body: str | dict[str, Any] | bytes) -> list[Step]:
+def _whole(
+    rule: Rule, status: int, body: str | dict[str, Any] | bytes, told: dict[str, str] | None = None
+) -> list[Step]:
     kind = "application/json"
     if isinstance(body, dict):
         data = encode(body)
     else:
         data = body if isinstance(body, bytes) else body.encode()
         kind = "text/html" if data.lstrip().startswith(b"<") else kind
-    fields = {"content-type": kind}
+    fields = {"content-type": kind, **(told or {})}
     if rule.gzip:
         data = gzip.compress(data, mtime=0)
         fields["content-encoding"] = "gzip"

@@ -10,10 +10,12 @@ import json as _json
 from collections.abc import Iterator
 from typing import Any
 
-from wicket.upstream.scripted_content import Content, Frame
+from wicket.upstream.scripted_content import Content, Frame, Refused
 from wicket.upstream.scripted_script import pieces
 from wicket.wire.json import encode
 
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+END = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _FINISHES = {
     "stop": "end_turn",
     "length": "max_tokens",
@@ -61,20 +63,22 @@ def frames(content: Content) -> list[Frame]:
     return found
 
 
-END = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-
-
-def fault(status: int, message: str) -> tuple[int, dict[str, Any]]:
+def fault(status: int, message: str) -> Refused:
     """An error's status and body."""
     kind = _TYPES.get(status, "api_error")
     body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_scripted"}
-    return (OVERLOADED if status == 503 else status), body
+    return Refused(OVERLOADED if status == 503 else status, body)
 
 
 def fault_frame(message: str) -> bytes:
     """An error inside a stream."""
     error = {"type": "error", "error": {"type": "overloaded_error", "message": message}}
     return b"event: error\ndata: " + encode(error) + b"\n\n"
+
+
+def broken_frame() -> bytes:
+    """A frame that is no JSON."""
+    return b'event: content_block_delta\ndata: {"type": "content_blo\n\n'
 
 
 def models(names: tuple[str, ...]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -44,3 +44,42 @@ class Content(msgspec.Struct, frozen=True):
             "prompt_tokens_details": {"cached_tokens": 0},
             "completion_tokens_details": {"reasoning_tokens": self.reasoning_tokens},
         }
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """An error as one dialect tells it."""
+
+    status: int
+    body: dict[str, Any]
+    headers: dict[str, str] = {}
+
+
+class Form(Protocol):
+    """A dialect other than OpenAI's: how it gives answers. A module of its own each."""
+
+    STREAM_TYPE: str
+    END: bytes  # the stream's own end mark
+
+    def answer(self, content: Content) -> dict[str, Any]:
+        """A whole answer."""
+        ...
+
+    def frames(self, content: Content) -> list[Frame]:
+        """A stream's frames, up to the end mark."""
+        ...
+
+    def fault(self, status: int, message: str) -> Refused:
+        """An error, by the status that OpenAI gives it."""
+        ...
+
+    def fault_frame(self, message: str) -> bytes:
+        """An error inside a stream."""
+        ...
+
+    def broken_frame(self) -> bytes:
+        """A frame that can't be read."""
+        ...
+
+    def models(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """The list of models."""
+        ...

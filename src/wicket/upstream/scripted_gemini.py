@@ -9,10 +9,12 @@ from __future__ import annotations
 import json as _json
 from typing import Any
 
-from wicket.upstream.scripted_content import Content, Frame
+from wicket.upstream.scripted_content import Content, Frame, Refused
 from wicket.upstream.scripted_script import pieces
 from wicket.wire.json import encode
 
+STREAM_TYPE = "text/event-stream; charset=utf-8"
+END = b""
 _FINISHES = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -26,7 +28,10 @@ _STATUSES = {
 
 def answer(content: Content) -> dict[str, Any]:
     """A whole answer."""
-    parts = _thoughts(content, content.reasoning) + _texts(content.text or content.refusal) + _calls(content)
+    texts = _texts(content.text or content.refusal)
+    if texts:
+        texts[-1] |= _seal(content)
+    parts = _thoughts(content, content.reasoning) + texts + _calls(content)
     return _chunk(content, parts, is_last=True)
 
 
@@ -36,26 +41,29 @@ def frames(content: Content) -> list[Frame]:
     parts += [part for piece in pieces(content.text or content.refusal) for part in _texts(piece)]
     parts += _calls(content)
     found = [(_sse(_chunk(content, [part], is_last=False)), True) for part in parts]
-    return [*found, (_sse(_chunk(content, _texts("", is_kept=True), is_last=True)), False)]
+    last = {"text": "", **_seal(content)}
+    return [*found, (_sse(_chunk(content, [last], is_last=True)), False)]
 
 
-END = b""
-
-
-def fault(status: int, message: str) -> tuple[int, dict[str, Any]]:
+def fault(status: int, message: str) -> Refused:
     """An error's status and body. A bad key is a 400 here."""
     if status == 401:
         details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
         text = "API key not valid. Please pass a valid API key."
-        return 400, {"error": {"code": 400, "message": text, "status": _STATUSES[400], "details": details}}
-    return status, {
-        "error": {"code": status, "message": message, "status": _STATUSES.get(status, "INTERNAL")}
-    }
+        error = {"code": 400, "message": text, "status": _STATUSES[400], "details": details}
+        return Refused(400, {"error": error})
+    kind = _STATUSES.get(status, "INTERNAL")
+    return Refused(status, {"error": {"code": status, "message": message, "status": kind}})
 
 
 def fault_frame(message: str) -> bytes:
     """An error inside a stream."""
     return _sse({"error": {"code": 503, "message": message, "status": "UNAVAILABLE"}})
+
+
+def broken_frame() -> bytes:
+    """A frame that is no JSON."""
+    return b'data: {"candidates": [{"con\n\n'
 
 
 def models(names: tuple[str, ...]) -> dict[str, Any]:
@@ -90,8 +98,14 @@ def _thoughts(content: Content, text: str) -> list[dict[str, Any]]:
     return [{"text": text, "thought": True}] if text else []
 
 
-def _texts(text: str, *, is_kept: bool = False) -> list[dict[str, Any]]:
-    return [{"text": text}] if text or is_kept else []
+def _texts(text: str) -> list[dict[str, Any]]:
+    return [{"text": text}] if text else []
+
+
+def _seal(content: Content) -> dict[str, str]:
+    """An answer without calls has its signature on its last text."""
+    is_on_call = bool(content.calls) or not content.signature
+    return {} if is_on_call else {"thoughtSignature": content.signature}
 
 
 def _calls(content: Content) -> list[dict[str, Any]]:

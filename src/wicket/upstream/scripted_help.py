@@ -14,9 +14,10 @@ is done as a good provider does it.
   headers = {{ retry-after = "2" }}
 
 The path says in which dialect it answers, errors included: OpenAI's (…/chat/completions), Anthropic's
-(…/messages) or Gemini's (…/models/NAME:generateContent). Embeddings come in OpenAI's, Cohere's, Ollama's
-and Gemini's form, rankings (…/rerank) in Cohere's, Jina's and Voyage's; …/images/*, …/audio/* and
-…/moderations as OpenAI answers them, forms and streams included. Of sound a token is an eighth of its bytes.
+(…/messages), Gemini's (…/models/NAME:generateContent), Bedrock's (…/model/NAME/converse), Cohere's (…/chat)
+or Ollama's own (…/api/chat). Embeddings come in OpenAI's, Cohere's, Ollama's and Gemini's form, rankings
+(…/rerank) in Cohere's, Jina's and Voyage's; …/images/*, …/audio/* and …/moderations as OpenAI answers them,
+forms and streams included. Of sound a token is an eighth of its bytes.
 
 conditions (when)
   model                   equal, or a prefix with * at its end
@@ -53,7 +54,8 @@ the stream
 
 the content
   text, reasoning, tool_calls, refusal, finish_reason
-  signature               the seal on the reasoning (Anthropic) or on the first call (Gemini)
+  signature               the seal on the reasoning (Anthropic, Bedrock), or on the first call or the
+                          last text (Gemini)
 
 [[greetings]], for connections instead of requests (over TLS: in the middle of the handshake)
   fault                   "cut" (FIN) or "reset" (RST) after the client's first bytes, "silent", "plain"

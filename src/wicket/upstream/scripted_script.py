@@ -19,6 +19,14 @@ from wicket.wire.form import read_form
 
 _GEMINI = re.compile(r"/models/(.+):(?:streamG|g)enerateContent")
 _GEMINI_EMBED = re.compile(r"/models/(.+):(?:batchE|e)mbedContents?$")
+_BEDROCK = re.compile(r"/model/([^/?]+)/converse(-stream)?$")
+_LIMITS = (
+    ("generationConfig", "maxOutputTokens"),
+    ("inferenceConfig", "maxTokens"),
+    ("options", "num_predict"),
+    ("", "max_completion_tokens"),
+    ("", "max_tokens"),
+)
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
 _PIECE = re.compile(r"\s*\S+\s*?")
 
@@ -76,7 +84,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     # the content
     text: str | None = None
     reasoning: str = ""
-    signature: str = ""  # Anthropic's on the reasoning, Gemini's on the first call
+    signature: str = (
+        ""  # Anthropic's and Bedrock's on the reasoning, Gemini's on the first call or the last text
+    )
     tool_calls: list[dict[str, str]] = []  # {"name", "arguments"}
     refusal: str = ""
     finish_reason: str = ""
@@ -128,28 +138,34 @@ class Ask(msgspec.Struct, frozen=True):
     body: bytes
     fields: dict[str, Any]
 
-    form: str = "openai"  # or "anthropic", "gemini": in which dialect it is answered
+    form: str = "openai"  # or another name of `scripted_answer`: in which dialect it is answered
 
     @property
     def model(self) -> str:
         """The model asked for, "" if none."""
-        named = _GEMINI.search(self.path) or _GEMINI_EMBED.search(self.path.partition("?")[0])
+        path = self.path.partition("?")[0]
+        named = _GEMINI.search(self.path) or _GEMINI_EMBED.search(path) or _BEDROCK.search(path)
         return unquote(named[1]) if named else str(self.fields.get("model", ""))
 
     @property
     def is_stream(self) -> bool:
-        """Whether a stream was asked for."""
-        if self.fields.get("stream_format") == "sse":
-            return True
-        return self.fields.get("stream") is True or ":streamGenerateContent" in self.path
+        """Whether a stream was asked for. Ollama streams unless it is told not to."""
+        path = self.path.partition("?")[0]
+        if path.endswith("/api/chat"):
+            return self.fields.get("stream") is not False
+        is_named = path.endswith((":streamGenerateContent", "/converse-stream"))
+        is_asked = self.fields.get("stream") is True or self.fields.get("stream_format") == "sse"
+        return is_asked or is_named
 
     @property
     def max_tokens(self) -> int | None:
         """The limit on the answer's tokens."""
-        config = self.fields.get("generationConfig")
-        own = config.get("maxOutputTokens") if isinstance(config, dict) else None
-        limit = own or self.fields.get("max_completion_tokens") or self.fields.get("max_tokens")
-        return limit if isinstance(limit, int) else None
+        for outer, inner in _LIMITS:
+            config = self.fields.get(outer) if outer else self.fields
+            limit = config.get(inner) if isinstance(config, dict) else None
+            if isinstance(limit, int) and limit:
+                return limit
+        return None
 
 
 def parse_script(data: bytes, *, toml: bool) -> Script:
@@ -201,7 +217,13 @@ def _form(path: str, headers: set[str]) -> str:
     if path.endswith("/messages") or (is_list and "anthropic-version" in headers):
         return "anthropic"
     is_gemini = _GEMINI.search(path) or _GEMINI_EMBED.search(path)
-    return "gemini" if is_gemini or (is_list and "x-goog-api-key" in headers) else "openai"
+    if is_gemini or (is_list and "x-goog-api-key" in headers):
+        return "gemini"
+    if _BEDROCK.search(path):
+        return "bedrock"
+    if path.endswith(("/api/chat", "/api/embed", "/api/tags")):
+        return "ollama"
+    return "cohere" if path.endswith(("/chat", "/embed", "/v2/rerank")) else "openai"
 
 
 def choose(script: Script, ask: Ask, seen: dict[int, int], at_s: float) -> Rule:

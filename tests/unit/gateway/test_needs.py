@@ -136,6 +136,14 @@ def contents(mime: str, name: str = "inlineData", spelled: str = "mimeType") -> 
         ("gemini", {"generationConfig": {"thinkingConfig": {"thinkingBudget": -1}}}, ("reasoning",)),
         ("gemini", {"generationConfig": {"thinkingConfig": {"thinkingBudget": 0}}}, ()),
         ("gemini", {"generationConfig": {"thinkingConfig": {"thinkingLevel": "high"}}}, ("reasoning",)),
+        ("cohere", {"messages": [part("image_url")]}, ("vision",)),
+        ("cohere", {"messages": [{"role": "user", "content": 'a "type":"image_url" in prose'}]}, ()),
+        ("cohere", {"tools": [{"type": "function", "function": {"name": "f"}}]}, ("tools",)),
+        ("cohere", {"response_format": {"type": "json_object", "json_schema": {}}}, ("json_schema",)),
+        ("cohere", {"response_format": {"type": "json_object"}}, ()),
+        ("cohere", {"response_format": {"type": "json_object", "json_schema": None}}, ()),
+        ("cohere", {"thinking": {"type": "enabled", "token_budget": 5}}, ("reasoning",)),
+        ("cohere", {"thinking": {"type": "disabled"}}, ()),
     ],
 )
 def test_features_in_other_dialects(dialect: str, fields: dict[str, Any], features: tuple[str, ...]) -> None:
@@ -158,6 +166,7 @@ BOUNDED = with_questions(
         ("openai_responses", {"max_output_tokens": 80}),
         ("gemini", {"generationConfig": {"maxOutputTokens": 80}}),
         ("gemini", {"generation_config": {"max_output_tokens": 80.0}}),
+        ("cohere", {"max_tokens": 80}),
     ],
 )
 def test_the_output_limit_in_every_dialect(dialect: str, fields: dict[str, Any]) -> None:
@@ -179,6 +188,9 @@ def test_a_limit_that_is_none_keeps_nobody_out(value: Any) -> None:
          item({"type": "input_image", "image_url": "data:image/png;base64," + "A" * 60_000})),
         ("gemini", {"contents": [{"parts": [{"text": "word " * 10_000}]}]},
          {"contents": [{"parts": [{"inline_data": {"data": "A" * 60_000}}]}]}),
+        ("cohere", {"messages": [{"role": "user", "content": "word " * 10_000}]},
+         {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url":
+             "data:image/png;base64," + "A" * 60_000}}]}]}),
     ],
 )  # fmt: skip
 def test_the_least_input_in_every_dialect(

@@ -16,8 +16,8 @@ from wicket.recordings.reader import reader
 CASSETTES = Path(__file__).parents[2] / "data" / "cassettes"
 # What one provider says and no other family has a word for: lost when translated, kept when passed through.
 OF_ONE_FAMILY = {
+    "answer: candidates[].content.parts[].thoughtSignature",  # on plain text; on calls it is carried
     "answer: choices[].message.audio",
-    "request: messages[].prefix",
     "answer: choices[].message.extra_content",
     "answer: choices[].message.thought_signature",
     "answer: choices[].seed",

@@ -137,3 +137,23 @@ def test_answers_from_lines() -> None:
 def test_a_body_that_is_not_json_is_no_obstacle() -> None:
     assert understand("POST", "/", "", b"not json").fields == {}
     assert understand("POST", "/", "", b"[1]").fields == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "is_stream"),
+    [
+        ("/v2/chat", "cohere", False),
+        ("/v2/embed", "cohere", False),
+        ("/v2/rerank", "cohere", False),
+        ("/v1/rerank", "openai", False),
+        ("/api/chat", "ollama", True),
+        ("/api/embed", "ollama", False),
+        ("/model/m-1/converse", "bedrock", False),
+        ("/model/m-1/converse-stream", "bedrock", True),
+        ("/v1beta/models/m-1:streamGenerateContent?alt=sse", "gemini", True),
+        ("/v1beta/models/m-1:batchEmbedContents", "gemini", False),
+    ],
+)
+def test_the_path_says_the_form_and_whether_it_streams(path: str, form: str, is_stream: bool) -> None:
+    asked = ask({"model": "m-1"}, path)
+    assert (asked.form, asked.is_stream, asked.model) == (form, is_stream, "m-1")

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from wicket.dialects.anthropic_messages import carrier
+from wicket.dialects.data_urls import checked
 from wicket.dialects.hub import Foreign, Media, Part, Text, Thinking, ToolCall, ToolResult, Turn
-from wicket.dialects.openai_chat.content import checked
 from wicket.errors import CallerFault
 from wicket.wire import json
 

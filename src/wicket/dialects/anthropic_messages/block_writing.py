@@ -26,6 +26,7 @@ from wicket.dialects.hub import (
     ToolResult,
     unsayable,
 )
+from wicket.dialects.saying import arguments_of
 from wicket.errors import CallerFault
 from wicket.wire import json
 
@@ -146,12 +147,7 @@ class Writer:
             return part.raw
         if part.origin != NAME and part.signature:
             self.dropped.append(f"{part.path}.signature")
-        text = part.arguments.strip() or "{}"
-        try:
-            json.decode(text, type=dict[str, msgspec.Raw])
-        except json.DecodeError:
-            message = f"The arguments of '{part.path}' must be the JSON text of an object."
-            raise CallerFault("invalid_value", message, param=part.path) from None
+        text = arguments_of(part)
         block = {
             "type": "tool_use",
             "id": tool_id(part.id),

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from wicket.dialects.anthropic_messages.block_reading import NAME
 from wicket.dialects.anthropic_messages.block_writing import Block, Writer, check_tool_name
 from wicket.dialects.anthropic_messages.models import Claude, claude
@@ -19,6 +17,7 @@ from wicket.dialects.anthropic_messages.turns import write_turns
 from wicket.dialects.anthropic_messages.vertex import VERSION, is_vertex
 from wicket.dialects.contract import Body
 from wicket.dialects.hub import Conversation, Format, Setting, Tool, ToolChoice, leave_out, unsayable
+from wicket.dialects.saying import NO_PARAMETERS
 from wicket.errors import CallerFault
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
@@ -34,7 +33,6 @@ _SAID = frozenset(
     }
 )  # fmt: skip
 _TIERS = {"auto": "auto", "default": "standard_only", "standard_only": "standard_only"}
-_NO_PARAMETERS = msgspec.Raw(b'{"type":"object","properties":{}}')
 _ANY_OBJECT = {"type": "object", "additionalProperties": True}
 
 
@@ -238,7 +236,7 @@ class _Request:
 def _parameters(tool: Tool) -> Any:
     """The tool's schema, of type object at its top as the API requires."""
     if tool.schema is None:
-        return _NO_PARAMETERS
+        return NO_PARAMETERS
     schema = json.decode(tool.schema)
     if not isinstance(schema, dict):
         raise unsayable(f"{tool.path}.parameters", "a tool's schema is an object")

@@ -28,6 +28,7 @@ from wicket.dialects.hub import (
     ToolResult,
     unsayable,
 )
+from wicket.dialects.saying import arguments_of
 from wicket.errors import CallerFault
 from wicket.wire import json
 
@@ -151,12 +152,7 @@ class BlockWriter:
     def _call(self, part: ToolCall) -> Block:
         if part.signature:
             self.dropped.append(f"{part.path}.signature")
-        text = part.arguments.strip() or "{}"
-        try:
-            json.decode(text, type=dict[str, msgspec.Raw])
-        except (json.DecodeError, RecursionError):
-            message = f"The arguments of '{part.path}' must be the JSON text of an object."
-            raise CallerFault("invalid_value", message, param=part.path) from None
+        text = arguments_of(part)
         name = tool_name(part.name, part.path)
         return {"toolUse": {"toolUseId": call_id(part.id), "name": name, "input": msgspec.Raw(text.encode())}}
 

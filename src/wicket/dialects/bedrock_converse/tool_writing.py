@@ -15,10 +15,10 @@ from wicket.dialects.bedrock_converse.block_writing import BlockWriter
 from wicket.dialects.bedrock_converse.families import Family
 from wicket.dialects.bedrock_converse.names import tool_name
 from wicket.dialects.hub import Conversation, Setting, Tool, ToolCall, ToolChoice, ToolResult, unsayable
+from wicket.dialects.saying import NO_PARAMETERS
 from wicket.errors import CallerFault
 from wicket.wire import json
 
-_NOTHING = msgspec.Raw(b'{"type":"object","properties":{}}')
 _MODES = {"required": "any", "named": "any", "auto": "auto"}
 
 
@@ -39,7 +39,7 @@ def write_tools(
     if not tools:
         if mode in ("required", "named"):
             raise unsayable(name, "there are no tools to choose from")
-        tools = [_spec(one, _NOTHING) for one in called]
+        tools = [_spec(one, NO_PARAMETERS) for one in called]
         if tools:
             body["toolConfig"] = {"tools": tools}
         return
@@ -102,7 +102,7 @@ def _spec(name: str, schema: msgspec.Raw) -> dict[str, Any]:
 def _schema(tool: Tool) -> msgspec.Raw:
     """The tool's schema, of type object at its top as every model behind Converse wants it."""
     if tool.schema is None:
-        return _NOTHING
+        return NO_PARAMETERS
     schema = json.decode(tool.schema)
     if not isinstance(schema, dict) or schema.get("type", "object") != "object":
         raise unsayable(f"{tool.path}.parameters", "the type of a tool's schema is 'object'")

@@ -1,15 +1,26 @@
-"""Cohere's APIs. Callers come to rankings and embeddings; conversations come from other dialects only.
+"""Cohere's APIs, and what each of them must be asked with.
 
 Version 1 of the ranking has the same fields and some more (`rank_fields`), and the same answer.
 """
 
 from __future__ import annotations
 
+from wicket.dialects.cohere.signs import SIGNS
 from wicket.dialects.contract import Api, Way
 
 NAME = "cohere"
 
-CHAT = Api("cohere.chat", "/chat", can_stream=True, dialect=NAME, needs=("messages",), arrays=("messages",))
+CHAT = Api(
+    "cohere.chat",
+    "/chat",
+    can_stream=True,
+    dialect=NAME,
+    needs=("messages",),
+    arrays=("messages",),
+    counts=("max_tokens",),
+    ways=(Way("/v2/chat"),),
+    signs=SIGNS,
+)
 RERANK = Api(
     "rerank",
     "/rerank",

@@ -1,7 +1,4 @@
-"""Cohere to Cohere: target, body, and what the walk reads of answers that pass as they came.
-
-Callers come to rankings and embeddings; of chats this is for whoever checks recordings.
-"""
+"""Cohere to Cohere: target, body, and what the walk reads of answers that pass as they came."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ import msgspec
 from wicket.dialects.cohere import embedding, ranking
 from wicket.dialects.cohere.answers import decode_answer, malformed
 from wicket.dialects.cohere.apis import EMBED, RERANK
+from wicket.dialects.cohere.carrier import without_seals
 from wicket.dialects.cohere.endings import read_finish, usage_counts
 from wicket.dialects.cohere.errors import in_stream
 from wicket.dialects.cohere.stream_reading import decode_event
@@ -29,11 +27,15 @@ def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
 
 
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
-    """The caller's bytes with the model renamed and our fields removed."""
+    """The caller's bytes with the model renamed, our fields removed and other families' seals taken off."""
     dropped = tuple([name for name in deployment.remove if name in fields])
     ours = tuple([name for name in OURS if name in fields])
     put = {"model": json.encode(deployment.model)}
-    return Body(splice(fields, Edits(put=put, rename=deployment.rename, remove=ours + dropped)), dropped)
+    messages, sealed = without_seals(fields)
+    if messages is not None:
+        put["messages"] = messages
+    edits = Edits(put=put, rename=deployment.rename, remove=ours + dropped)
+    return Body(splice(fields, edits), dropped + sealed)
 
 
 def whole(data: bytes, api: Api) -> Whole:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from wicket.dialects.cohere.turn_writing import write_turns
 from wicket.dialects.contract import Body
 from wicket.dialects.hub import (
@@ -17,10 +15,10 @@ from wicket.dialects.hub import (
     leave_out,
     unsayable,
 )
+from wicket.dialects.saying import NO_PARAMETERS, Saying
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 
-_NOTHING = msgspec.Raw(b'{"type":"object","properties":{}}')
 _PLAIN = {
     Setting.MAX_OUTPUT_TOKENS: "max_tokens",
     Setting.TOP_K: "k",
@@ -40,15 +38,8 @@ def write_request(conversation: Conversation, deployment: Deployment, *, streame
     return _Request(conversation, deployment).body(streamed)
 
 
-class _Request:
+class _Request(Saying):
     """One request while it is written."""
-
-    def __init__(self, conversation: Conversation, deployment: Deployment) -> None:
-        self.conversation = conversation
-        self.deployment = deployment
-        self.said: set[Setting] = set()
-        self.dropped: list[str] = []
-        self.fields: dict[str, Any] = {"model": deployment.model}
 
     def body(self, streamed: bool) -> Body:
         fields, conversation = self.fields, self.conversation
@@ -66,33 +57,20 @@ class _Request:
             self.dropped.append(name)
         return Body(json.encode(fields), tuple(dict.fromkeys(self.dropped)))
 
-    def _get(self, setting: Setting) -> Any:
-        value = self.conversation.settings.get(setting)
-        if value is not None:
-            self.said.add(setting)
-        return value
-
-    def _name(self, setting: Setting) -> str:
-        return self.conversation.names.get(setting, setting.value)
-
     def _tools(self) -> None:
-        choice: ToolChoice | None = self._get(Setting.TOOL_CHOICE)
+        choice: ToolChoice | None = self.get(Setting.TOOL_CHOICE)
         tools = []
-        for tool in self.conversation.tools:
-            if tool.kind != "function":
-                raise unsayable(tool.path, f"a tool of type '{tool.kind}' belongs to another provider")
-            if tool.cache is not None:
-                self.dropped.append(f"{tool.path}.cache_control")
+        for tool in map(self.function, self.conversation.tools):
             if choice is not None and choice.names and tool.name not in choice.names:
                 continue
             function: dict[str, Any] = {"name": tool.name}
             if tool.description:
                 function["description"] = tool.description
-            function["parameters"] = tool.schema if tool.schema is not None else _NOTHING
+            function["parameters"] = tool.schema if tool.schema is not None else NO_PARAMETERS
             tools.append({"type": "function", "function": function})
         mode = choice.mode if choice is not None else "auto"
         if mode in ("required", "named") and not tools:
-            raise unsayable(self._name(Setting.TOOL_CHOICE), "there are no tools to choose from")
+            raise unsayable(self.name(Setting.TOOL_CHOICE), "there are no tools to choose from")
         if tools:
             self.fields["tools"] = tools
             if mode in ("required", "named"):
@@ -100,8 +78,7 @@ class _Request:
             elif mode == "none":
                 self.fields["tool_choice"] = "NONE"
         self._strictness()
-        if self.conversation.settings.get(Setting.PARALLEL_TOOLS) is not False or not tools:
-            self.said.add(Setting.PARALLEL_TOOLS)
+        self.needs_no_order(tools)
 
     def _strictness(self) -> None:
         """Cohere is strict with all tools or with none."""
@@ -113,7 +90,7 @@ class _Request:
 
     def _plain(self) -> None:
         for setting, name in _PLAIN.items():
-            value = self._get(setting)
+            value = self.get(setting)
             if value is not None:
                 self.fields[name] = value
         if self.fields.get("p", 0) > _MAX_TOP_P:
@@ -122,33 +99,32 @@ class _Request:
             value = self.fields.get(name, 0)
             if not 0 <= value <= 1:
                 self.fields[name] = min(max(value, 0), 1)
-                self.dropped.append(self._name(Setting(name)))
-        temperature = self._get(Setting.TEMPERATURE)
+                self.dropped.append(self.name(Setting(name)))
+        temperature = self.get(Setting.TEMPERATURE)
         if temperature is not None:
             if temperature > 1:
-                self.dropped.append(self._name(Setting.TEMPERATURE))
+                self.dropped.append(self.name(Setting.TEMPERATURE))
             self.fields["temperature"] = min(temperature, 1.0)
-        stops = self._get(Setting.STOP)
+        stops = self.get(Setting.STOP)
         if stops:
             if len(stops) > _MAX_STOPS:
-                raise unsayable(self._name(Setting.STOP), f"it takes {_MAX_STOPS} stop sequences at most")
+                raise unsayable(self.name(Setting.STOP), f"it takes {_MAX_STOPS} stop sequences at most")
             self.fields["stop_sequences"] = list(stops)
-        if self.conversation.settings.get(Setting.NUM_CHOICES) == 1:
-            self.said.add(Setting.NUM_CHOICES)
+        self.is_one_answer()
 
     def _format(self) -> None:
-        asked: Format | None = self._get(Setting.FORMAT)
+        asked: Format | None = self.get(Setting.FORMAT)
         if asked is None:
             return
         if "tools" in self.fields:
-            raise unsayable(self._name(Setting.FORMAT), "it answers in a form or calls tools, not both")
+            raise unsayable(self.name(Setting.FORMAT), "it answers in a form or calls tools, not both")
         written: dict[str, Any] = {"type": "json_object"}
         if asked.schema is not None:
             written["json_schema"] = asked.schema
         self.fields["response_format"] = written
 
     def _reasoning(self) -> None:
-        asked: Reasoning | None = self._get(Setting.REASONING)
+        asked: Reasoning | None = self.get(Setting.REASONING)
         if asked is None:
             return
         if asked.effort == "none" or asked.is_on is False or asked.budget_tokens == 0:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from wicket.dialects.cohere.answers import ORIGIN
 from wicket.dialects.hub import (
     Media,
@@ -22,8 +20,8 @@ from wicket.dialects.hub import (
     Turn,
     unsayable,
 )
+from wicket.dialects.saying import arguments_of
 from wicket.errors import CallerFault
-from wicket.wire import json
 
 Message = dict[str, Any]
 
@@ -119,12 +117,7 @@ def _answer(turn: Turn, dropped: list[str]) -> Message:
 def _call(part: ToolCall, dropped: list[str]) -> Message:
     if part.signature:
         dropped.append(f"{part.path}.signature")
-    text = part.arguments.strip() or "{}"
-    try:
-        json.decode(text, type=dict[str, msgspec.Raw])
-    except (json.DecodeError, RecursionError):
-        message = f"The arguments of '{part.path}' must be the JSON text of an object."
-        raise CallerFault("invalid_value", message, param=part.path) from None
+    text = arguments_of(part)
     return {"id": part.id, "type": "function", "function": {"name": part.name, "arguments": text}}
 
 

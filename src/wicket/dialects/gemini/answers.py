@@ -188,6 +188,8 @@ class AnswerReader:
         part = read.part
         part.path = ""
         self.unread += read.unread
+        if isinstance(part, Text) and part.signature:  # no caller's place for it; Google can do without
+            self.unread.append(f"{path}.thoughtSignature")
         if isinstance(part, Text | Thinking) and part.raw is None:
             self._read_text(part, deltas)
         elif isinstance(part, ToolCall):

@@ -20,14 +20,13 @@ from wicket.dialects.hub import (
     Setting,
     ToolChoice,
     leave_out,
-    unsayable,
 )
 from wicket.dialects.ollama.turn_writing import write_turns
+from wicket.dialects.saying import NO_PARAMETERS, Saying
 from wicket.errors import CallerFault
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 
-_NOTHING = msgspec.Raw(b'{"type":"object","properties":{}}')
 _OPTIONS = {
     Setting.MAX_OUTPUT_TOKENS: "num_predict",
     Setting.TEMPERATURE: "temperature",
@@ -48,15 +47,8 @@ def write_request(conversation: Conversation, deployment: Deployment, *, streame
     return _Request(conversation, deployment).body(streamed)
 
 
-class _Request:
+class _Request(Saying):
     """One request while it is written."""
-
-    def __init__(self, conversation: Conversation, deployment: Deployment) -> None:
-        self.conversation = conversation
-        self.deployment = deployment
-        self.said: set[Setting] = set()
-        self.dropped: list[str] = []
-        self.fields: dict[str, Any] = {"model": deployment.model}
 
     def body(self, streamed: bool) -> Body:
         fields, conversation = self.fields, self.conversation
@@ -75,15 +67,6 @@ class _Request:
         fields.setdefault("shift", False)
         return Body(json.encode(fields), tuple(dict.fromkeys(self.dropped)))
 
-    def _get(self, setting: Setting) -> Any:
-        value = self.conversation.settings.get(setting)
-        if value is not None:
-            self.said.add(setting)
-        return value
-
-    def _name(self, setting: Setting) -> str:
-        return self.conversation.names.get(setting, setting.value)
-
     def _options(self) -> dict[str, Any]:
         """The caller's own `options`, if it sent some, under what it asked for in its dialect's words."""
         options: dict[str, Any] = {}
@@ -96,11 +79,10 @@ class _Request:
             except (json.DecodeError, RecursionError):
                 raise CallerFault("invalid_type", "'options' must be an object.", param="options") from None
         for setting, name in _OPTIONS.items():
-            value = self._get(setting)
+            value = self.get(setting)
             if value is not None:
                 options[name] = list(value) if setting is Setting.STOP else value
-        if self.conversation.settings.get(Setting.NUM_CHOICES) == 1:
-            self.said.add(Setting.NUM_CHOICES)
+        self.is_one_answer()
         return options
 
     def _tools(self) -> None:
@@ -110,30 +92,25 @@ class _Request:
         if mode in ("auto", "none"):
             self.said.add(Setting.TOOL_CHOICE)
         tools = []
-        for tool in self.conversation.tools:
-            if tool.kind != "function":
-                raise unsayable(tool.path, f"a tool of type '{tool.kind}' belongs to another provider")
-            if tool.cache is not None:
-                self.dropped.append(f"{tool.path}.cache_control")
+        for tool in map(self.function, self.conversation.tools):
             if tool.is_strict:
                 self.dropped.append(f"{tool.path}.strict")
             if mode == "none" or (choice is not None and choice.names and tool.name not in choice.names):
                 continue
-            schema = tool.schema if tool.schema is not None else _NOTHING
+            schema = tool.schema if tool.schema is not None else NO_PARAMETERS
             function = {"name": tool.name, "description": tool.description, "parameters": schema}
             tools.append({"type": "function", "function": function})
         if tools:
             self.fields["tools"] = tools
-        if self.conversation.settings.get(Setting.PARALLEL_TOOLS) is not False or not tools:
-            self.said.add(Setting.PARALLEL_TOOLS)
+        self.needs_no_order(tools)
 
     def _format(self) -> None:
-        asked: Format | None = self._get(Setting.FORMAT)
+        asked: Format | None = self.get(Setting.FORMAT)
         if asked is not None:
             self.fields["format"] = asked.schema if asked.schema is not None else "json"
 
     def _reasoning(self) -> None:
-        asked: Reasoning | None = self._get(Setting.REASONING)
+        asked: Reasoning | None = self.get(Setting.REASONING)
         if asked is None:
             return
         if asked.effort == "none" or asked.is_on is False or asked.budget_tokens == 0:
@@ -143,10 +120,10 @@ class _Request:
         elif asked.budget_tokens is not None or asked.is_on:
             self.fields["think"] = True
             if asked.budget_tokens is not None:
-                self.dropped.append(self._name(Setting.REASONING))
+                self.dropped.append(self.name(Setting.REASONING))
 
     def _logprobs(self) -> None:
-        number = self._get(Setting.LOGPROBS)
+        number = self.get(Setting.LOGPROBS)
         if number is not None:
             self.fields["logprobs"] = True
             if number:

@@ -22,8 +22,8 @@ from wicket.dialects.hub import (
     unsayable,
 )
 from wicket.dialects.ollama.answers import ORIGIN
+from wicket.dialects.saying import arguments_of
 from wicket.errors import CallerFault
-from wicket.wire import json
 
 Message = dict[str, Any]
 _THOUGHT_HERE = frozenset({ORIGIN, "openai_chat"})  # unsealed: what the same model told through our callers
@@ -102,12 +102,7 @@ def _call(part: ToolCall, number: int, dropped: list[str]) -> Message:
         dropped.append(f"{part.path}.signature")
     if part.cache is not None:
         dropped.append(f"{part.path}.cache_control")
-    text = part.arguments.strip() or "{}"
-    try:
-        json.decode(text, type=dict[str, msgspec.Raw])
-    except (json.DecodeError, RecursionError):
-        message = f"The arguments of '{part.path}' must be the JSON text of an object."
-        raise CallerFault("invalid_value", message, param=part.path) from None
+    text = arguments_of(part)
     function = {"index": number, "name": part.name, "arguments": msgspec.Raw(text.encode())}
     return {"id": part.id, "function": function}
 

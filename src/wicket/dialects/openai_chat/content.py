@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from typing import Any
 
 import msgspec
 
+from wicket.dialects.data_urls import checked, from_url
 from wicket.dialects.hub import Foreign, Media, Part, Refusal, Text, Thinking, unsayable
 from wicket.wire.node import Node, kind, wrong_type, wrong_value
 
 ORIGIN = "openai_chat"
-_DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?((?:;[\w.+-]+=[^;,]*)*)(;base64)?,", re.ASCII)
 _DOCUMENTS = {"pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv"}
 _SOUNDS = {"mp3": "audio/mpeg", "wav": "audio/wav"}
 _FORMATS = {
@@ -128,31 +125,6 @@ _READERS = {
     "input_audio": _read_audio,
     "file": _read_file,
 }
-
-
-def from_url(url: str, media: Media, path: str) -> Media:
-    """`media` with what a URL or a base64 data URL says. Raises `CallerFault`."""
-    if not url.startswith("data:"):
-        if not url.startswith(("http://", "https://", "gs://")):
-            raise wrong_value(path, "must be an http(s) URL or a data URL")
-        media.url = url
-        return media
-    match = _DATA_URL.match(url)
-    if match is None or not match[3]:
-        raise wrong_value(path, "is not a base64 data URL (data:image/png;base64,…)")
-    media.media_type = (match[1] or "").lower()
-    media.data = checked(url[match.end() :], path)
-    return media
-
-
-def checked(data: str, path: str) -> str:
-    """Base64 that is some. Raises `CallerFault`."""
-    try:
-        if base64.b64decode(data, validate=True):
-            return data
-    except (binascii.Error, ValueError):
-        pass
-    raise wrong_value(path, "is not base64")
 
 
 # Writing

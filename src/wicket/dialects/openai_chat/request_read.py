@@ -7,6 +7,7 @@ import msgspec
 from wicket.dialects.hub import Conversation, Format, Reasoning, Setting, Tool, ToolChoice
 from wicket.dialects.openai_chat.content import ORIGIN
 from wicket.dialects.openai_chat.turns_read import read_turns
+from wicket.dialects.reading import Reading
 from wicket.errors import CallerFault
 from wicket.routing.deployment import OURS
 from wicket.wire.fields import Fields
@@ -28,18 +29,6 @@ _TEXTS = {
 _SETTINGS = {"prompt_cache_key": Setting.CACHE_KEY, "prompt_cache_retention": Setting.CACHE_RETENTION}
 
 
-class _Read:
-    """One request being read: what it sets, and by which names."""
-
-    def __init__(self, root: Node, conversation: Conversation) -> None:
-        self.root = root
-        self.conversation = conversation
-
-    def set(self, setting: Setting, value: object, name: str) -> None:
-        self.conversation.settings[setting] = value
-        self.conversation.names[setting] = name
-
-
 def read_request(fields: Fields) -> Conversation:
     """The request's meaning. Raises `CallerFault` naming the field."""
     root = Node(fields)
@@ -52,7 +41,7 @@ def read_request(fields: Fields) -> Conversation:
     if not messages:
         raise CallerFault("missing_field", "'messages' is required.", param="messages")
     conversation.turns = read_turns(messages, conversation.unread)
-    read = _Read(root, conversation)
+    read = Reading(root, conversation)
     _read_tools(read)
     _read_plain(read)
     _read_limits(read)
@@ -63,7 +52,7 @@ def read_request(fields: Fields) -> Conversation:
     return conversation
 
 
-def _read_plain(read: _Read) -> None:
+def _read_plain(read: Reading) -> None:
     root = read.root
     for name, neutral in _NUMBERS.items():
         value = root.number(name)
@@ -85,7 +74,7 @@ def _read_plain(read: _Read) -> None:
             read.set(Setting.USER, who, "safety_identifier")
 
 
-def _read_limits(read: _Read) -> None:
+def _read_limits(read: Reading) -> None:
     root = read.root
     limits = {name: root.whole(name) for name in ("max_completion_tokens", "max_tokens")}
     given = {name: value for name, value in limits.items() if value is not None}
@@ -111,7 +100,7 @@ def _read_limits(read: _Read) -> None:
         read.set(Setting.LOGIT_BIAS, values, "logit_bias")
 
 
-def _read_format(read: _Read) -> None:
+def _read_format(read: Reading) -> None:
     node = read.root.node("response_format")
     if node is None:
         return
@@ -138,7 +127,7 @@ def _read_format(read: _Read) -> None:
     read.conversation.unread += node.left_paths() + inner.left_paths()
 
 
-def _read_reasoning(read: _Read) -> None:
+def _read_reasoning(read: Reading) -> None:
     """OpenAI's effort, OpenRouter's object, and the switches of DeepSeek, Z.ai, Moonshot and Qwen."""
     root, name = read.root, "reasoning_effort"
     effort, budget, is_on, is_shown, summary = root.text(name), root.whole("thinking_budget"), None, None, ""
@@ -175,7 +164,7 @@ def _read_reasoning(read: _Read) -> None:
         read.set(Setting.REASONING, wanted, name)
 
 
-def _read_extras_of_openai(read: _Read) -> None:
+def _read_extras_of_openai(read: Reading) -> None:
     root = read.root
     modalities = root.texts("modalities")
     if modalities is not None and set(modalities) - {"text"}:
@@ -195,7 +184,7 @@ def _read_extras_of_openai(read: _Read) -> None:
             read.set(Setting.METADATA, values, "metadata")
 
 
-def _read_tools(read: _Read) -> None:
+def _read_tools(read: Reading) -> None:
     root, tools = read.root, read.conversation.tools
     items = root.items("tools") or []
     for raw, node in zip(items, root.nodes("tools") or (), strict=True):
@@ -236,7 +225,7 @@ def _tool(node: Node, path: str, raw: msgspec.Raw | None, cache: msgspec.Raw | N
     )
 
 
-def _read_choice(read: _Read) -> None:
+def _read_choice(read: Reading) -> None:
     root = read.root
     for name in ("tool_choice", "function_call"):
         raw = root.raw(name)

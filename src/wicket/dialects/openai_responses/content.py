@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
+from wicket.dialects.data_urls import checked, from_url
 from wicket.dialects.hub import Foreign, Media, Part, Refusal, Text, unsayable
 from wicket.dialects.openai_chat.answer import text
-from wicket.dialects.openai_chat.content import checked, from_url
 from wicket.dialects.openai_responses.apis import NAME
 from wicket.wire import json
 from wicket.wire.node import Node, kind, wrong_type, wrong_value

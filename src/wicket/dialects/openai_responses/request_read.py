@@ -9,6 +9,7 @@ from wicket.dialects.openai_chat.request_read import EFFORTS
 from wicket.dialects.openai_responses.apis import NAME
 from wicket.dialects.openai_responses.items_read import read_input
 from wicket.dialects.openai_responses.tools_read import read_choice, read_tools
+from wicket.dialects.reading import Reading
 from wicket.errors import CallerFault
 from wicket.routing.deployment import OURS
 from wicket.wire.fields import Fields
@@ -32,18 +33,6 @@ _REFUSED = {
 }
 
 
-class _Read:
-    """One request being read: what it sets, and by which names."""
-
-    def __init__(self, root: Node, conversation: Conversation) -> None:
-        self.root = root
-        self.conversation = conversation
-
-    def set(self, setting: Setting, value: object, name: str) -> None:
-        self.conversation.settings[setting] = value
-        self.conversation.names[setting] = name
-
-
 def read_request(fields: Fields) -> Conversation:
     """The request's meaning. Raises `CallerFault` naming the field."""
     root = Node(fields)
@@ -56,7 +45,7 @@ def read_request(fields: Fields) -> Conversation:
     for name, why in _REFUSED.items():
         if root.raw(name) is not None:
             raise unsayable(name, why)
-    read = _Read(root, conversation)
+    read = Reading(root, conversation)
     _read_plain(read)
     if not conversation.turns and Setting.PREVIOUS_ID not in conversation.settings:
         raise CallerFault("missing_field", "'input' is required.", param="input")
@@ -68,7 +57,7 @@ def read_request(fields: Fields) -> Conversation:
     return conversation
 
 
-def _read_plain(read: _Read) -> None:
+def _read_plain(read: Reading) -> None:
     root = read.root
     for name, neutral in (("temperature", None), ("top_p", 1.0)):
         value = root.number(name)
@@ -92,7 +81,7 @@ def _read_plain(read: _Read) -> None:
             read.set(Setting.USER, who, "safety_identifier")
 
 
-def _read_tools(read: _Read) -> None:
+def _read_tools(read: Reading) -> None:
     conversation = read.conversation
     conversation.tools = read_tools(read.root, conversation.unread)
     choice = read_choice(read.root)
@@ -102,7 +91,7 @@ def _read_tools(read: _Read) -> None:
         read.set(Setting.PARALLEL_TOOLS, False, "parallel_tool_calls")
 
 
-def _read_text(read: _Read) -> None:
+def _read_text(read: Reading) -> None:
     node = read.root.node("text")
     if node is None:
         return
@@ -138,7 +127,7 @@ def _format(node: Node) -> Format | None:
     )
 
 
-def _read_reasoning(read: _Read) -> None:
+def _read_reasoning(read: Reading) -> None:
     node = read.root.node("reasoning")
     if node is None:
         return
@@ -159,7 +148,7 @@ def _read_reasoning(read: _Read) -> None:
     read.conversation.unread += left
 
 
-def _read_kept(read: _Read) -> None:
+def _read_kept(read: Reading) -> None:
     """What is kept, and what else the answer should hold."""
     root, unread = read.root, read.conversation.unread
     if root.flag("store"):
