@@ -28,6 +28,7 @@ from wicket.wire.json import encode
 
 if TYPE_CHECKING:
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.keeper import Keeper
 
 OPERATOR = 0  # the admin key's id: whoever may open the database is the operator
 
@@ -40,6 +41,7 @@ class Desk:
         self.recent = Recent()
         self._home = home
         self._collector: Collector | None = None
+        self._keeper: Keeper | None = None
 
     @property
     def collector(self) -> Collector:
@@ -51,8 +53,20 @@ class Desk:
             self._collector.start()
         return self._collector
 
+    @property
+    def keeper(self) -> Keeper:
+        """What is kept. Nothing expires here either."""
+        if self._keeper is None:
+            from wicket.config.schema import StorageTable
+            from wicket.supervisor.keeper import Keeper  # most commands need none
+
+            self._keeper = Keeper(self._home, StorageTable())
+        return self._keeper
+
     def close(self) -> None:
-        """Let go of both databases."""
+        """Let go of the databases."""
+        if self._keeper is not None:
+            self._keeper.close()
         if self._collector is not None:
             self._collector.stop()
         self.store.close()

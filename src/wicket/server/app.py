@@ -24,7 +24,16 @@ from wicket.accounts.request_ids import RequestIds, format_id
 from wicket.dialects.openai_chat import CHAT, fault_body
 from wicket.dialects.translation import Heard, heard
 from wicket.errors import Fault, PermissionFault
-from wicket.server import admin, admin_examples, app_feedback, app_health, app_models, app_responses
+from wicket.server import (
+    admin,
+    admin_examples,
+    app_batches,
+    app_feedback,
+    app_files,
+    app_health,
+    app_models,
+    app_responses,
+)
 from wicket.server.answers import fault_headers
 from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate, family_of
 from wicket.server.app_paths import ALIAS, allow, inference_paths, unknown_path, wrong_method
@@ -33,6 +42,9 @@ __all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
 
 REQUEST_ID = "wicket.request_id"  # where the request's id lies in the ASGI scope
 EXPOSED_HEADERS = ("x-request-id", "x-wicket-deployment", "x-wicket-cost-usd", "x-wicket-dropped")
+MODULES = (
+    app_health, app_models, app_feedback, app_responses, app_files, app_batches, admin, admin_examples,
+)  # fmt: skip
 _ID_SPACE = 127  # these ids are never stored, so that all workers may share one space
 
 _log = logging.getLogger("wicket.server")
@@ -44,7 +56,7 @@ def build_app(house: House, doors: Iterable[str] = ()) -> Starlette:
     `doors` are the paths of inference, which other methods than POST do not open.
     """
     paths: list[Path] = []
-    for module in (app_health, app_models, app_feedback, app_responses, admin, admin_examples):
+    for module in MODULES:
         for path, access, handlers in module.ROUTES:
             paths += _with_alias(path, Resource(house, handlers, access))
     for path in dict.fromkeys([*inference_paths(), *doors]):

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Mapping
 
 import msgspec
 
+from wicket.errors import CallerFault
 from wicket.gateway.call import Headers
 from wicket.server.ingress import Entered
 
@@ -62,3 +64,19 @@ class HeadMemo:
         if len(self._known) >= MAX_HEADS:
             self._known.clear()
         self._known[name] = head
+
+
+def odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
+    """What RFC 9112 §3.2 and §6.1 and RFC 9110 §15.5.16 have refused."""
+    if b"host" not in kept and version == "1.1":
+        return CallerFault("missing_host", "An HTTP/1.1 request must have a Host header.")
+    if kept.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+        return CallerFault("unsupported_coding", "The only transfer coding taken is 'chunked'.", status=501)
+    if kept.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        return CallerFault("unsupported_encoding", "Send the body without Content-Encoding.", status=415)
+    return None
+
+
+def head_too_large() -> CallerFault:
+    """A 431."""
+    return CallerFault("headers_too_large", "The request's headers are too large.", status=431)

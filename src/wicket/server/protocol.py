@@ -21,15 +21,17 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from wicket.accounts.callers import Caller
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.admit import admit, check_live
-from wicket.gateway.call import Arrival, Headers
+from wicket.gateway.call import Arrival, Call, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts
+from wicket.server.heads import HeadMemo, KnownHead, Parts, head_too_large, odd_head
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
+from wicket.server.storing import API as KEPT_API
+from wicket.server.storing import KeptReply, Storing, Waiting
 from wicket.wire import json
 from wicket.wire.json_array import JsonArray
 
@@ -62,6 +64,7 @@ class Serving(msgspec.Struct):
 
     gate: Gate
     ingress: Ingress
+    storing: Storing
     bounds: Bounds = Bounds()
     cors: frozenset[bytes] = frozenset()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
@@ -75,7 +78,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.drive: Drive | None = None
+        self.drive: Drive | Waiting | None = None
         self.reply: HttpReply | None = None
         self.entered: Entered | None = None
         self.kept: dict[bytes, bytes] = {}
@@ -170,7 +173,7 @@ class InferenceProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
-            self._refuse(_head_too_large())
+            self._refuse(head_too_large())
 
     def on_message_begin(self) -> None:
         """A request's first line begins; one that is pipelined behind a running one ends the connection."""
@@ -209,10 +212,10 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refuse(CallerFault("too_many_headers", "The request has too many headers.", status=431))
             return
         if self.num_bytes > bounds.max_header_bytes and _head_bytes(self) > bounds.max_header_bytes:
-            self._refuse(_head_too_large())
+            self._refuse(head_too_large())
             return
         if b"host" not in self.kept or b"transfer-encoding" in self.kept or b"content-encoding" in self.kept:
-            fault = _odd_head(self.kept, self.parser.get_http_version())
+            fault = odd_head(self.kept, self.parser.get_http_version())
             if fault is not None:
                 self._refuse(fault)
                 return
@@ -255,6 +258,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.is_refused:
             return
         if self.entered is None:
+            self.num_bytes += len(body)  # an upload that goes on is given time
             super().on_body(body)
             return
         self.parts.append(body)
@@ -374,12 +378,39 @@ class InferenceProtocol(HttpToolsProtocol):
             if call.preferences is not None and call.preferences.is_explained:
                 reply.whole(200, b"x-request-id: req_%016x\r\n" % number, json.encode(explain(gate, call)))
                 return
-            drive = Drive(gate, call, reply)
+            if call.api.name == KEPT_API:
+                self.serving.storing.begin(call, self)
+            else:
+                self.drive_on(call)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
-            return
-        self.drive = drive
+
+    def drive_on(self, call: Call, reply: KeptReply | None = None) -> None:
+        """Begin to answer, through `reply` where the answer is kept. Raises `CallerFault`."""
+        self.drive = drive = Drive(self.serving.gate, call, reply or self.reply_of())
+        if reply is not None:
+            reply.drive = drive
         drive.start()
+
+    def reply_of(self) -> HttpReply:
+        """The reply to the request under way."""
+        assert self.reply is not None
+        return self.reply
+
+    def wait_for(self, waiting: Waiting) -> None:
+        """See `storing.Client`."""
+        self.drive = waiting
+
+    def resumed(self, waiting: Waiting, fault: Fault | None, call: Call, reply: KeptReply | None) -> None:
+        """See `storing.Client`. A client who left meanwhile has nothing under way."""
+        if self.drive is not waiting:
+            return
+        try:
+            if fault is not None:
+                raise fault
+            self.drive_on(call, reply)
+        except Fault as found:
+            self.reply_of().refuse(found, b"x-request-id: req_%016x\r\n" % call.id)
 
     def _may_stay(self) -> bool:
         return bool(self.parser.should_keep_alive()) and not self.serving.gate.is_draining
@@ -450,23 +481,8 @@ def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
     return query_key(url)
 
 
-def _odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
-    """What RFC 9112 §3.2 and §6.1 and RFC 9110 §15.5.16 have refused."""
-    if b"host" not in kept and version == "1.1":
-        return CallerFault("missing_host", "An HTTP/1.1 request must have a Host header.")
-    if kept.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
-        return CallerFault("unsupported_coding", "The only transfer coding taken is 'chunked'.", status=501)
-    if kept.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
-        return CallerFault("unsupported_encoding", "Send the body without Content-Encoding.", status=415)
-    return None
-
-
 def _head_bytes(protocol: InferenceProtocol) -> int:
     return len(protocol.url) + sum([len(name) + len(value) + 4 for name, value in protocol.headers])
-
-
-def _head_too_large() -> CallerFault:
-    return CallerFault("headers_too_large", "The request's headers are too large.", status=431)
 
 
 def _too_large(limit: int) -> CallerFault:

@@ -15,6 +15,7 @@ from wicket.supervisor.recent import Recent
 
 if TYPE_CHECKING:
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.keeper import Keeper
 
 
 class House(Protocol):
@@ -33,6 +34,11 @@ class House(Protocol):
     @property
     def collector(self) -> Collector:
         """The examples."""
+        ...
+
+    @property
+    def keeper(self) -> Keeper:
+        """What is kept: answers, files, batches."""
         ...
 
     def tell(self, message: ToWorker) -> None:

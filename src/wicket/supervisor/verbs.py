@@ -19,7 +19,9 @@ from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
 from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
+from wicket.supervisor.verbs_batches import BATCH_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
+from wicket.supervisor.verbs_kept import KEPT_VERBS
 
 MAX_LISTED = 10_000
 
@@ -170,6 +172,8 @@ VERBS: dict[str, Verb] = {
     "config.reload": config_reload,
     "restart": restart,
     **EXAMPLE_VERBS,
+    **KEPT_VERBS,
+    **BATCH_VERBS,
 }
 
 

@@ -121,7 +121,7 @@ def protocol(**bounds: Any) -> tuple[InferenceProtocol, Kept]:
     voice = heard("openai_chat")
     assert voice is not None
     ingress = Ingress(["openai_chat"], voice)
-    serving = Serving(gate=gate, ingress=ingress, bounds=Bounds(**bounds))
+    serving = Serving(gate=gate, ingress=ingress, storing=Storing(nobody), bounds=Bounds(**bounds))
     config = uvicorn.Config(_nobody, ws="none", lifespan="off", log_config=None, server_header=False)
     config.load()
     made = bind(serving)(config=config, server_state=ServerState(), app_state={}, _loop=object())

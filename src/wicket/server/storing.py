@@ -1,0 +1,212 @@
+"""What a worker does before and after a request of the Responses API, as far as something is kept.
+
+Where nothing is kept this costs two look-ups, on requests of that API alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from wicket.accounts.request_ids import format_id
+from wicket.errors import CallerFault, Fault, OperatorFault
+from wicket.gateway.call import Call
+from wicket.gateway.drive import Reply
+from wicket.gateway.gate import overloaded
+from wicket.gateway.pinned import PinnedRoutes
+from wicket.server.kept_reply import KeepingReply, SealingReply
+from wicket.state.kept import KeptResponse
+from wicket.state.responses import (
+    MAX_CHAIN_BYTES,
+    PREFIX,
+    PREVIOUS,
+    continued,
+    items_of,
+    unknown_previous,
+    went_before,
+)
+from wicket.state.seal import Seal
+from wicket.state.tenant import tenant_of
+from wicket.wire import fields as top
+
+API = "responses"  # the one API whose answers are kept
+MAX_WAITING = 256  # requests of a worker whose earlier turns are being fetched
+_FALSE = msgspec.Raw(b"false")
+_log = logging.getLogger("wicket.server")
+
+Ask = Callable[[str, dict[str, Any], int], Awaitable[Any]]
+KeptReply = SealingReply | KeepingReply
+
+
+class Client(Protocol):
+    """The connection that a request came over."""
+
+    def reply_of(self) -> Reply:
+        """Where its answer goes."""
+        ...
+
+    def drive_on(self, call: Call, reply: KeptReply | None = None) -> None:
+        """Begin to answer it. Raises `Fault`."""
+        ...
+
+    def wait_for(self, waiting: Waiting) -> None:
+        """Nothing is to be done until `waiting` comes back with `resumed`."""
+        ...
+
+    def resumed(self, waiting: Waiting, fault: Fault | None, call: Call, reply: KeptReply | None) -> None:
+        """What it waited for has come, or failed."""
+        ...
+
+
+class Waiting:
+    """A request whose earlier turns are being fetched; it stands where its drive will be."""
+
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None] | None = None
+
+    def client_gone(self) -> None:
+        """Nobody is interested any more."""
+        if self.task is not None:
+            self.task.cancel()
+
+    def pause(self) -> None:
+        """Nothing is written yet."""
+
+    def resume(self) -> None:
+        """Nothing is written yet."""
+
+
+class Storing:
+    """One worker's part in what is kept. `ask` asks the supervisor."""
+
+    def __init__(self, ask: Ask) -> None:
+        self.mode = "off"
+        self.seal: Seal | None = None
+        self._ask = ask
+        self._routes = PinnedRoutes()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._num_waiting = 0
+
+    def configure(self, mode: str, key: bytes) -> None:
+        """What is kept from now on, and the key of the seals."""
+        self.mode = mode
+        self.seal = Seal(key) if key else None
+        self._routes = PinnedRoutes()
+
+    def begin(self, call: Call, client: Client) -> None:
+        """Answer a request, now or when its earlier turns are here. Raises `Fault`."""
+        fields = call.fields
+        if "conversation" in fields and bytes(fields["conversation"]) != b"null":
+            message = f"Wicket keeps no conversations: use '{PREVIOUS}', or send the items with each request."
+            raise CallerFault("unsupported", message, param="conversation")
+        before = top.text(fields, PREVIOUS) if PREVIOUS in fields else None
+        if self.mode == "off":
+            if before is not None:
+                raise _not_stored()
+            client.drive_on(call)
+        elif self.mode == "provider":
+            self._begin_sealed(call, before, client)
+        else:
+            self._begin_kept(call, before, client)
+
+    def _begin_sealed(self, call: Call, before: str | None, client: Client) -> None:
+        seal = self.seal
+        if seal is None:
+            raise OperatorFault("store_opening", "The key of kept ids is being read. Try again in a moment.")
+        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        if before is not None:
+            pin = seal.open(PREFIX, tenant, before)
+            if pin is None:
+                raise unknown_previous()
+            fields = call.fields | {PREVIOUS: msgspec.Raw(msgspec.json.encode(pin.id))}
+            call = msgspec.structs.replace(self._routes.pinned(call, pin, seal), fields=fields)
+        if not _is_to_keep(call):
+            client.drive_on(call)
+            return
+        client.drive_on(call, SealingReply(client.reply_of(), seal, tenant, before))
+
+    def _begin_kept(self, call: Call, before: str | None, client: Client) -> None:
+        keeps, items = _is_to_keep(call), items_of(call.fields)
+        here = {name: value for name, value in call.fields.items() if name != PREVIOUS} | {"store": _FALSE}
+        call = msgspec.structs.replace(call, fields=here)
+        if before is None:
+            client.drive_on(call, self._keeping(call, None, items, client) if keeps else None)
+            return
+        if self._num_waiting >= MAX_WAITING:
+            raise overloaded()
+        waiting = Waiting()
+        reply = self._keeping(call, before, items, client) if keeps else None
+        waiting.task = self._spawn(self._recall(waiting, call, before, reply, client))
+        client.wait_for(waiting)
+
+    async def _recall(
+        self, waiting: Waiting, call: Call, before: str, reply: KeptReply | None, client: Client
+    ) -> None:
+        self._num_waiting += 1
+        fault: Fault | None = None
+        try:
+            tenant = tenant_of(call.caller.key_id, call.caller.team)
+            told = await self._ask("responses.chain", {"tenant": tenant, "id": before}, call.caller.key_id)
+            if told is None:
+                raise unknown_previous()
+            fields = continued(call.fields, went_before(msgspec.convert(told, list[KeptResponse])))
+            call = msgspec.structs.replace(
+                call, fields=fields, body_bytes=call.body_bytes + len(fields["input"])
+            )
+        except Fault as found:
+            fault = found
+        finally:
+            self._num_waiting -= 1
+        client.resumed(waiting, fault, call, reply)
+
+    def _keeping(self, call: Call, before: str | None, items: bytes, client: Client) -> KeepingReply:
+        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        own_id = PREFIX + format_id(call.id).removeprefix("req_")
+
+        def keep(response: bytes, done: Callable[[bool], None]) -> None:
+            kept = {
+                "tenant": tenant,
+                "id": own_id,
+                "created_ms": call.unix_ms,
+                "model": call.model,
+                "previous": before or "",
+                "items": items,
+                "answer": response,
+            }
+            self._spawn(self._keep(kept, call.caller.key_id, done))
+
+        return KeepingReply(client.reply_of(), own_id, before, keep)
+
+    async def _keep(self, kept: dict[str, Any], key_id: int, done: Callable[[bool], None]) -> None:
+        is_kept = False
+        try:
+            if len(kept["items"]) + len(kept["answer"]) <= MAX_CHAIN_BYTES:
+                is_kept = await self._ask("responses.keep", kept, key_id) is True
+        except Fault as fault:
+            _log.error("an answer was not kept: %s", fault.message)
+        finally:
+            done(is_kept)
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _is_to_keep(call: Call) -> bool:
+    """OpenAI's answers are kept unless the caller says `"store": false`."""
+    raw = call.fields.get("store")
+    return raw is None or bytes(raw) == b"null" or top.flag(call.fields, "store")
+
+
+def _not_stored() -> CallerFault:
+    message = (
+        f"'{PREVIOUS}' needs an answer that was kept, and this server keeps none ([storage] responses in its "
+        "configuration): send the conversation's items with each request."
+    )
+    return CallerFault("not_kept", message, param=PREVIOUS)
