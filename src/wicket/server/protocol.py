@@ -30,7 +30,7 @@ from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.heads import HeadMemo, KnownHead, Parts, head_too_large, odd_head
 from wicket.server.ingress import Entered, Ingress, query_key
 from wicket.server.reply import HttpReply, StatusLines
-from wicket.server.storing import API as KEPT_API
+from wicket.server.storing import DIALECT as KEPT_DIALECT
 from wicket.server.storing import KeptReply, Storing, Waiting
 from wicket.wire import json
 from wicket.wire.json_array import JsonArray
@@ -378,7 +378,7 @@ class InferenceProtocol(HttpToolsProtocol):
             if call.preferences is not None and call.preferences.is_explained:
                 reply.whole(200, b"x-request-id: req_%016x\r\n" % number, json.encode(explain(gate, call)))
                 return
-            if call.api.name == KEPT_API:
+            if call.api.dialect == KEPT_DIALECT:
                 self.serving.storing.begin(call, self)
             else:
                 self.drive_on(call)

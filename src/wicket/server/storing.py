@@ -33,7 +33,8 @@ from wicket.state.seal import Seal
 from wicket.state.tenant import tenant_of
 from wicket.wire import fields as top
 
-API = "responses"  # the one API whose answers are kept
+DIALECT = "openai_responses"  # whose requests may go on from an earlier answer
+API = "responses"  # whose answers are kept
 MAX_WAITING = 256  # requests of a worker whose earlier turns are being fetched
 _FALSE = msgspec.Raw(b"false")
 _log = logging.getLogger("wicket.server")
@@ -131,7 +132,9 @@ class Storing:
 
     def _begin_kept(self, call: Call, before: str | None, client: Client) -> None:
         keeps, items = _is_to_keep(call), items_of(call.fields)
-        here = {name: value for name, value in call.fields.items() if name != PREVIOUS} | {"store": _FALSE}
+        here = {name: value for name, value in call.fields.items() if name != PREVIOUS}
+        if call.api.name == API:
+            here["store"] = _FALSE  # one place keeps it, and that is here
         call = msgspec.structs.replace(call, fields=here)
         if before is None:
             client.drive_on(call, self._keeping(call, None, items, client) if keeps else None)
@@ -201,6 +204,8 @@ class Storing:
 def _is_to_keep(call: Call) -> bool:
     """OpenAI's answers are kept unless the caller says `"store": false`."""
     raw = call.fields.get("store")
+    if call.api.name != API:
+        return False
     return raw is None or bytes(raw) == b"null" or top.flag(call.fields, "store")
 
 
