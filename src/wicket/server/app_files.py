@@ -6,12 +6,12 @@ Source: OpenAI API reference, "files".
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import msgspec
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from wicket.errors import CallerFault, Fault
 from wicket.server.app_house import Call, Routes
@@ -127,20 +127,42 @@ async def content(call: Call) -> Response:
         await _file(call)  # deleted since: then this is a 404
         raise
 
-    async def pieces() -> AsyncIterator[bytes]:
-        with source:
-            while data := await asyncio.to_thread(source.read, READ_BYTES):
-                yield data
-
     headers = {
         "content-length": str(file.num_bytes),
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
         "x-content-type-options": "nosniff",
     }
-    if call.request.method == "HEAD":
-        source.close()
-        return Response(headers=headers, media_type="application/octet-stream")
-    return StreamingResponse(pieces(), headers=headers, media_type="application/octet-stream")
+    return ContentResponse(source, file.num_bytes, headers)
+
+
+class ContentResponse(Response):
+    """An open file as an answer; its last piece is also its end.
+
+    An end sent by itself would come behind bytes that the client knows to be the last: its next request could
+    be there before, and would be taken for one that does not wait for answers.
+    """
+
+    media_type = "application/octet-stream"
+
+    def __init__(self, source: BinaryIO, num_bytes: int, headers: dict[str, str]) -> None:
+        super().__init__(headers=headers)
+        self._source = source
+        self._num_left = num_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._source as source:
+            start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+            await send(start)
+            if scope["method"] == "HEAD":
+                self._num_left = 0
+            while self._num_left > READ_BYTES:
+                data = await asyncio.to_thread(source.read, READ_BYTES)
+                if not data:
+                    break  # shorter than it was: the client sees that from the length
+                self._num_left -= len(data)
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+            last = await asyncio.to_thread(source.read, self._num_left)
+            await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 async def listed(call: Call) -> Response:

@@ -155,7 +155,8 @@ def _disposition(head: bytes) -> tuple[str, str | None]:
         found = _DISPOSITION.fullmatch(line)
         if found is not None:
             told = {
-                name.lower(): re.sub(r"\\(.)", r"\1", text) for name, text in _PARAMETER.findall(found[1])
+                name.lower(): re.sub(r'\\(["\\])', r"\1", text).replace("%22", '"')
+                for name, text in _PARAMETER.findall(found[1])
             }
             if "name" in told:
                 return told["name"], told.get("filename")
