@@ -11,7 +11,7 @@ import openai
 import pytest
 from openai import OpenAI
 
-from tests.path.house import Answer, Gateway, drain
+from tests.path.house import Answer, Gateway
 from tests.path.served import eventually
 
 CONFIG = """
@@ -243,14 +243,3 @@ def test_off_says_what_to_do(gateway: Gateway) -> None:
         answer = gateway.request(method, path, b"" if method == "POST" else None)
         assert answer.status == 404 and "[storage]" in answer.error["message"]
     assert not (gateway.home / "files").exists() and not (gateway.home / "kept.db").exists()
-
-
-def test_pipelined_behind_an_upload_nothing_is_read(served: Gateway) -> None:
-    body = form(("purpose", None, b"batch"), ("file", "x", b"x"))
-    head = served.head(
-        body, f"content-length: {len(body)}", f"content-type: multipart/form-data; boundary={EDGE}",
-        "connection: close", path="/v1/files",
-    )  # fmt: skip
-    with served.dial() as connection:
-        connection.sendall(head)
-        assert b"200 OK" in drain(connection)

@@ -150,6 +150,7 @@ class ContentResponse(Response):
         self._num_left = num_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI: send it, and close the file however that ends."""
         with self._source as source:
             start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
             await send(start)

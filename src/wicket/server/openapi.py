@@ -9,23 +9,14 @@ import wicket
 from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
-from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_kept import kept_paths
+from wicket.server.openapi_parts import body as _body
+from wicket.server.openapi_parts import json_of as _json
+from wicket.server.openapi_parts import operation as _operation
+from wicket.server.openapi_parts import parameter as _parameter
+from wicket.server.openapi_parts import query as _query
+from wicket.server.openapi_schemas import AGE_PATTERN, EVENTS, MODEL_PATTERN, SCHEMAS, one_of, ref
 
-_FAULTS = {
-    "400": "A field is missing or wrong; `param` names it.",
-    "401": "No key, or one that is not known here.",
-    "403": "The key may not do this.",
-    "404": "There is no such thing.",
-    "409": "Not in this state.",
-    "413": "The body is longer than this route takes.",
-    "429": "Too much at once; come back after `retry-after`.",
-    "500": "Something failed inside; `x-request-id` names the request.",
-    "501": "This upstream can't do that.",
-    "502": "Every provider that could answer failed.",
-    "503": "Something the operator must mend, or not ready yet.",
-    "504": "Every provider that could answer was too slow.",
-}
-_ALWAYS = ("500", "503")
 _OPEN: list[dict[str, list[str]]] = [{}]
 _INFERENCE = ("400", "401", "403", "404", "413", "429", "501", "502", "504")
 
@@ -43,7 +34,13 @@ def document() -> dict[str, Any]:
         },
         "servers": [{"url": "/"}],
         "security": [{"key": []}],
-        "paths": {**_inference_paths(), **_other_families(), **_cold_paths(), **_admin_paths()},
+        "paths": {
+            **_inference_paths(),
+            **_other_families(),
+            **_cold_paths(),
+            **kept_paths(),
+            **_admin_paths(),
+        },
         "components": {
             "schemas": SCHEMAS,
             "securitySchemes": {
@@ -137,6 +134,7 @@ def _cold_paths() -> dict[str, Any]:
                 requestBody=_body("NewFeedback"),
             )
         },
+        **kept_paths(),
         "/healthz": {"get": _operation("health", "The process lives", "Health", (), security=_OPEN)},
         "/readyz": {"get": _operation("ready", "Inference is answered now", "Readiness", (), security=_OPEN)},
         "/metrics": {
@@ -190,15 +188,6 @@ def _admin_paths() -> dict[str, Any]:
             "post": _made(_admin("restart", "New workers, one after the other", "Document"), "202")
         },
     }
-
-
-def _operation(
-    operation_id: str, summary: str, answer: str, faults: tuple[str, ...], **rest: Any
-) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": summary, "content": _json(ref(answer))}}
-    for status in sorted({*faults, *_ALWAYS}):
-        responses[status] = {"description": _FAULTS[status], "content": _json(ref("Error"))}
-    return {"operationId": operation_id, "summary": summary, "responses": responses, **rest}
 
 
 def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[str, Any]:
@@ -285,25 +274,3 @@ def _span_parameters() -> list[dict[str, Any]]:
     age = "An age (15m, 1h, 7d), an ISO 8601 time, or Unix seconds."
     moment = {"anyOf": [one_of("string", pattern=AGE_PATTERN), one_of("string", format="date-time")]}
     return [_query("since", moment, age), _query("until", moment, age)]
-
-
-def _query(name: str, schema: Schema, description: str) -> dict[str, Any]:
-    return _parameter(name, "query", schema, description)
-
-
-def _parameter(name: str, place: str, schema: Schema, description: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": place,
-        "required": place == "path",
-        "schema": schema,
-        "description": description,
-    }
-
-
-def _body(name: str) -> dict[str, Any]:
-    return {"required": True, "content": _json(ref(name))}
-
-
-def _json(schema: Schema) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}

@@ -364,6 +364,15 @@ SCHEMAS: dict[str, Schema] = {
         {"status": TEXT, "engines": one_of("object", additionalProperties=TEXT), "reasons": array(TEXT)},
         "status",
     ),
+    "NewBatch": record(
+        {
+            "input_file_id": TEXT,
+            "endpoint": one_of("string", pattern="^/v1/"),
+            "completion_window": one_of("string", enum=["24h"]),
+            "metadata": one_of("object null", additionalProperties=TEXT),
+        },
+        "input_file_id endpoint completion_window",
+    ),
     "Document": one_of("object"),
     "BackupTarget": record(
         {"path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")},

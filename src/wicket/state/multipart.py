@@ -15,7 +15,9 @@ from wicket.errors import CallerFault
 MAX_PARTS = 32
 MAX_HEAD = 8 * 1024
 MAX_VALUE = 64 * 1024
-_BOUNDARY = re.compile(r"""multipart/form-data\s*;.*?boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))""", re.I)
+_BOUNDARY = re.compile(
+    r"""multipart/form-data\s*;.*?boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70})(?=[\s;]|$))""", re.I
+)
 _PARAMETER = re.compile(r""";\s*(name|filename)="((?:[^"\\]|\\.)*)\"""", re.I)
 _DISPOSITION = re.compile(r"content-disposition\s*:\s*form-data\b(.*)", re.I)
 _BREAK = b"\r\n"

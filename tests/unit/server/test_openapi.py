@@ -9,12 +9,13 @@ import pytest
 
 from tests.unit.server.house import record
 from wicket.errors import CallerFault
-from wicket.server import admin, admin_examples, app_feedback, app_health, app_models
 from wicket.server.admin_query import BackupTarget, NewKey, parse_body
 from wicket.server.admin_shapes import record_json
+from wicket.server.app import MODULES
 from wicket.server.app_paths import all_paths, inference_paths
 from wicket.server.example_query import NewFeedback
 from wicket.server.openapi import document
+from wicket.state.batches import NewBatch
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 TYPES = {"string", "number", "integer", "boolean", "object", "array", "null"}
@@ -50,8 +51,7 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def served() -> set[tuple[str, str]]:
-    modules = (app_health, app_models, app_feedback, admin, admin_examples)
-    routes = [route for module in modules for route in module.ROUTES]
+    routes = [route for module in MODULES for route in module.ROUTES]
     pairs = {
         (path.replace(":path", ""), method.lower()) for path, _, handlers in routes for method in handlers
     }
@@ -141,7 +141,7 @@ def test_a_record_has_the_fields_that_are_described() -> None:
 
 
 def test_the_bodies_that_are_read_have_the_fields_that_are_described() -> None:
-    for kind in (NewKey, BackupTarget, NewFeedback):
+    for kind in (NewKey, BackupTarget, NewFeedback, NewBatch):
         schema = DOCUMENT["components"]["schemas"][kind.__name__]
         assert tuple(schema["properties"]) == kind.__struct_fields__
         with pytest.raises(CallerFault):
