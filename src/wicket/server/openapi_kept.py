@@ -44,7 +44,9 @@ def _responses() -> dict[str, Any]:
 def _files() -> dict[str, Any]:
     one = [_of("file")]
     content = _operation("getFileContent", "What a file holds", parameters=one)
-    content["responses"]["200"]["content"] = {"application/octet-stream": {"schema": {}}}
+    content["responses"]["200"]["content"] = {
+        "application/octet-stream": {"schema": one_of("string", format="binary")}
+    }
     return {
         "/v1/files": {
             "get": _operation(

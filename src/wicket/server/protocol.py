@@ -380,6 +380,8 @@ class InferenceProtocol(HttpToolsProtocol):
                 return
             if call.api.dialect == KEPT_DIALECT:
                 self.serving.storing.begin(call, self)
+            elif self.serving.storing.has_files:
+                self.serving.storing.start(call, self)
             else:
                 self.drive_on(call)
         except Fault as fault:

@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
 
 from wicket.accounts.request_ids import format_id
+from wicket.config.schema import StorageTable
 from wicket.errors import CallerFault, Fault, OperatorFault
 from wicket.gateway.call import Call
 from wicket.gateway.drive import Reply
 from wicket.gateway.gate import overloaded
 from wicket.gateway.pinned import PinnedRoutes
 from wicket.server.kept_reply import KeepingReply, SealingReply
-from wicket.state.kept import KeptResponse
+from wicket.state.inlined import MAX_BYTES, Inline, files_named, may_name_files, with_files
+from wicket.state.kept import KeptFile, KeptResponse
 from wicket.state.responses import (
     MAX_CHAIN_BYTES,
     PREFIX,
@@ -31,6 +34,7 @@ from wicket.state.responses import (
 )
 from wicket.state.seal import Seal
 from wicket.state.tenant import tenant_of
+from wicket.store.contents import Contents
 from wicket.wire import fields as top
 
 DIALECT = "openai_responses"  # whose requests may go on from an earlier answer
@@ -82,24 +86,34 @@ class Waiting:
 
 
 class Storing:
-    """One worker's part in what is kept. `ask` asks the supervisor."""
+    """One worker's part in what is kept. `ask` asks the supervisor; `contents` are those of files."""
 
-    def __init__(self, ask: Ask) -> None:
+    def __init__(self, ask: Ask, contents: Contents) -> None:
         self.mode = "off"
+        self.has_files = False  # whether requests may name files that are kept here
+        self._contents = contents
         self.seal: Seal | None = None
         self._ask = ask
         self._routes = PinnedRoutes()
         self._tasks: set[asyncio.Task[None]] = set()
         self._num_waiting = 0
 
-    def configure(self, mode: str, key: bytes) -> None:
+    def configure(self, storage: StorageTable, key: bytes) -> None:
         """What is kept from now on, and the key of the seals."""
-        self.mode = mode
+        self.mode = storage.responses
+        self.has_files = storage.files != "off"
         self.seal = Seal(key) if key else None
         self._routes = PinnedRoutes()
 
+    def start(self, call: Call, client: Client, reply: KeptReply | None = None) -> None:
+        """Answer a request, now or when the files that it names are read. Raises `Fault`."""
+        if self.has_files and may_name_files(call.fields):
+            self._wait(self._with_files, call, client, reply)
+        else:
+            client.drive_on(call, reply)
+
     def begin(self, call: Call, client: Client) -> None:
-        """Answer a request, now or when its earlier turns are here. Raises `Fault`."""
+        """Answer a request of the Responses API, now or when its earlier turns are here. Raises `Fault`."""
         fields = call.fields
         if "conversation" in fields and bytes(fields["conversation"]) != b"null":
             message = f"Wicket keeps no conversations: use '{PREVIOUS}', or send the items with each request."
@@ -108,7 +122,7 @@ class Storing:
         if self.mode == "off":
             if before is not None:
                 raise _not_stored()
-            client.drive_on(call)
+            self.start(call, client)
         elif self.mode == "provider":
             self._begin_sealed(call, before, client)
         else:
@@ -125,10 +139,8 @@ class Storing:
                 raise unknown_previous()
             fields = call.fields | {PREVIOUS: msgspec.Raw(msgspec.json.encode(pin.id))}
             call = msgspec.structs.replace(self._routes.pinned(call, pin, seal), fields=fields)
-        if not _is_to_keep(call):
-            client.drive_on(call)
-            return
-        client.drive_on(call, SealingReply(client.reply_of(), seal, tenant, before))
+        is_kept = _is_to_keep(call)
+        self.start(call, client, SealingReply(client.reply_of(), seal, tenant, before) if is_kept else None)
 
     def _begin_kept(self, call: Call, before: str | None, client: Client) -> None:
         keeps, items = _is_to_keep(call), items_of(call.fields)
@@ -136,35 +148,73 @@ class Storing:
         if call.api.name == API:
             here["store"] = _FALSE  # one place keeps it, and that is here
         call = msgspec.structs.replace(call, fields=here)
+        reply = self._keeping(call, before, items, client) if keeps else None
         if before is None:
-            client.drive_on(call, self._keeping(call, None, items, client) if keeps else None)
-            return
+            self.start(call, client, reply)
+        else:
+            self._wait(partial(self._continued, before), call, client, reply)
+
+    def _wait(
+        self, prepare: Callable[[Call], Awaitable[Call]], call: Call, client: Client, reply: KeptReply | None
+    ) -> None:
+        """Go on with the call as `prepare` makes it. Raises `BusyFault` while too many wait so."""
         if self._num_waiting >= MAX_WAITING:
             raise overloaded()
         waiting = Waiting()
-        reply = self._keeping(call, before, items, client) if keeps else None
-        waiting.task = self._spawn(self._recall(waiting, call, before, reply, client))
+
+        async def go_on() -> None:
+            self._num_waiting += 1
+            fault, ready = None, call
+            try:
+                ready = await prepare(call)
+            except Fault as found:
+                fault = found
+            except Exception as error:  # a mistake of ours; no text of anybody's goes to the log
+                _log.error("%s failed inside: %s", format_id(call.id), type(error).__name__)
+                fault = Fault("internal_error", f"Something failed inside ({format_id(call.id)}).")
+            finally:
+                self._num_waiting -= 1
+            client.resumed(waiting, fault, ready, reply)
+
+        waiting.task = self._spawn(go_on())
         client.wait_for(waiting)
 
-    async def _recall(
-        self, waiting: Waiting, call: Call, before: str, reply: KeptReply | None, client: Client
-    ) -> None:
-        self._num_waiting += 1
-        fault: Fault | None = None
-        try:
-            tenant = tenant_of(call.caller.key_id, call.caller.team)
-            told = await self._ask("responses.chain", {"tenant": tenant, "id": before}, call.caller.key_id)
-            if told is None:
-                raise unknown_previous()
-            fields = continued(call.fields, went_before(msgspec.convert(told, list[KeptResponse])))
-            call = msgspec.structs.replace(
-                call, fields=fields, body_bytes=call.body_bytes + len(fields["input"])
-            )
-        except Fault as found:
-            fault = found
-        finally:
-            self._num_waiting -= 1
-        client.resumed(waiting, fault, call, reply)
+    async def _continued(self, before: str, call: Call) -> Call:
+        """With its earlier turns in front."""
+        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        told = await self._ask("responses.chain", {"tenant": tenant, "id": before}, call.caller.key_id)
+        if told is None:
+            raise unknown_previous()
+        fields = continued(call.fields, went_before(msgspec.convert(told, list[KeptResponse])))
+        size = call.body_bytes + len(fields["input"])
+        call = msgspec.structs.replace(call, fields=fields, body_bytes=size)
+        return await self._with_files(call) if self.has_files and may_name_files(fields) else call
+
+    async def _with_files(self, call: Call) -> Call:
+        """With what its files hold. Raises `CallerFault` naming the place of one that can't be had."""
+        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        found: dict[str, Inline] = {}
+        size = 0
+        for id, place in files_named(call.fields).items():
+            try:
+                told = await self._ask("files.get", {"tenant": tenant, "id": id}, call.caller.key_id)
+            except CallerFault as fault:
+                fault.param = place
+                raise
+            file = msgspec.convert(told, KeptFile)
+            size += file.num_bytes
+            if size > MAX_BYTES:
+                message = f"The files of one request may hold {MAX_BYTES >> 20} MiB together."
+                raise CallerFault("files_too_large", message, param=place)
+            found[id] = Inline(file.name, await asyncio.to_thread(self._read, file.digest))
+        if not found:
+            return call
+        fields = with_files(call.fields, found)
+        return msgspec.structs.replace(call, fields=fields, body_bytes=call.body_bytes + size * 4 // 3)
+
+    def _read(self, digest: str) -> bytes:
+        with self._contents.open(digest) as file:
+            return file.read()
 
     def _keeping(self, call: Call, before: str | None, items: bytes, client: Client) -> KeepingReply:
         tenant = tenant_of(call.caller.key_id, call.caller.team)

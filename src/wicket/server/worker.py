@@ -95,7 +95,7 @@ class Worker:
         self.gate = Gate(self.pool, index, self._record, self.basket.put)
         self.checks = self.gate.checks = Checks(self.gate, self._checked)
         self.control = Control(self._hear, self._lost, self._spool)
-        self.storing = Storing(self.control.ask)
+        self.storing = Storing(self.control.ask, self.contents)
         self.serving = Serving(gate=self.gate, ingress=_ingress(), storing=self.storing)
         self.sharing = Sharing(self.gate, self.control)
         self.probes = Probes(self.gate)
@@ -221,7 +221,7 @@ class Worker:
         self.engines = {name: state for name, state in self.engines.items() if name in config.engines}
         self._note_unready()
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
-        self.storing.configure(config.storage.responses, message.seal_key)
+        self.storing.configure(config.storage, message.seal_key)
         limits = server.body_limits
         self.serving.bounds = Bounds(
             max_headers=server.max_headers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -16,6 +17,7 @@ from wicket.routing.deployment import Deployment, Route
 from wicket.server.ingress import Ingress
 from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
 from wicket.server.storing import Storing
+from wicket.store.contents import Contents
 from wicket.wire.origin import Origin
 
 KEY = b"wk-a-key-of-these-tests"
@@ -126,7 +128,12 @@ def protocol(**bounds: Any) -> tuple[InferenceProtocol, Kept]:
     voice = heard("openai_chat")
     assert voice is not None
     ingress = Ingress(["openai_chat"], voice)
-    serving = Serving(gate=gate, ingress=ingress, storing=Storing(_ask_nobody), bounds=Bounds(**bounds))
+    serving = Serving(
+        gate=gate,
+        ingress=ingress,
+        storing=Storing(_ask_nobody, Contents(Path("nowhere"))),
+        bounds=Bounds(**bounds),
+    )
     config = uvicorn.Config(_nobody, ws="none", lifespan="off", log_config=None, server_header=False)
     config.load()
     made = bind(serving)(config=config, server_state=ServerState(), app_state={}, _loop=object())
