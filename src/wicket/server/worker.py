@@ -266,7 +266,9 @@ class Worker:
     async def _leave(self, deadline_ms: int) -> None:
         """Stop accepting; what is connected may still ask once, and is told to connect anew."""
         server = self.server
-        if server is None:
+        if server is None:  # it had not begun to serve, and will not: `run` sees that
+            self.configured.set()
+            self.keyed.set()
             return
         for listening in getattr(server, "servers", ()):
             listening.close()
@@ -310,6 +312,9 @@ class Worker:
         loop = asyncio.get_running_loop()
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
+        if self.gate.is_draining:
+            self.control.close()
+            return
         config = uvicorn.Config(
             build_app(self, self.serving.ingress.paths()),
             http=bind(self.serving),
