@@ -253,6 +253,24 @@ def test_expect_100_continue_is_answered_before_the_body(gateway: Gateway) -> No
         assert connection.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
+@pytest.mark.parametrize("is_split", [False, True])
+@pytest.mark.parametrize("wish", ["h2c", "websocket", "TLS/1.0, h2c"])
+def test_a_wish_for_another_protocol_is_passed_over(
+    gateway: Gateway, provider: Provider, wish: str, is_split: bool
+) -> None:
+    """As Java's own client sends it, the body in a segment of its own or not (RFC 9110 §7.8)."""
+    provider.script()
+    body = json.dumps({"model": "mine/plain", "messages": HELLO}).encode()
+    lines = ("Connection: Upgrade, HTTP2-Settings, close", f"Upgrade: {wish}", "HTTP2-Settings: AAEAAEAAAA")
+    whole = gateway.head(body, *lines, f"content-length: {len(body)}")
+    place = len(whole) - len(body)
+    pieces = (whole[:40], whole[40:place], whole[place:-9], whole[-9:]) if is_split else (whole,)
+    got = gateway.raw(*pieces)
+    assert answers(got) == [200] and b"Paris" in got
+    assert [seen.fields["messages"] for seen in provider.log] == [HELLO]
+    assert b"upgrade" not in got.lower()
+
+
 def test_an_upgrade_is_declined_and_the_request_answered_or_refused(gateway: Gateway) -> None:
     got = gateway.raw(
         b"GET /v1/models HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: websocket\r\n"

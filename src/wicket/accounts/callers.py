@@ -11,7 +11,9 @@ import msgspec
 class Caller(msgspec.Struct, frozen=True):
     """A virtual key as admission sees it. `key_id` 0 is the operator's admin key.
 
-    `models` empty means all. `expires_ms` 0 means never (Unix ms).
+    `models` empty means all. `expires_ms` 0 means never (Unix ms). `payer` is the ledger account that pays,
+    "" for that of `scopes.receivable`; `meters` are the ids of what its requests are counted against, nearest
+    first. Without meters a request is neither held nor counted, and that costs nothing.
     """
 
     key_id: int
@@ -22,6 +24,10 @@ class Caller(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     expires_ms: int = 0
     salt: str = ""  # separates tenants in prefix caches; never leaves the house
+    team_id: int = 0
+    organisation_id: int = 0
+    payer: str = ""
+    meters: tuple[str, ...] = ()
 
 
 def digest(key: bytes) -> bytes:

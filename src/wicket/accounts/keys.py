@@ -37,6 +37,8 @@ class VirtualKey(msgspec.Struct, frozen=True):
     models: tuple[str, ...] = ()
     salt: str = ""
     id: int = 0
+    team_id: int = 0
+    organisation_id: int = 1  # scopes.DEFAULT_ORGANISATION
 
     def caller(self) -> Caller:
         """The key as the workers know it."""
@@ -48,6 +50,8 @@ class VirtualKey(msgspec.Struct, frozen=True):
             models=self.models,
             expires_ms=self.expires_ms,
             salt=self.salt,
+            team_id=self.team_id,
+            organisation_id=self.organisation_id,
         )
 
 

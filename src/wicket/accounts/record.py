@@ -44,8 +44,9 @@ class Attempt(msgspec.Struct, array_like=True):
 class Record(msgspec.Struct, array_like=True):
     """What stays of a request. `id` is time-sortable and fits 63 bits (see `request_ids`).
 
-    The last two are set for cascades only: their task, and what the route's last deployment costs for such
-    an answer (its own cost if it was the one that answered, else an estimate; -1 for unknown).
+    `task` and `large_cost_nanos` are set for cascades only: their task, and what the route's last deployment
+    costs for such an answer (its own cost if it was the one that answered, else an estimate; -1 for unknown).
+    `payer` is the ledger account that the charge is taken from (see `transfers`).
     """
 
     id: int
@@ -68,3 +69,4 @@ class Record(msgspec.Struct, array_like=True):
     dropped: list[str] = []
     task: str = ""
     large_cost_nanos: int = -1
+    payer: str = ""

@@ -17,95 +17,61 @@ from wicket.wire.json import decode
 Query = Mapping[str, str]
 
 
-class Administration(Protocol):
-    """Documents are those of the administration's routes (see docs/api.md). Everything raises `Fault`s."""
+class Door(Protocol):
+    """Where the administration's routes answer: a running server, or the database in this process."""
+
+    def call(self, method: str, path: str, *, body: Any = None, query: Query | None = None) -> Any:
+        """The decoded JSON answer. Raises the fault that came instead."""
+        ...
+
+    def events(
+        self, method: str, path: str, *, body: Any = None, query: Query | None = None
+    ) -> Iterator[tuple[bytes, Query]]:
+        """Each server-sent event's data, with the answer's headers."""
+        ...
+
+    def lines(self, method: str, path: str, *, query: Query | None = None) -> Iterator[Any]:
+        """Each document of an answer of JSON lines."""
+        ...
+
+
+class Administration:
+    """The administration's routes by name (see docs/api.md), and `call` for those without one.
+
+    Everything raises the `Fault` that came instead of an answer.
+    """
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.call = door.call
 
     def create_key(self, new: dict[str, Any]) -> dict[str, Any]:
         """Make a key; the answer holds its text."""
-        ...
+        return dict(self._door.call("POST", "/admin/v1/keys", body=new))
 
     def list_keys(self) -> list[dict[str, Any]]:
         """Every key."""
-        ...
+        return list(self._door.call("GET", "/admin/v1/keys")["data"])
 
     def revoke_key(self, id: str) -> dict[str, Any]:
         """End a key."""
-        ...
+        return dict(self._door.call("DELETE", f"/admin/v1/keys/{quote(id, safe='')}"))
 
     def usage(self, query: Query) -> dict[str, Any]:
         """The report of `wicket usage --json`."""
-        ...
+        return dict(self._door.call("GET", "/admin/v1/usage", query=query))
 
     def savings(self, query: Query) -> dict[str, Any]:
         """The report of `wicket savings --json`."""
-        ...
+        return dict(self._door.call("GET", "/admin/v1/savings", query=query))
 
     def logs(self, query: Query) -> list[dict[str, Any]]:
         """Records, newest first."""
-        ...
+        return list(self._door.call("GET", "/admin/v1/logs", query=query)["data"])
 
     def follow(self, query: Query) -> Iterator[dict[str, Any]]:
         """Records as they come in, without end."""
-        ...
-
-    def request(self, id: str) -> dict[str, Any]:
-        """One record."""
-        ...
-
-    def backup(self, path: str) -> dict[str, Any]:
-        """Copy the database to a new file."""
-        ...
-
-    def examples(self, query: Query) -> Iterator[dict[str, Any]]:
-        """A task's examples, oldest first."""
-        ...
-
-    def erase(self, query: Query) -> dict[str, Any]:
-        """Delete examples; the answer says how many."""
-        ...
-
-    def tasks(self) -> list[dict[str, Any]]:
-        """What is collected."""
-        ...
-
-    def feedback(self, said: dict[str, Any]) -> dict[str, Any]:
-        """Say something of an answer."""
-        ...
-
-
-class OverHttp:
-    """`Administration` through a running server."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-
-    def create_key(self, new: dict[str, Any]) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("POST", "/admin/v1/keys", body=new))
-
-    def list_keys(self) -> list[dict[str, Any]]:
-        """See `Administration`."""
-        return list(self._client.call("GET", "/admin/v1/keys")["data"])
-
-    def revoke_key(self, id: str) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("DELETE", f"/admin/v1/keys/{quote(id, safe='')}"))
-
-    def usage(self, query: Query) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("GET", "/admin/v1/usage", query=query))
-
-    def savings(self, query: Query) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("GET", "/admin/v1/savings", query=query))
-
-    def logs(self, query: Query) -> list[dict[str, Any]]:
-        """See `Administration`."""
-        return list(self._client.call("GET", "/admin/v1/logs", query=query)["data"])
-
-    def follow(self, query: Query) -> Iterator[dict[str, Any]]:
-        """See `Administration`."""
-        for data, _ in self._client.events("GET", "/admin/v1/logs", query={**query, "follow": "1"}):
+        for data, _ in self._door.events("GET", "/admin/v1/logs", query={**query, "follow": "1"}):
             record = decode(data)
             fault = fault_in(record)
             if fault is not None:
@@ -113,28 +79,28 @@ class OverHttp:
             yield record
 
     def request(self, id: str) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("GET", f"/v1/requests/{quote(id, safe='')}"))
+        """One record."""
+        return dict(self._door.call("GET", f"/v1/requests/{quote(id, safe='')}"))
 
     def backup(self, path: str) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("POST", "/admin/v1/backup", body={"path": path}))
+        """Copy the database to a new file."""
+        return dict(self._door.call("POST", "/admin/v1/backup", body={"path": path}))
 
     def examples(self, query: Query) -> Iterator[dict[str, Any]]:
-        """See `Administration`."""
-        return self._client.lines("GET", "/admin/v1/examples", query=query)
+        """A task's examples, oldest first."""
+        return self._door.lines("GET", "/admin/v1/examples", query=query)
 
     def erase(self, query: Query) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("DELETE", "/admin/v1/examples", query=query))
+        """Delete examples; the answer says how many."""
+        return dict(self._door.call("DELETE", "/admin/v1/examples", query=query))
 
     def tasks(self) -> list[dict[str, Any]]:
-        """See `Administration`."""
-        return list(self._client.call("GET", "/admin/v1/tasks")["data"])
+        """What is collected."""
+        return list(self._door.call("GET", "/admin/v1/tasks")["data"])
 
     def feedback(self, said: dict[str, Any]) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._client.call("POST", "/v1/feedback", body=said))
+        """What is said of an answer; what is known of it now."""
+        return dict(self._door.call("POST", "/v1/feedback", body=said))
 
 
 @contextmanager
@@ -142,12 +108,12 @@ def administration(args: argparse.Namespace) -> Iterator[Administration]:
     """The running server, else the database, held for us alone as long as the block runs."""
     client = find_server(args)
     if client is not None:
-        yield OverHttp(client)
+        yield Administration(client)
         return
     from wicket.cli.on_disk import open_disk
 
     with open_disk(os.environ) as disk:
-        yield disk
+        yield Administration(disk)
 
 
 def running_server(args: argparse.Namespace, what: str) -> Client:

@@ -119,7 +119,7 @@ class Client:
             response = connection.getresponse()
             self.request_id = response.getheader("x-request-id") or ""
             if response.status >= 400:
-                raise _fault_of(response.status, response.read())
+                raise fault_of(response.status, response.read())
             with response:
                 yield response
         except http.client.IncompleteRead:
@@ -160,7 +160,8 @@ def fault_in(document: Any) -> Fault | None:
     return Fault(str(error.get("code") or "error"), str(error.get("message") or "no message"))
 
 
-def _fault_of(status: int, data: bytes) -> Fault:
+def fault_of(status: int, data: bytes) -> Fault:
+    """The fault that an unsuccessful answer holds."""
     try:
         fault = fault_in(decode(data))
     except DecodeError:

@@ -1,35 +1,39 @@
 """Administration without a server: the database opened by the command itself, under the server's own lock.
 
-It asks the supervisor's own verbs, so that both ways answer alike.
+The server's own routes answer, in this process, and ask the supervisor's own verbs: both ways answer alike.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlencode
 
-import msgspec
-
-from wicket.accounts.request_ids import parse_id
-from wicket.errors import CallerFault, OperatorFault
-from wicket.server.admin_query import NewKey, log_filter, parse_body, span_query, usage_query
-from wicket.server.admin_shapes import now_ms, record_json, records_json, report_json, savings_json
-from wicket.server.example_query import NewFeedback, erase_query, examples_query
-from wicket.server.example_shapes import example_json
+from wicket.accounts.callers import Caller
+from wicket.cli.client import fault_of
+from wicket.errors import OperatorFault
+from wicket.routing.deployment import Deployment
+from wicket.server.app_house import Snapshot
 from wicket.store.contract import Store
 from wicket.supervisor.home import HomeLock, default_home, prepare
-from wicket.supervisor.messages import ToWorker
+from wicket.supervisor.messages import EngineState, ToWorker
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.verbs import VERBS
-from wicket.wire.json import encode
+from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
+    from wicket.config.schema import StorageTable
+    from wicket.state.seal import Seal
+    from wicket.store.contents import Contents
     from wicket.supervisor.collector import Collector
     from wicket.supervisor.keeper import Keeper
+    from wicket.upstream.fetch import Response as Answered
+    from wicket.wire.origin import Origin
 
+Message = MutableMapping[str, Any]  # of ASGI
 OPERATOR = 0  # the admin key's id: whoever may open the database is the operator
 
 
@@ -96,79 +100,128 @@ class Desk:
 
 
 class OnDisk:
-    """`cli.administration.Administration` over databases that nobody else writes."""
+    """`cli.administration.Door` without a server: the server's own routes, over databases nobody else writes.
+
+    Whoever may open the database is the operator, so no key is asked for.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        from wicket.server.app import build_app
+
+        self._app = build_app(DeskHouse(desk))
+
+    def call(
+        self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """The decoded JSON answer. Raises the fault that it holds."""
+        return decode(b"".join(self._parts(method, path, body, query)))
+
+    def lines(self, method: str, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Any]:
+        """Each document of an answer of JSON lines."""
+        rest = b""
+        for part in self._parts(method, path, None, query):
+            *whole, rest = (rest + part).split(b"\n")
+            yield from map(decode, whole)
+
+    def events(
+        self, method: str, path: str, *, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[bytes, Mapping[str, str]]]:
+        """Without a server nothing comes in. Raises `OperatorFault`."""
+        raise _needs_server()
+
+    def _parts(self, method: str, path: str, body: Any, query: Mapping[str, str] | None) -> Iterator[bytes]:
+        """The answer's body as it is made, each part asked for in its turn."""
+        sent: asyncio.Queue[Message | None] = asyncio.Queue()
+        asked = {"type": "http.request", "body": b"" if body is None else encode(body), "more_body": False}
+
+        async def receive() -> Message:
+            return asked
+
+        async def answer() -> None:
+            try:
+                await self._app(_scope(method, path, query), receive, sent.put)
+            finally:
+                await sent.put(None)
+
+        with asyncio.Runner() as runner:
+            task = runner.get_loop().create_task(answer())
+            status, failed = 200, b""
+            while (message := runner.run(sent.get())) is not None:
+                if message["type"] == "http.response.start":
+                    status = message["status"]
+                elif status >= 400:
+                    failed += message["body"]
+                elif message.get("body"):
+                    yield message["body"]
+            runner.run(asyncio.wait([task]))
+            task.result()
+        if status >= 400:
+            raise fault_of(status, failed)
+
+
+class DeskHouse:
+    """`server.app_house.House` with the desk behind it: what needs a running server says so."""
+
+    is_ready = False
+    is_metrics_public = False
+    cors_origins = ()
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def create_key(self, new: dict[str, Any]) -> dict[str, Any]:
-        """See `Administration`."""
-        wanted = parse_body(encode(new), NewKey)
-        return dict(self._ask("keys.create", wanted.arguments(now_ms())))
-
-    def list_keys(self) -> list[dict[str, Any]]:
-        """See `Administration`."""
-        return list(self._ask("keys.list", {}))
-
-    def revoke_key(self, id: str) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._ask("keys.revoke", {"id": id}))
-
-    def usage(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """See `Administration`."""
-        wanted = usage_query(query, now_ms())
-        return report_json(self._ask("usage", msgspec.to_builtins(wanted)))
-
-    def savings(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """See `Administration`."""
-        return savings_json(self._ask("savings", msgspec.to_builtins(span_query(query, now_ms()))))
-
-    def logs(self, query: Mapping[str, str]) -> list[dict[str, Any]]:
-        """See `Administration`."""
-        wanted = log_filter(query, now_ms())
-        return records_json(self._ask("logs", msgspec.to_builtins(wanted))["records"])
-
-    def follow(self, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """See `Administration`: without a server nothing comes in."""
+    @property
+    def snapshot(self) -> Snapshot:
+        """See `House`."""
         raise _needs_server()
 
-    def request(self, id: str) -> dict[str, Any]:
-        """See `Administration`."""
-        record = self._ask("requests.get", {"id": parse_id(id)})
-        if record is None:
-            raise CallerFault("unknown_request", f"There is no request {id}.", status=404, param="id")
-        return record_json(record)
+    @property
+    def storage(self) -> StorageTable:
+        """See `House`."""
+        raise _needs_server()
 
-    def backup(self, path: str) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._ask("backup", {"path": path}))
+    @property
+    def seal(self) -> Seal | None:
+        """See `House`."""
+        raise _needs_server()
 
-    def examples(self, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
-        """See `Administration`."""
-        wanted = examples_query(query, now_ms())
-        last = -1
-        while last:
-            found = self._ask("examples.page", {**wanted, "after_id": max(0, last)})
-            yield from map(example_json, found["rows"])
-            last = found["last"]
+    @property
+    def contents(self) -> Contents:
+        """See `House`."""
+        raise _needs_server()
 
-    def erase(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._ask("examples.erase", erase_query(query)))
+    async def fetch(self, origin: Origin, request: bytes) -> Answered:
+        """See `House`."""
+        raise _needs_server()
 
-    def tasks(self) -> list[dict[str, Any]]:
-        """See `Administration`."""
-        return list(self._ask("tasks.list", {}))
+    def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
+        """Whoever may open the database is the operator."""
+        return Caller(key_id=OPERATOR, name="admin", digest=b"", is_admin=True)
 
-    def feedback(self, said: dict[str, Any]) -> dict[str, Any]:
-        """See `Administration`."""
-        return dict(self._ask("feedback.add", parse_body(encode(said), NewFeedback).arguments()))
+    def engine_states(self) -> Mapping[str, EngineState]:
+        """See `House`."""
+        return {}
 
-    def _ask(self, verb: str, arguments: dict[str, Any]) -> Any:
-        async def ask() -> Any:
-            return await VERBS[verb](self._desk, arguments, OPERATOR)
+    async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
+        """See `House`."""
+        return None
 
-        return asyncio.run(ask())
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+        """The supervisor's verbs, asked here. Raises the `Fault` they answer with."""
+        return await VERBS[verb](self._desk, arguments, key_id)
+
+
+def _scope(method: str, path: str, query: Mapping[str, str] | None) -> Message:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": urlencode(query or {}).encode(),
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+    }
 
 
 @contextmanager

@@ -51,6 +51,7 @@ def settle(
         first_token_us=-1,
         total_us=now_us - started,
         attempts=tries,
+        payer=call.caller.payer,
     )
     if answer is not None:
         record.deployment = answer.deployment.id

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -20,6 +20,28 @@ from wicket.server.ingress import Entered
 MAX_HEADS = 1_024
 _MAX_HEAD_BYTES = 4_096
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ([0-9]{1,10})\r\n")
+
+
+def without_upgrade(first: tuple[bytes, bytes, str], headers: Sequence[tuple[bytes, bytes]]) -> bytes | None:
+    """A request's head again, without its wish to switch protocols; None for CONNECT, which is nothing else.
+
+    `first` are method, target and version. Java's own client asks for HTTP/2 so in its first requests. A
+    server may pass over that, but llhttp then takes the body for the other protocol's first bytes.
+    """
+    method, target, version = first
+    if method == b"CONNECT":
+        return None
+    lines = [b"%b %b HTTP/%b" % (method, target, version.encode())]
+    for name, value in headers:
+        if name in (b"upgrade", b"http2-settings"):
+            continue
+        if name == b"connection":
+            kept = [token.strip() for token in value.split(b",")]
+            value = b", ".join([one for one in kept if one.lower() not in (b"upgrade", b"http2-settings")])
+            if not value:
+                continue
+        lines.append(b"%b: %b" % (name, value))
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
 class KnownHead(msgspec.Struct, frozen=True):
@@ -80,3 +102,9 @@ def odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
 def head_too_large() -> CallerFault:
     """A 431."""
     return CallerFault("headers_too_large", "The request's headers are too large.", status=431)
+
+
+def body_too_large(limit: int) -> CallerFault:
+    """A 413 that names the limit, in bytes."""
+    message = f"The request's body is larger than the {limit:,} bytes that this route takes."
+    return CallerFault("bodybody_too_large", message, status=413)

@@ -24,7 +24,7 @@ _JSON = "application/json"
 
 def tenant(call: Call) -> str:
     """Whose things the caller sees."""
-    return tenant_of(call.caller.key_id, call.caller.team)
+    return tenant_of(call.caller.key_id, call.caller.team_id, call.caller.team)
 
 
 def answer(document: Any) -> Response:

@@ -11,7 +11,6 @@ size of the body per route, requests pipelined behind a running one (answered wi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import httptools
@@ -27,8 +26,17 @@ from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
 from wicket.gateway.gate import Gate, overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts, head_too_large, odd_head
-from wicket.server.ingress import Entered, Ingress, query_key
+from wicket.server.bounds import Bounds
+from wicket.server.heads import (
+    HeadMemo,
+    KnownHead,
+    Parts,
+    body_too_large,
+    head_too_large,
+    odd_head,
+    without_upgrade,
+)
+from wicket.server.ingress import Entered, Ingress, other_key
 from wicket.server.reply import HttpReply, StatusLines
 from wicket.server.storing import DIALECT as KEPT_DIALECT
 from wicket.server.storing import KeptReply, Storing, Waiting
@@ -44,19 +52,6 @@ _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with thes
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
 LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
-
-
-class Bounds(msgspec.Struct, frozen=True):
-    """What one connection may use; sizes in bytes, times in seconds. `body[api]` is per route."""
-
-    max_headers: int = 100
-    max_header_bytes: int = 64 * 1024
-    header_s: float = 10.0
-    body_s: float = 60.0
-    keep_alive_s: float = 75.0
-    stream_buffer_bytes: int = 256 * 1024
-    body: Mapping[str, int] = {}
-    max_body: int = 32 * 1024 * 1024
 
 
 class Serving(msgspec.Struct):
@@ -168,12 +163,26 @@ class InferenceProtocol(HttpToolsProtocol):
                 self.reading_since = time.monotonic()
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+        except httptools.HttpParserUpgrade as switch:
+            self._stay(data[switch.args[0] :])
         except httptools.HttpParserError:
             self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
             self._refuse(head_too_large())
+
+    def _stay(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1, whatever else the client would speak as well (RFC 9110 §7.8)."""
+        if self.is_refused:
+            return
+        first = (self.parser.get_method(), self.url, self.parser.get_http_version())
+        head = without_upgrade(first, self.headers)
+        if head is None:
+            self._refuse(CallerFault("invalid_http", "This server does not switch protocols."))
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.num_bytes = 0
+        self.in_head = True
+        self.data_received(head + rest)
 
     def on_message_begin(self) -> None:
         """A request's first line begins; one that is pipelined behind a running one ends the connection."""
@@ -199,7 +208,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Hot or cold: an inference path stays here, everything else goes to the ASGI app."""
-        if self.is_refused:
+        if self.is_refused or self.parser.should_upgrade():
             return
         self.in_head = False
         kept = [pair for pair in self.headers if pair[0] in _KEPT]
@@ -234,7 +243,7 @@ class InferenceProtocol(HttpToolsProtocol):
         length = self.kept.get(b"content-length", b"0")
         num_bytes = int(length) if length.isdigit() else 0
         if num_bytes > limit:
-            self._refuse(_too_large(limit))
+            self._refuse(body_too_large(limit))
         elif num_bytes > LARGE_BODY and not self._reserve(num_bytes):
             self._refuse(overloaded())
         elif self.expect_100_continue:
@@ -266,7 +275,7 @@ class InferenceProtocol(HttpToolsProtocol):
         bounds = self.serving.bounds
         limit = bounds.body.get(self.entered.door.api.name, bounds.max_body)
         if self.num_bytes > limit:
-            self._refuse(_too_large(limit))
+            self._refuse(body_too_large(limit))
         elif self.num_bytes - self.num_reserved > LARGE_BODY and not self._reserve(LARGE_BODY):
             self._refuse(overloaded())
 
@@ -283,7 +292,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The request is here: admit and drive it."""
-        if self.is_refused:
+        if self.is_refused or self.parser.should_upgrade():
             return
         self.reading_since = 0.0
         self.in_head = True  # the next bytes are a head
@@ -475,21 +484,8 @@ class InferenceProtocol(HttpToolsProtocol):
         reply.refuse(fault, self._name(reply))
 
 
-def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
-    """A key that came otherwise than in `Authorization`, as Anthropic's, Azure's and Google's clients do."""
-    for name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
-        if kept.get(name):
-            return kept[name]
-    return query_key(url)
-
-
 def _head_bytes(protocol: InferenceProtocol) -> int:
     return len(protocol.url) + sum([len(name) + len(value) + 4 for name, value in protocol.headers])
-
-
-def _too_large(limit: int) -> CallerFault:
-    message = f"The request's body is larger than the {limit:,} bytes that this route takes."
-    return CallerFault("body_too_large", message, status=413)
 
 
 def bind(serving: Serving) -> type[InferenceProtocol]:

@@ -132,7 +132,7 @@ class Storing:
         seal = self.seal
         if seal is None:
             raise OperatorFault("store_opening", "The key of kept ids is being read. Try again in a moment.")
-        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        tenant = tenant_of(call.caller.key_id, call.caller.team_id, call.caller.team)
         if before is not None:
             pin = seal.open(PREFIX, tenant, before)
             if pin is None:
@@ -181,7 +181,7 @@ class Storing:
 
     async def _continued(self, before: str, call: Call) -> Call:
         """With its earlier turns in front."""
-        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        tenant = tenant_of(call.caller.key_id, call.caller.team_id, call.caller.team)
         told = await self._ask("responses.chain", {"tenant": tenant, "id": before}, call.caller.key_id)
         if told is None:
             raise unknown_previous()
@@ -192,7 +192,7 @@ class Storing:
 
     async def _with_files(self, call: Call) -> Call:
         """With what its files hold. Raises `CallerFault` naming the place of one that can't be had."""
-        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        tenant = tenant_of(call.caller.key_id, call.caller.team_id, call.caller.team)
         found: dict[str, Inline] = {}
         size = 0
         for id, place in files_named(call.fields).items():
@@ -217,7 +217,7 @@ class Storing:
             return file.read()
 
     def _keeping(self, call: Call, before: str | None, items: bytes, client: Client) -> KeepingReply:
-        tenant = tenant_of(call.caller.key_id, call.caller.team)
+        tenant = tenant_of(call.caller.key_id, call.caller.team_id, call.caller.team)
         own_id = PREFIX + format_id(call.id).removeprefix("req_")
 
         def keep(response: bytes, done: Callable[[bool], None]) -> None:

@@ -40,9 +40,10 @@ from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
+from wicket.server.bounds import Bounds
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
-from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
+from wicket.server.protocol import InferenceProtocol, Serving, bind
 from wicket.server.sharing import Sharing
 from wicket.server.storing import Storing
 from wicket.state.seal import Seal

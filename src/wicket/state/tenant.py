@@ -10,9 +10,14 @@ _NUM_CHARS = 24  # 120 bits: not to be guessed
 _OURS = re.compile(rf"[{ALPHABET}]{{{_NUM_CHARS}}}")
 
 
-def tenant_of(key_id: int, team: str) -> str:
-    """The team of a key, or the key itself where it has none: all keys of one team share what is kept."""
-    return f"team:{team}" if team else f"key:{key_id}"
+def tenant_of(key_id: int, team_id: int, team: str) -> str:
+    """The team of a key, or the key itself where it has none: all keys of one team share what is kept.
+
+    A team that has no row of its own is known by its name.
+    """
+    if team_id:
+        return f"team:{team_id}"
+    return f"named:{team}" if team else f"key:{key_id}"
 
 
 def new_id(prefix: str) -> str:

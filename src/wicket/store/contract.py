@@ -100,6 +100,10 @@ class Store(Protocol):
         """Sums of the cascades' requests begun in [since, until), by task; from the records themselves."""
         ...
 
+    def ensure_team(self, name: str, now_ms: int) -> tuple[int, int]:
+        """The row ids of the team of that name in the default organisation, made if need be, and of that."""
+        ...
+
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """Keep a new key; the answer has its id."""
         ...

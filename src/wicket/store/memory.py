@@ -12,6 +12,7 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow, savings_rows
+from wicket.accounts.scopes import DEFAULT_ORGANISATION
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
@@ -33,6 +34,7 @@ class MemoryStore:
         self._records: dict[int, Record] = {}
         self._daily: dict[RollupKey, list[int]] = {}
         self._keys: list[VirtualKey] = []
+        self._teams: dict[str, int] = {}
         self._horizon = 0
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
@@ -82,6 +84,11 @@ class MemoryStore:
         low, high = first_id(since_ms), first_id(until_ms) if until_ms else 1 << 63
         with self._lock:
             return savings_rows(record for record in self._records.values() if low <= record.id < high)
+
+    def ensure_team(self, name: str, now_ms: int) -> tuple[int, int]:
+        """See `Store.ensure_team`."""
+        with self._lock:
+            return self._teams.setdefault(name, len(self._teams) + 1), DEFAULT_ORGANISATION
 
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """See `Store.add_key`."""

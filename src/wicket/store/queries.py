@@ -23,8 +23,8 @@ _MAX_ID = (1 << 63) - 1
 
 # ON CONFLICT and not OR IGNORE: the latter would drop a row with a NULL in silence as well
 _INSERT = "INSERT INTO records VALUES ({}) ON CONFLICT (id) DO NOTHING"
-INSERT_RECORD = _INSERT.format(",".join("?" * 27))
-INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL,'',-1")  # nothing unusual
+INSERT_RECORD = _INSERT.format(",".join("?" * 27) + ",NULL")
+INSERT_PLAIN_RECORD = _INSERT.format(",".join("?" * 23) + ",NULL,NULL,'',-1,NULL")  # nothing unusual
 HAS_RECORD = "SELECT 1 FROM records WHERE id = ?"
 ONE_RECORD = "SELECT * FROM records WHERE id = ?"
 ADD_USAGE = (
@@ -33,11 +33,20 @@ ADD_USAGE = (
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
 )
 
-_KEY_COLUMNS = "id, public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt"
+ENSURE_TEAM = (
+    "INSERT INTO teams (public_id, organisation_id, name, created_ms) VALUES (?, 1, ?, ?)"
+    " ON CONFLICT (organisation_id, name) DO NOTHING"
+)
+TEAM_NAMED = "SELECT id, organisation_id FROM teams WHERE organisation_id = 1 AND name = ?"
+
+_KEY_COLUMNS = (
+    "id, public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt, team_id,"
+    " COALESCE((SELECT organisation_id FROM teams WHERE teams.id = team_id), 1)"
+)
 INSERT_KEY = (
     "INSERT INTO keys"
-    " (public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?)"
+    " (public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt, team_id)"
+    " VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 )
 ALL_KEYS = f"SELECT {_KEY_COLUMNS} FROM keys ORDER BY id"  # noqa: S608
 ONE_KEY = f"SELECT {_KEY_COLUMNS} FROM keys WHERE public_id = ?"  # noqa: S608

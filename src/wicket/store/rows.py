@@ -124,6 +124,7 @@ def key_row(key: VirtualKey) -> Row:
         key.revoked_ms,
         _encode(key.models).decode(),
         key.salt,
+        key.team_id,
     )
 
 
@@ -141,4 +142,6 @@ def row_key(row: Sequence[Any]) -> VirtualKey:
         revoked_ms=row[8],
         models=_decode_models(row[9]),
         salt=row[10],
+        team_id=row[11],
+        organisation_id=row[12],
     )

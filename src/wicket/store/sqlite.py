@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,13 @@ class SqliteStore:
     def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
         """See `Store.savings`."""
         return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms))]
+
+    def ensure_team(self, name: str, now_ms: int) -> tuple[int, int]:
+        """See `Store.ensure_team`."""
+        with mapped(self.path), self._writing(is_durable=True) as connection:
+            connection.execute(queries.ENSURE_TEAM, (f"team_{secrets.token_hex(8)}", name, now_ms))
+            row: tuple[int, int] = connection.execute(queries.TEAM_NAMED, (name,)).fetchone()
+        return row
 
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """See `Store.add_key`."""

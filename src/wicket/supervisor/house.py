@@ -9,6 +9,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from wicket.accounts.callers import Caller
 from wicket.accounts.usage_rows import DAY_MS
 from wicket.config.schema import Config
@@ -34,6 +36,7 @@ from wicket.supervisor.recent import Recent
 from wicket.supervisor.sealkey import seal_key
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
+from wicket.supervisor.treasury import Treasury
 from wicket.supervisor.wards import Wards
 from wicket.supervisor.worker import Worker
 
@@ -70,6 +73,7 @@ class RunningHouse:
         self.cascades.enact(settings.config, settings.cards)
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
+        self.treasury = Treasury()
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -109,6 +113,7 @@ class RunningHouse:
         """Send to every worker, those that start later included."""
         if isinstance(message, AddCaller):
             self._callers[message.caller.key_id] = message.caller
+            message = AddCaller(self._dressed(message.caller))
         elif isinstance(message, RemoveCaller):
             self._callers.pop(message.key_id, None)
             if self.errands is not None:
@@ -277,7 +282,12 @@ class RunningHouse:
 
     def _set_callers(self) -> SetCallers:
         lent = self.errands.callers() if self.errands is not None else []
-        return SetCallers([self._admin, *self._callers.values(), *lent])
+        callers = (self._admin, *self._callers.values(), *lent)
+        return SetCallers([self._dressed(caller) for caller in callers])
+
+    def _dressed(self, caller: Caller) -> Caller:
+        """The caller with what the workers must know of its money."""
+        return msgspec.structs.replace(caller, payer=self.treasury.payer(caller))
 
     def _open_books(self) -> Books:
         if self.books is None:

@@ -49,6 +49,9 @@ async def keys_create(house: House, arguments: Arguments, key_id: int) -> Any:
         models=tuple(arguments.get("models") or ()),
         expires_ms=arguments.get("expires_ms", 0),
     )
+    if row.team:
+        team_id, organisation_id = await asyncio.to_thread(house.store.ensure_team, row.team, row.created_ms)
+        row = msgspec.structs.replace(row, team_id=team_id, organisation_id=organisation_id)
     kept = await asyncio.to_thread(house.store.add_key, row)
     house.tell(AddCaller(kept.caller()))
     return {**key_fields(kept), "key": text}

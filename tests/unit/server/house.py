@@ -25,6 +25,7 @@ from wicket.routing.deployment import Deployment
 from wicket.server.app import build_app
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import fault_of
+from wicket.store.contents import FOLDER, Contents
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.messages import AddCaller, Answer, Ask, EngineState, RemoveCaller, ToWorker
 from wicket.supervisor.verbs import answer
@@ -56,6 +57,9 @@ class StoreHouse(Desk):
         self.is_metrics_public = False
         self.cors_origins: tuple[str, ...] = ()
         self.failure: Exception | None = None
+        self.storage = parsed.storage
+        self.seal = None
+        self.contents = Contents(folder / FOLDER)
 
     def tell(self, message: ToWorker) -> None:
         if isinstance(message, AddCaller):

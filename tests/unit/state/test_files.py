@@ -34,8 +34,15 @@ def test_ids_and_tenants() -> None:
     assert len(made) == 100 and all(is_ours("file-", each) for each in made)
     for text in ("", "file-", "file-x", next(iter(made)) + "0", next(iter(made)).upper(), "../" + "0" * 24):
         assert not is_ours("file-", text)
-    assert tenant_of(7, "") != tenant_of(8, "") and tenant_of(7, "key:8") != tenant_of(8, "")
-    assert tenant_of(1, "a") == tenant_of(2, "a")
+    own = [
+        tenant_of(7, 0, ""),
+        tenant_of(8, 0, ""),
+        tenant_of(7, 0, "key:8"),
+        tenant_of(7, 8, ""),
+        tenant_of(7, 0, "8"),
+    ]
+    assert len(set(own)) == len(own)
+    assert tenant_of(1, 0, "a") == tenant_of(2, 0, "a") and tenant_of(1, 3, "a") == tenant_of(2, 3, "b")
 
 
 @given(st.binary(max_size=200))
