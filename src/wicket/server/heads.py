@@ -107,4 +107,4 @@ def head_too_large() -> CallerFault:
 def body_too_large(limit: int) -> CallerFault:
     """A 413 that names the limit, in bytes."""
     message = f"The request's body is larger than the {limit:,} bytes that this route takes."
-    return CallerFault("bodybody_too_large", message, status=413)
+    return CallerFault("body_too_large", message, status=413)
