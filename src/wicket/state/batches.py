@@ -79,8 +79,8 @@ class Wrong(Exception):
         self.code, self.message, self.param = code, message, param
 
     def told(self, line: int) -> dict[str, Any]:
-        """As OpenAI's batch errors have it; lines count from 1."""
-        return {"code": self.code, "line": line, "message": self.message, "param": self.param}
+        """As OpenAI's batch errors have it; lines count from 1, 0 is the file as a whole."""
+        return {"code": self.code, "line": line or None, "message": self.message, "param": self.param}
 
 
 def read_line(data: bytes, endpoint: str) -> tuple[str, bytes]:
@@ -114,7 +114,8 @@ def answered(batch: str, line: Line, status: int, request_id: str, body: bytes) 
     """What an output file says of an answer; one that is no JSON is told as text."""
     try:
         json.decode(body)
-        shown: Any = msgspec.Raw(body.strip())
+        # a line break in JSON is a blank between two tokens (RFC 8259 §2): in one line it is the same text
+        shown: Any = msgspec.Raw(body.strip().replace(b"\r", b" ").replace(b"\n", b" "))
     except msgspec.DecodeError:
         shown = body[:1_000].decode("utf-8", "replace")
     response = {"status_code": status, "request_id": request_id, "body": shown}

@@ -53,7 +53,9 @@ def test_no_line_breaks_the_reader(data: bytes) -> None:
 
 def test_results_hold_whatever_came() -> None:
     line = BatchLine(3, 0, 1, "mine")
-    good = json.decode(answered("batch_a", line, 200, "req_1", b' {"x": 1.50}\n'))
+    data = answered("batch_a", line, 200, "req_1", b' {\r\n"x": 1.50}\n')
+    assert b"\n" not in data and b"\r" not in data and b"1.50" in data
+    good = json.decode(data)
     assert good["response"] == {"status_code": 200, "request_id": "req_1", "body": {"x": 1.5}}
     assert good["id"] == "batch_req_a_3" and good["custom_id"] == "mine" and good["error"] is None
     assert (
