@@ -243,3 +243,26 @@ def test_off_says_what_to_do(gateway: Gateway) -> None:
         answer = gateway.request(method, path, b"" if method == "POST" else None)
         assert answer.status == 404 and "[storage]" in answer.error["message"]
     assert not (gateway.home / "files").exists() and not (gateway.home / "kept.db").exists()
+
+
+def test_anthropics_callers_have_its_objects(served: Gateway) -> None:
+    version = {"anthropic_version": "2023-06-01", "anthropic_beta": "files-api-2025-04-14"}
+    made = post(served, form(("file", "a.pdf", b"%PDF")), **version)
+    assert made.status == 200
+    file = made.json
+    assert (file["type"], file["mime_type"], file["size_bytes"]) == ("file", "application/pdf", 4)
+    assert file["created_at"].endswith("Z") and file["filename"] == "a.pdf"
+    path = f"/v1/files/{file['id']}"
+    assert served.request("GET", path, **version).json == file
+    page = served.request("GET", "/v1/files?limit=1&beta=true", **version).json
+    assert page["data"] == [file] and page["last_id"] == file["id"]
+    behind = served.request("GET", f"/v1/files?after_id={file['id']}", **version).json
+    assert file["id"] not in [one["id"] for one in behind["data"]]
+    assert served.request("GET", "/v1/files?before_id=x", **version).status == 400
+    assert served.request("DELETE", path, **version).json == {"id": file["id"], "type": "file_deleted"}
+    gone = served.request("GET", path, **version)
+    assert (
+        gone.status == 404
+        and gone.json["type"] == "error"
+        and gone.json["error"]["type"] == "not_found_error"
+    )

@@ -1,6 +1,6 @@
 """Files: taken in as a stream, kept by their content, given back to whoever they belong to.
 
-Source: OpenAI API reference, "files".
+Source: OpenAI API reference, "files"; Anthropic API reference, "files", for its own callers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from wicket.errors import CallerFault, Fault
-from wicket.server.app_house import Call, Routes
+from wicket.server.app_house import Call, Routes, family_of
 from wicket.server.kept_query import answer, page_of, tenant
 from wicket.state import files
 from wicket.state.kept import KeptFile
@@ -40,7 +40,7 @@ async def create(call: Call) -> Response:
     upload = Upload(call, room)
     try:
         await upload.read(FormReader(boundary))
-        return answer(files.file_json(await upload.keep()))
+        return answer(_shown(call, await upload.keep()))
     finally:
         await asyncio.to_thread(upload.discard)
 
@@ -68,7 +68,8 @@ class Upload:
         """Hand the file over. Raises `CallerFault` for a form without one, or without a purpose."""
         if self._incoming is None:
             raise CallerFault("missing_field", "'file' is required.", param="file")
-        purpose = files.checked_purpose(self._values.get("purpose", ""))
+        usual = "user_data" if _is_anthropics(self._call) else ""
+        purpose = files.checked_purpose(self._values.get("purpose", usual))
         made = now_ms()
         anchor, seconds = (self._values.get(name, "") for name in _FIELDS[1:])
         expires = files.expiry_ms(anchor, seconds, made)
@@ -115,7 +116,7 @@ class Upload:
 
 async def get(call: Call) -> Response:
     """One file's object."""
-    return answer(files.file_json(await _file(call)))
+    return answer(_shown(call, await _file(call)))
 
 
 async def content(call: Call) -> Response:
@@ -170,10 +171,14 @@ async def listed(call: Call) -> Response:
     """A page of files, the newest first."""
     _check_mode(call)
     query = call.request.query_params
-    page = page_of(query, 10_000) | {"purpose": query.get("purpose", "")[:64], "tenant": tenant(call)}
+    page = page_of(query, 20 if _is_anthropics(call) else 10_000)
+    page |= {"purpose": query.get("purpose", "")[:64], "tenant": tenant(call)}
+    if "before_id" in query:
+        raise CallerFault("unsupported", "Pages go forward: use 'after_id'.", param="before_id")
+    page["after"] = page["after"] or query.get("after_id", "")[:200]
     told = await call.ask("files.list", page)
     rows = msgspec.convert(told["rows"], list[KeptFile])
-    return answer(files.list_json([files.file_json(row) for row in rows], told["has_more"]))
+    return answer(files.list_json([_shown(call, row) for row in rows], told["has_more"]))
 
 
 async def delete(call: Call) -> Response:
@@ -181,6 +186,8 @@ async def delete(call: Call) -> Response:
     id = _id(call)
     if not await _asked(call, "files.delete", {"tenant": tenant(call), "id": id}):
         raise files.unknown_file()
+    if _is_anthropics(call):
+        return answer({"id": id, "type": "file_deleted"})
     return answer({"id": id, "object": "file", "deleted": True})
 
 
@@ -205,6 +212,15 @@ async def _asked(call: Call, verb: str, arguments: dict[str, Any]) -> Any:
             raise files.unknown_file() from None  # with its field, which does not cross the channel
         fault.param = fault.param or "file"
         raise
+
+
+def _is_anthropics(call: Call) -> bool:
+    """Whether Anthropic's client asks, which has objects of its own."""
+    return family_of(call.request) == "anthropic_messages"
+
+
+def _shown(call: Call, file: KeptFile) -> dict[str, Any]:
+    return files.metadata_json(file) if _is_anthropics(call) else files.file_json(file)
 
 
 def _check_mode(call: Call) -> None:

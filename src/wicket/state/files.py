@@ -1,7 +1,8 @@
-"""Files as callers see them. Source: OpenAI API reference, "files"."""
+"""Files as callers see them, OpenAI's and Anthropic's. Source: OpenAI API reference, "files"."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from wicket.errors import CallerFault
@@ -11,6 +12,14 @@ PREFIX = "file-"
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 OUTPUT = "batch_output"  # of files that a batch makes
 MAX_NAME = 255
+_TYPES = {
+    "pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv",
+    "json": "application/json", "html": "text/html", "png": "image/png", "jpg": "image/jpeg",
+    "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+}  # fmt: skip
 MIN_EXPIRY_S, MAX_EXPIRY_S = 3_600, 2_592_000
 
 
@@ -59,6 +68,29 @@ def file_json(file: KeptFile) -> dict[str, Any]:
         "status": "processed",
         "status_details": None,
     }
+
+
+def metadata_json(file: KeptFile) -> dict[str, Any]:
+    """Anthropic's file metadata. Source: Anthropic API reference, "files" (beta files-api-2025-04-14)."""
+    return {
+        "id": file.id,
+        "type": "file",
+        "filename": file.name,
+        "mime_type": media_type_of(file.name) or "application/octet-stream",
+        "size_bytes": file.num_bytes,
+        "created_at": _moment(file.created_ms),
+        "expires_at": _moment(file.expires_ms) if file.expires_ms else None,
+        "downloadable": True,
+    }
+
+
+def media_type_of(name: str) -> str:
+    """What a file's name says of what it holds; "" if nothing."""
+    return _TYPES.get(name.rpartition(".")[2].lower(), "")
+
+
+def _moment(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1_000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def list_json(rows: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:

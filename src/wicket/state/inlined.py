@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from wicket.errors import CallerFault
-from wicket.state.files import PREFIX
+from wicket.state.files import PREFIX, media_type_of
 from wicket.state.tenant import is_ours
 from wicket.wire import json
 from wicket.wire.fields import Fields
@@ -21,15 +21,6 @@ from wicket.wire.fields import Fields
 PLACES = ("messages", "input")  # the fields of a request in which files are named
 MAX_BYTES = 20 * 1024 * 1024  # of all files of one request together
 _MARK = b'"file_id"'
-_TYPES = {
-    "pdf": "application/pdf", "txt": "text/plain", "md": "text/markdown", "csv": "text/csv",
-    "json": "application/json", "html": "text/html", "png": "image/png", "jpg": "image/jpeg",
-    "jpeg": "image/jpeg", "gif": "image/gif", "webp": "image/webp",
-    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-}  # fmt: skip
-
 Json = dict[str, Any]
 
 
@@ -42,7 +33,7 @@ class Inline(msgspec.Struct, frozen=True):
     @property
     def media_type(self) -> str:
         """By its name; "" if that does not tell."""
-        return _TYPES.get(self.name.rpartition(".")[2].lower(), "")
+        return media_type_of(self.name)
 
     @property
     def url(self) -> str:
