@@ -8,7 +8,8 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 export PYTHON
 
-.PHONY: help install install-test install-services serve test test-services test-faults test-lab lab demo check \
+.PHONY: help install install-test install-services install-page serve test test-services test-faults test-page \
+	test-lab lab demo check \
 	format bench soak lock clean
 
 help: ## list the targets
@@ -24,7 +25,7 @@ install-test:
 	@sh scripts/install.sh test
 
 test: install-test ## all tests that need neither torch nor Node (under five minutes); `make check` reads the source
-	@$(PYTEST) -m "not lab and not services and not faults" -n $(TESTERS) --dist loadfile \
+	@$(PYTEST) -m "not lab and not services and not faults and not page" -n $(TESTERS) --dist loadfile \
 		--ignore tests/test_architecture.py $(ARGS)
 
 install-services:
@@ -35,6 +36,12 @@ test-services: install-services ## real clients: Node SDKs and others
 
 test-faults: install-test ## what happens when things break
 	@$(PYTEST) -m faults $(ARGS)
+
+install-page: install-test
+	@sh scripts/install-page.sh
+
+test-page: install-page ## the page at / in headless Chromium
+	@$(PYTEST) -m page $(ARGS)
 
 lab: install-test ## install what training needs (torch)
 	@sh scripts/install-lab.sh

@@ -19,5 +19,6 @@ lock requirements/test.txt --extra compact --extra recordings --extra dev pyproj
     --constraints requirements/serve.txt "$@"
 lock requirements/services.txt --extra compact --extra recordings --extra dev pyproject.toml \
     requirements/serve.in requirements/services.in --constraints requirements/test.txt "$@"
+lock requirements/page.txt requirements/page.in --constraints requirements/test.txt "$@"
 # Needs an older openai than the rest of us have: it lives in an environment of its own.
 lock tests/services/llama_index/requirements.txt tests/services/llama_index/requirements.in "$@"

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "providers": {"wire", "errors"},
     "minis": {"wire", "errors"},
     "pages": {"wire", "errors"},
+    "console": {"errors"},
     "suites": {"wire", "errors", "minis", "pages"},
     "guardrails": {"wire", "errors"},
     "routing": {"wire", "errors", "providers"},

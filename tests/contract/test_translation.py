@@ -278,6 +278,26 @@ def test_a_part_is_sent_or_told_or_refused_by_its_path(name: str, turns: list[Tu
 
 
 @pytest.mark.parametrize("name", SPOKEN)
+@pytest.mark.parametrize(("turns", "marker"), TURNS.values(), ids=TURNS)
+def test_no_null_is_added(name: str, turns: list[Turn], marker: str) -> None:
+    """Some servers refuse an explicit null; only OpenAI's own form has one, in a message of calls alone."""
+    side = side_spoken(name)
+    asked = conversation(*turns, settings={Setting.TEMPERATURE: 0.5, Setting.MAX_OUTPUT_TOKENS: 64})
+    body = attempt(lambda: side.write_request(asked, DEPLOYMENT, streamed=True))
+    if isinstance(body, Body):
+        assert set(nulls(msgspec.json.decode(body.data))) <= {"content"}
+
+
+def nulls(value: Any, name: str = "") -> list[str]:
+    """The names of the members that are null."""
+    if isinstance(value, dict):
+        return [found for key, each in value.items() for found in nulls(each, key)]
+    if isinstance(value, list):
+        return [found for each in value for found in nulls(each, name)]
+    return [name] if value is None else []
+
+
+@pytest.mark.parametrize("name", SPOKEN)
 def test_what_could_not_be_read_is_told_and_what_is_unknown_forwarded(name: str) -> None:
     asked = conversation(unread=["messages[3].odd"], extras={"brand_new": msgspec.Raw(b"[1.0]")})
     body = side_spoken(name).write_request(asked, DEPLOYMENT, streamed=False)

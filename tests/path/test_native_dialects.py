@@ -226,6 +226,7 @@ def test_bedrock_s_errors_come_as_openai_s(gateway: Gateway, provider: Provider)
     provider.will(target, as_recorded("bedrock/error_model"))
     answer = gateway.chat("bedrock/nope")
     assert answer.status == 404 and answer.error["code"] == "model_not_found"
+    assert answer.headers["x-wicket-upstream-request-id"] == "aws-0001"
     begun = framed("messageStart", {"role": "assistant"})
     begun += framed("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "a"}})
     thrown = framed("throttlingException", {"message": "Too many requests"}, kind="exception")

@@ -124,6 +124,18 @@ def test_each_provider_and_credential_is_asked_and_judged(tmp_path: Path) -> Non
     assert one.code == 1 and "two (credential 1): works" in one.out and "FAILED two (credential 2)" in one.out
 
 
+def test_a_configured_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with scripted(Script(models=("a", "b"))) as port:
+        (tmp_path / "wicket.toml").write_text(
+            f'[providers.mine]\nbase_url = "http://127.0.0.1:{port}/v1"\n'
+            '[models.m]\ndeployments = ["mine/a", "mine/gone"]\n'
+        )
+        ran = wicket(tmp_path, "providers", "check", "--json")
+    (found,) = ran.document["providers"]
+    assert ran.code == 0 and found["not_listed"] == ["gone"]
+    assert found["message"] == "works, 2 models listed; not among them: gone"
+
+
 def test_native_providers_list_their_models_in_their_own_form(tmp_path: Path) -> None:
     invalid = {"error": {"code": 400, "details": [{"reason": "API_KEY_INVALID"}]}}
     rules = [Rule(when=When(key="bad"), status=400, body=invalid)]

@@ -14,6 +14,10 @@ class Caller(msgspec.Struct, frozen=True):
     `models` empty means all. `expires_ms` 0 means never (Unix ms). `payer` is the ledger account that pays,
     "" for that of `scopes.receivable`; `meters` are the ids of what its requests are counted against, nearest
     first. Without meters a request is neither held nor counted, and that costs nothing.
+
+    `routes` are the APIs it may call (empty: all), `networks` where from (CIDR; empty: anywhere). `blocked`
+    says what of it is suspended or deleted ("key", "team", "organisation"), "" for nothing. A key that was
+    rotated is found by `previous` as well, until `previous_until_ms`.
     """
 
     key_id: int
@@ -28,6 +32,11 @@ class Caller(msgspec.Struct, frozen=True):
     organisation_id: int = 0
     payer: str = ""
     meters: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    blocked: str = ""
+    previous: bytes = b""
+    previous_until_ms: int = 0
 
 
 def digest(key: bytes) -> bytes:
@@ -39,10 +48,13 @@ class CallerTable:
     """All live keys of one worker. Lookup by digest leaks no timing about the key itself."""
 
     def __init__(self, callers: Iterable[Caller] = ()) -> None:
-        self._by_digest = {caller.digest: caller for caller in callers}
+        self._by_digest: dict[bytes, Caller] = {}
+        self._digests: dict[int, tuple[bytes, bytes]] = {}
+        for caller in callers:
+            self.add(caller)
 
     def __len__(self) -> int:
-        return len(self._by_digest)
+        return len(self._digests)
 
     def find(self, key: bytes) -> Caller | None:
         """The caller behind a presented key."""
@@ -53,9 +65,20 @@ class CallerTable:
         return self._by_digest.get(digest)
 
     def add(self, caller: Caller) -> None:
-        """A new or changed key."""
+        """A new or changed key; whatever text it had before is forgotten."""
+        self.remove(caller.key_id)
+        self._digests[caller.key_id] = (caller.digest, caller.previous)
         self._by_digest[caller.digest] = caller
+        if caller.previous:
+            self._by_digest[caller.previous] = _as_before(caller)
 
     def remove(self, key_id: int) -> None:
         """A revoked key; unknown ids are ignored."""
-        self._by_digest = {d: caller for d, caller in self._by_digest.items() if caller.key_id != key_id}
+        for digest in self._digests.pop(key_id, ()):
+            self._by_digest.pop(digest, None)
+
+
+def _as_before(caller: Caller) -> Caller:
+    """The caller behind the text that a rotation ends."""
+    ends_ms = min(caller.expires_ms or caller.previous_until_ms, caller.previous_until_ms)
+    return msgspec.structs.replace(caller, digest=caller.previous, previous=b"", expires_ms=ends_ms)

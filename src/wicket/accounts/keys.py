@@ -23,7 +23,9 @@ _UNIT_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_8
 class VirtualKey(msgspec.Struct, frozen=True):
     """A key as it is kept: its hash and what may be shown. `id` is 0 until the store has given one.
 
-    Times are Unix ms; `expires_ms` and `revoked_ms` 0 mean never. `models` empty means all.
+    Times are Unix ms; `expires_ms` and `revoked_ms` 0 mean never. `models`, `networks` and `routes` empty
+    mean all. `previous_digest` is of the text before the last rotation, good until `previous_until_ms`. A key
+    with `session_id` ends with that session. `made_by` is the public id of who made it.
     """
 
     public_id: str
@@ -39,9 +41,18 @@ class VirtualKey(msgspec.Struct, frozen=True):
     id: int = 0
     team_id: int = 0
     organisation_id: int = 1  # scopes.DEFAULT_ORGANISATION
+    networks: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    suspended_ms: int = 0
+    rotated_ms: int = 0
+    previous_digest: bytes = b""
+    previous_until_ms: int = 0
+    session_id: int = 0
+    is_hidden: bool = False
+    made_by: str = ""
 
-    def caller(self) -> Caller:
-        """The key as the workers know it."""
+    def caller(self, blocked: str = "") -> Caller:
+        """The key as the workers know it. `blocked` names what of its tenant is not active."""
         return Caller(
             key_id=self.id,
             name=self.name,
@@ -52,7 +63,18 @@ class VirtualKey(msgspec.Struct, frozen=True):
             salt=self.salt,
             team_id=self.team_id,
             organisation_id=self.organisation_id,
+            routes=self.routes,
+            networks=self.networks,
+            blocked=blocked or ("key" if self.suspended_ms else ""),
+            previous=self.previous_digest,
+            previous_until_ms=self.previous_until_ms,
         )
+
+
+def key_text() -> tuple[str, bytes, str]:
+    """The text of a new key, its digest, and what of it may be shown."""
+    text = PREFIX + _random_chars(_NUM_CHARS)
+    return text, digest(text.encode()), f"{text[:7]}…{text[-4:]}"
 
 
 def create_key(
@@ -70,12 +92,12 @@ def create_key(
         )
     if expires_ms and expires_ms <= now_ms:
         raise CallerFault("invalid_expiry", "The expiry lies in the past.", param="expires")
-    text = PREFIX + _random_chars(_NUM_CHARS)
+    text, hashed, shown = key_text()
     row = VirtualKey(
         public_id=PUBLIC_PREFIX + _random_chars(_NUM_PUBLIC_CHARS),
         name=name,
-        digest=digest(text.encode()),
-        shown=f"{text[:7]}…{text[-4:]}",
+        digest=hashed,
+        shown=shown,
         created_ms=now_ms,
         team=team,
         expires_ms=expires_ms,

@@ -222,6 +222,8 @@ def _card(model: dict[str, Any]) -> Iterable[tuple[str, str]]:
         yield "", f"above {tier['above_tokens']:,} tokens of input: {price_text(tier['prices'])}"
     for name, service in (model.get("services") or {}).items():
         yield "", f"{name}: {price_text(service['prices'])}"
+        for tier in service["tiers"]:
+            yield "", f"{name}, above {tier['above_tokens']:,}: {price_text(tier['prices'])}"
     yield (
         "fees",
         ", ".join(f"{kind.replace('_', ' ')} ${usd:g}" for kind, usd in (model.get("fees") or {}).items()),

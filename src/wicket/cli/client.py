@@ -15,6 +15,7 @@ from wicket.wire.json import DecodeError, decode, encode
 from wicket.wire.sse import FrameSplitter, payload
 
 CONNECT_S = 5.0
+COMMAND_AGENT = "wicket-cli"  # what the audit log knows a command by
 _READ_BYTES = 65_536
 _MAX_SHOWN = 200
 
@@ -142,7 +143,7 @@ class Client:
         return http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_S)
 
     def _content(self, body: Any) -> tuple[bytes | None, dict[str, str]]:
-        headers = {"accept": "application/json", "connection": "close"}
+        headers = {"accept": "application/json", "connection": "close", "user-agent": COMMAND_AGENT}
         if self.key:
             headers["authorization"] = f"Bearer {self.key}"
         if body is None:

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
 from wicket.accounts.callers import Caller
-from wicket.cli.client import fault_of
+from wicket.cli.client import COMMAND_AGENT, fault_of
+from wicket.config.schema import Accounts, Config
 from wicket.errors import OperatorFault
 from wicket.routing.deployment import Deployment
 from wicket.server.app_house import Snapshot
 from wicket.store.contract import Store
+from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.home import HomeLock, default_home, prepare
-from wicket.supervisor.messages import EngineState, ToWorker
+from wicket.supervisor.messages import NOBODY, Ask, Asker, EngineState, ToWorker
 from wicket.supervisor.recent import Recent
-from wicket.supervisor.verbs import VERBS
+from wicket.supervisor.verbs import perform
 from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from wicket.store.contents import Contents
     from wicket.supervisor.collector import Collector
     from wicket.supervisor.keeper import Keeper
+    from wicket.supervisor.reception import Reception
     from wicket.upstream.fetch import Response as Answered
     from wicket.wire.origin import Origin
 
@@ -46,6 +49,16 @@ class Desk:
         self._home = home
         self._collector: Collector | None = None
         self._keeper: Keeper | None = None
+        self._reception: Reception | None = None
+
+    @property
+    def reception(self) -> Reception:
+        """Nobody signs in here, but passwords are reset."""
+        if self._reception is None:
+            from wicket.supervisor.reception import Reception
+
+            self._reception = Reception(Accounts())
+        return self._reception
 
     @property
     def collector(self) -> Collector:
@@ -67,12 +80,24 @@ class Desk:
             self._keeper = Keeper(self._home, StorageTable())
         return self._keeper
 
+    @property
+    def config(self) -> Config:
+        """See `House`."""
+        raise _needs_server()
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Keys put in now count at the next start."""
+        return CredentialFile(self._home)
+
     def close(self) -> None:
         """Let go of the databases."""
         if self._keeper is not None:
             self._keeper.close()
         if self._collector is not None:
             self._collector.stop()
+        if self._reception is not None:
+            self._reception.close()
         self.store.close()
 
     def tell(self, message: ToWorker) -> None:
@@ -165,6 +190,8 @@ class DeskHouse:
     is_ready = False
     is_metrics_public = False
     cors_origins = ()
+    trusted_proxies = ()
+    allows_plain_http = True
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -205,9 +232,9 @@ class DeskHouse:
         """See `House`."""
         return None
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """The supervisor's verbs, asked here. Raises the `Fault` they answer with."""
-        return await VERBS[verb](self._desk, arguments, key_id)
+        return await perform(self._desk, Ask(1, verb, arguments, key_id, asker))
 
 
 def _scope(method: str, path: str, query: Mapping[str, str] | None) -> Message:
@@ -220,7 +247,11 @@ def _scope(method: str, path: str, query: Mapping[str, str] | None) -> Message:
         "path": unquote(path),
         "raw_path": path.encode(),
         "query_string": urlencode(query or {}).encode(),
-        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+        "headers": [
+            (b"host", b"localhost"),
+            (b"content-type", b"application/json"),
+            (b"user-agent", COMMAND_AGENT.encode()),
+        ],
     }
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from wicket.cli.web import get, with_pool
 from wicket.config.aws import aws_keys
 from wicket.config.deployments import auth_headers
+from wicket.config.google import google_keys
 from wicket.config.schema import Provider
 from wicket.errors import Fault
+from wicket.gateway.tokens import fetch_token
 from wicket.providers.catalogue import row_of
 from wicket.upstream.contract import Pool
 from wicket.upstream.fetch import Response
@@ -26,17 +29,24 @@ MAX_BYTES = 16 << 20
 MAX_AT_ONCE = 8
 _LISTING = "/models"
 _KEY = {401, 403}
+_NOTHING: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
-def check_all(providers: Sequence[Provider], timeout_ms: int) -> list[dict[str, Any]]:
-    """One result for each credential of each provider, in their order."""
+def check_all(
+    providers: Sequence[Provider], timeout_ms: int, wanted: Mapping[str, Sequence[str]] = _NOTHING
+) -> list[dict[str, Any]]:
+    """One result for each credential of each provider, in their order.
+
+    `wanted` are the models that the configuration names, by provider: those that a provider does not list are
+    told (`not_listed`), which is no failure, since many answer to names that they do not list.
+    """
 
     async def work(pool: Pool) -> list[dict[str, Any]]:
         slots = asyncio.Semaphore(MAX_AT_ONCE)
 
         async def one(provider: Provider, index: int) -> dict[str, Any]:
             async with slots:
-                return await _check(pool, provider, index, timeout_ms)
+                return await _check(pool, provider, index, timeout_ms, wanted.get(provider.name, ()))
 
         asked = [one(p, index) for p in providers for index in range(max(1, len(p.credentials)))]
         return await asyncio.gather(*asked)
@@ -44,13 +54,21 @@ def check_all(providers: Sequence[Provider], timeout_ms: int) -> list[dict[str, 
     return with_pool(work)
 
 
-async def _check(pool: Pool, provider: Provider, index: int, timeout_ms: int) -> dict[str, Any]:
+async def _check(
+    pool: Pool, provider: Provider, index: int, timeout_ms: int, wanted: Sequence[str]
+) -> dict[str, Any]:
     began = time.monotonic()
     status: int | None = None
+    missing: list[str] = []
     try:
         answer = await _ask(pool, provider, index, timeout_ms)
         status = answer.status
         code, message = judge(answer, provider)
+        if code == "ok":
+            missing = not_listed(answer.body, wanted)
+            message += f"; not among them: {', '.join(missing)}" if missing else ""
+    except NoToken as error:
+        code, message = "no_token", str(error)
     except Fault as fault:
         code, message = fault.code, failure(fault.code, provider, timeout_ms)
     return {
@@ -61,6 +79,7 @@ async def _check(pool: Pool, provider: Provider, index: int, timeout_ms: int) ->
         "code": code,
         "status": status,
         "message": message,
+        "not_listed": missing,
         "ms": round((time.monotonic() - began) * 1000),
     }
 
@@ -78,9 +97,28 @@ async def _ask(pool: Pool, provider: Provider, index: int, timeout_ms: int) -> R
     target = path + (_probe(provider) or _LISTING) + query
     headers = [("accept", "application/json"), *auth_headers(provider, secret)]
     keys = aws_keys(provider, secret)
+    token = await _token(pool, provider, secret)
+    if token:
+        headers.append(("authorization", f"Bearer {token}"))
     if keys is not None:
         headers += signed_headers("GET", target, {"host": origin.authority}, b"", keys, int(time.time()))
     return await get(pool, origin, target, headers, total_ms=timeout_ms, max_bytes=MAX_BYTES)
+
+
+class NoToken(Exception):
+    """No access token came, for the reason given."""
+
+
+async def _token(pool: Pool, provider: Provider, secret: str) -> str:
+    """An access token, "" for a provider that wants none. Raises `NoToken`."""
+    keys = google_keys(provider, secret, lambda scheme, host, port: proxy_for(scheme, host, port, os.environ))
+    if keys is None:
+        return ""
+    try:
+        return (await fetch_token(pool, keys, int(time.time()))).value
+    except Fault as fault:
+        place = keys.origin.host
+        raise NoToken(f"no access token from {place}: {fault.message} Check {_origins(provider)}") from None
 
 
 def _probe(provider: Provider) -> str:
@@ -151,6 +189,23 @@ def _listing(answer: Response) -> tuple[str, str]:
     if isinstance(listed, list):
         return "ok", f"works, {len(listed)} model{'s' if len(listed) != 1 else ''} listed"
     return "ok", "works"
+
+
+def not_listed(body: bytes, wanted: Sequence[str]) -> list[str]:
+    """The wanted models that a whole listing does not have; none where it is a page, or of no known form."""
+    document = decode(body)
+    listed = document.get("data", document.get("models")) if isinstance(document, dict) else document
+    is_page = isinstance(document, dict) and (document.get("has_more") or document.get("nextPageToken"))
+    if is_page or not isinstance(listed, list):
+        return []
+    found = {
+        str(each[name]).removeprefix("models/")
+        for each in listed
+        if isinstance(each, dict)
+        for name in ("id", "name", "model")
+        if name in each
+    }
+    return [name for name in wanted if name not in found] if found else []
 
 
 def failure(code: str, provider: Provider, timeout_ms: int) -> str:

@@ -119,7 +119,7 @@ def check_providers(args: argparse.Namespace) -> int:
         raise CallerFault("unknown_provider", f"{unknown[0]!r} is not enabled; enabled: {known}")
     providers = [p for p in config.providers.values() if not args.names or p.name in args.names]
     with progress("Asking the providers"):
-        results = check_all(providers, round(args.timeout * 1000))
+        results = check_all(providers, round(args.timeout * 1000), _named(config))
     results += [_unusable(name, why) for name, why in config.unusable.items() if not args.names]
     if args.json:
         show_json({"ok": all(each["ok"] for each in results), "providers": results})
@@ -134,6 +134,17 @@ def check_providers(args: argparse.Namespace) -> int:
     return 0 if all(each["ok"] for each in results) else 1
 
 
+def _named(config: Config) -> dict[str, list[str]]:
+    """The models that the configuration names, by provider."""
+    found = {name: list(each.models or ()) for name, each in config.providers.items()}
+    for model in config.models.values():
+        for id in model.ids:
+            provider, _, name = id.partition("/")
+            if provider in found and name and name not in found[provider]:
+                found[provider].append(name)
+    return found
+
+
 def _unusable(name: str, why: str) -> dict[str, Any]:
     return {
         "provider": name,
@@ -143,6 +154,7 @@ def _unusable(name: str, why: str) -> dict[str, Any]:
         "code": "not_usable",
         "status": None,
         "message": why,
+        "not_listed": [],
         "ms": None,
     }
 

@@ -10,6 +10,7 @@ from types import ModuleType
 from urllib.parse import urlsplit
 
 import wicket.dialects
+from wicket.config.accounts import check_accounts, check_proxies
 from wicket.config.automatic import AUTO_NAME
 from wicket.config.check_model import DEFAULT_NAME, check_model
 from wicket.config.lines import Path
@@ -38,6 +39,10 @@ def _modules(package: ModuleType, mark: str) -> list[str]:
 def check_file(file: File, rows: Iterable[str], mistakes: Mistakes) -> None:
     """Note everything that is wrong between and within the sections of `file`."""
     _check_server(file.server, mistakes)
+    check_proxies(file.server, mistakes)
+    check_accounts(file.accounts, mistakes)
+    for name in file.accounts.oidc:
+        _check_name(("accounts", "oidc", name), name, mistakes)
     row_names = set(rows)
     for name, provider in file.providers.items():
         _check_name(("providers", name), name, mistakes)

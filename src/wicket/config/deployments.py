@@ -10,6 +10,7 @@ import msgspec
 
 from wicket.accounts.price import FREE, Price
 from wicket.config.aws import SIGNED, aws_keys
+from wicket.config.google import GOOGLE, google_keys
 from wicket.config.schema import (
     Config,
     DeploymentTable,
@@ -73,6 +74,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         rename=provider.rename,
         remove=provider.remove,
         usage_in_stream=provider.usage_in_stream,
+        quirks=provider.quirks,
         region=provider.region,
         data_collection=provider.data_collection,
         prefill=provider.prefill,
@@ -84,6 +86,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
             credential=index,
             headers=auth_headers(provider, secret),
             aws=aws_keys(provider, secret),
+            google=google_keys(provider, secret, proxy_for),
             also=_with_key(provider, secret),
         )
         for index, secret in enumerate(credentials)
@@ -91,6 +94,8 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
 
     def deployments(model: str) -> tuple[Deployment, ...]:
         facts = _facts(provider, model)
+        if provider.dialect == CHAT and provider.quirks.has_new_limit(model):
+            facts["rename"] = {"max_tokens": "max_completion_tokens", **provider.rename}
         if provider.path_template:  # the caller's text goes into a request line, so it is encoded here
             facts["path_template"] = provider.path_template.replace("{model}", quote(model, safe=""))
         return tuple(
@@ -115,7 +120,7 @@ def auth_headers(provider: Provider, secret: str) -> tuple[tuple[str, str], ...]
     headers = dict(provider.headers)
     if secret and provider.auth == "bearer":
         headers.setdefault("authorization", f"Bearer {secret}")
-    elif secret and provider.auth not in ("none", SIGNED):
+    elif secret and provider.auth not in ("none", SIGNED, GOOGLE):
         headers.setdefault(provider.auth, secret)
     return tuple(headers.items())
 

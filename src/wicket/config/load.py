@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from wicket.config import local_models
+from wicket.config.accounts import resolve_accounts
 from wicket.config.automatic import auto_warnings
 from wicket.config.check import check_file
 from wicket.config.check_cascade import cascade_warnings, mini_engines
@@ -48,14 +49,15 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], put_in: frozenset[str] = frozenset()) -> Config:
     """The configuration in `path`, or without one what the environment enables.
 
+    `put_in` are providers whose key the administration was given: without a file they are enabled by that.
     `WICKET_HOST` and `WICKET_PORT` override the file. Raises `ConfigFault` holding every mistake, one per
     line: `file:line: field: what`.
     """
     if path is None:
-        return _without_file(environ)
+        return _without_file(environ, put_in)
     text = _read(path)
     return parse(text, environ, source=str(path), base=path.absolute().parent)
 
@@ -82,6 +84,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
         f"provider {p.name} sends its key unencrypted" for p in providers.values() if sends_in_clear(p)
     ]
     server = with_environment(file.server, environ, mistakes)
+    accounts = resolve_accounts(file.accounts, environ, base, mistakes)
     if mistakes:
         raise mistakes.fault()
     warnings += [
@@ -95,6 +98,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
     return Config(
         source=source,
         server=server,
+        accounts=accounts,
         records=file.records,
         providers=providers,
         models=models,
@@ -120,12 +124,12 @@ def _without_absent(file: File, providers: Mapping[str, Provider], warnings: lis
     return models
 
 
-def _without_file(environ: Mapping[str, str]) -> Config:
+def _without_file(environ: Mapping[str, str], put_in: frozenset[str]) -> Config:
     mistakes = Mistakes("environment", Lines())
     server = with_environment(Server(), environ, mistakes)
     if mistakes:
         raise mistakes.fault()
-    providers, unusable = from_environment(catalogue.rows(), environ)
+    providers, unusable = from_environment(catalogue.rows(), environ, put_in)
     return Config(
         server=server,
         providers=providers,
@@ -177,6 +181,8 @@ def show(config: Config) -> dict[str, Any]:
         provider["proxy"] = _without_password(real.proxy)
         for field in ("access_key_id", "session_token"):
             provider[field] = mask(provider[field]) if provider[field] else ""
+    for table in shown["accounts"]["oidc"].values():
+        table["client_secret"] = mask(table["client_secret"]) if table["client_secret"] else ""
     return shown
 
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
-from wicket.config import aws
+from wicket.config import aws, google
 from wicket.config.check import url_fault
 from wicket.config.lines import Path
 from wicket.config.mistakes import Mistakes
@@ -18,6 +18,7 @@ from wicket.config.secrets import Secret, SecretError, read_secret, resolve_path
 from wicket.dialects.translation import dialect_headers
 from wicket.providers.catalogue import Row
 from wicket.routing.deployment import Also
+from wicket.wire.quirks import Quirks
 
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1")
 _PLACEHOLDER = re.compile(r"\{(account|region|resource)\}")
@@ -48,7 +49,8 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
     auth = table.auth or (row.also.auth if is_other and row and row.also else "")
     auth = auth or (row.auth if row else "bearer")
     keys = _access_keys(table, place) if auth == aws.SIGNED else {}
-    secrets = _credentials(table, row, place) if auth != aws.SIGNED else []
+    secrets = _google(table, place) if auth == google.GOOGLE else []
+    secrets = secrets if auth in (aws.SIGNED, google.GOOGLE) else _credentials(table, row, place)
     url = _base_url(table, row, place)
     if auth == aws.SIGNED:
         secrets = [keys["secret_access_key"]] if "secret_access_key" in keys else []
@@ -76,6 +78,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         rename=table.rename if table.rename is not None else (row.rename if row else {}),
         remove=table.remove if table.remove is not None else (row.remove if row else ()),
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
+        quirks=row.quirks if row else Quirks(),
         prefill=table.prefill,
         models=table.models,
         prices=table.prices,
@@ -175,6 +178,16 @@ def _credentials(table: ProviderTable, row: Row | None, place: Place) -> list[Se
     return secrets
 
 
+def _google(table: ProviderTable, place: Place) -> list[Secret]:
+    try:
+        return google.read_credentials(table, place.environ, place.base)
+    except SecretError as error:
+        if table.optional and error.is_missing:
+            raise LeftOut(str(error)) from None
+        place.wrong("api_key", str(error))
+        return []
+
+
 def _access_keys(table: ProviderTable, place: Place) -> dict[str, Secret]:
     """Access key, secret and token by their fields, those in order. Raises `LeftOut`."""
     found, wrong = aws.read_keys(table, place.environ, place.base)
@@ -213,14 +226,14 @@ def _row_credential(table: ProviderTable, row: Row | None, place: Place) -> list
 
 
 def from_environment(
-    rows: Mapping[str, Row], environ: Mapping[str, str]
+    rows: Mapping[str, Row], environ: Mapping[str, str], put_in: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Provider], dict[str, str]]:
     """Without a file: the providers whose own variable is set, and why others with one are not usable."""
     enabled: dict[str, Provider] = {}
     unusable: dict[str, str] = {}
     for row in rows.values():
         name = next((n for n in row.env if n in environ), None)
-        if name is None or not row.is_enabled_by_env:
+        if name is None or not (row.is_enabled_by_env or row.name in put_in):
             continue
         try:
             secret = variable(name, environ)
@@ -236,7 +249,8 @@ def from_environment(
         if mistakes.first:
             unusable[row.name] = f"{name} is set, but {mistakes.first}"
             continue
-        enabled[row.name] = _because(provider, f"{name} is set")
+        reason = "its key was put in" if row.name in put_in else f"{name} is set"
+        enabled[row.name] = _because(provider, reason)
     return enabled, unusable
 
 

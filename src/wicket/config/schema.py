@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from wicket.providers.catalogue import NewerFile
 from wicket.routing.deployment import Also
+from wicket.wire.quirks import Quirks
 
 MIB = 1 << 20
 MINI_PREFIX = "mini:"  # of a deployment that is a task's mini
@@ -56,6 +57,7 @@ class Server(_Section, frozen=True):
     host: str = "127.0.0.1"
     port: Port = 4242
     workers: Workers = 1
+    trusted_proxies: tuple[str, ...] = ()  # whose X-Forwarded-For and -Proto are believed: CIDR
     cors_origins: tuple[str, ...] = ()  # empty: no CORS headers at all
     body_limits: BodyLimits = BodyLimits()
     max_headers: Count = 100
@@ -69,6 +71,37 @@ class Server(_Section, frozen=True):
     stream_buffer_bytes: Bytes = 256 * 1024  # held for one slow client before its upstream is paused
     metrics_public: bool = False  # whether /metrics needs no key
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+SignUp = Literal["invite", "open", "closed"]
+
+
+class OidcTable(_Section, frozen=True):
+    """An OpenID provider whose users may sign in: theirs is the password.
+
+    With `allowed_domains` whoever has a verified address there becomes a member, with `default_role`;
+    without, only users that are known get in.
+    """
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    title: str = ""
+    allowed_domains: tuple[str, ...] = ()
+    default_role: Literal["admin", "member", "viewer"] = "member"
+
+
+class Accounts(_Section, frozen=True):
+    """Who may become a user, and how long a browser stays signed in.
+
+    The first user is the owner in every mode. `allow_plain_http`: passwords may cross a network unencrypted.
+    """
+
+    sign_up: SignUp = "invite"
+    session_idle_h: Annotated[float, Meta(gt=0, le=8_784)] = 72.0
+    session_max_h: Annotated[float, Meta(gt=0, le=8_784)] = 24.0 * 30
+    allow_plain_http: bool = False
+    oidc: dict[str, OidcTable] = {}
 
 
 class Records(_Section, frozen=True):
@@ -210,7 +243,7 @@ class EngineTable(_Section, frozen=True):
     scheme: str = ""
 
 
-Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "none"]
+Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "google", "none"]
 UsageInStream = Literal["ask", "always", "never"]
 
 
@@ -251,6 +284,7 @@ class File(_Section, frozen=True):
     """wicket.toml."""
 
     server: Server = Server()
+    accounts: Accounts = Accounts()
     records: Records = Records()
     providers: dict[str, ProviderTable] = {}
     models: dict[str, Model] = {}
@@ -262,6 +296,7 @@ class File(_Section, frozen=True):
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
     """A provider ready for use: `credentials` are secrets in clear text.
 
+    With `auth` "google" a credential is what `config.google` made of a file, or names the metadata server.
     With `auth` "sigv4" the one credential is the secret access key, and `region` is what requests are signed
     for.
     """
@@ -285,6 +320,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    quirks: Quirks = Quirks()
     prefill: bool = False
     models: tuple[str, ...] | None = None
     prices: dict[str, PriceTable] = {}
@@ -338,6 +374,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str = ""
     server: Server = Server()
+    accounts: Accounts = Accounts()
     records: Records = Records()
     providers: dict[str, Provider] = {}
     models: dict[str, Model] = {}

@@ -6,6 +6,7 @@ A dialect module has these names at its top level; `module(name)` loads one.
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
@@ -45,12 +46,43 @@ class Way(msgspec.Struct, frozen=True):
     sse_if: str = ""
 
 
+class Sign(msgspec.Struct, frozen=True):
+    """A field of a request, and what its JSON holds where the request needs something of a model."""
+
+    field: str
+    pattern: re.Pattern[bytes]
+
+
+class Signs(msgspec.Struct, frozen=True):
+    """How a conversation's bytes show what it needs, without decoding its turns.
+
+    `turns` is the field that holds them. `features` has, by a name of `routing.deployment.FEATURES`, where
+    to look: one sign is enough. Inside a text every quotation mark is escaped, so a pattern that begins
+    with an unescaped one is never found in a caller's prose. `media`: found in turns whose length in bytes is
+    not that of a text. `limits` are the paths (a field, or a field and a member) of the output limit.
+    """
+
+    turns: str
+    features: dict[str, tuple[Sign, ...]]
+    media: re.Pattern[bytes]
+    limits: tuple[tuple[str, ...], ...]
+
+
+NOT_EMPTY = re.compile(rb"^\s*\[\s*[^\s\]]")  # an array with something in it
+_MEMBER = rb'"(?<!\\")(?:%b)"\s*:\s*"(?:%b)'  # the literal first: base64 is then skipped fast
+
+
+def member(names: bytes, values: bytes) -> re.Pattern[bytes]:
+    """A member of one of these names whose string begins with one of these values (regular expressions)."""
+    return re.compile(_MEMBER % (names, values))
+
+
 class Api(msgspec.Struct, frozen=True):
     """An inference API: its name in records, the path under the base URL, whether it can stream, its dialect.
 
     The rest is what admission looks at: fields that must be there (`needs`), those of them that are arrays
     with something in them, fields that are counts from 1, and the paths by which callers come (none: `/v1`
-    and `path`).
+    and `path`). A conversation's `signs` say what it needs of a model.
     """
 
     name: str
@@ -61,6 +93,7 @@ class Api(msgspec.Struct, frozen=True):
     arrays: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     ways: tuple[Way, ...] = ()
+    signs: Signs | None = None
 
 
 class Body(msgspec.Struct, frozen=True):

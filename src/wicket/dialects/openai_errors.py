@@ -38,6 +38,12 @@ _REFUSAL_CODES = frozenset(
     {"content_policy_violation", "content_filter", "responsible_ai_policy_violation", "moderation_blocked"}
 )
 _QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "quota_exceeded"})
+_MINIMAX_LIMITS = frozenset({1002, 1041, 2045, 2056})
+_MINIMAX_SPENT = 1008
+_MINIMAX_KEYS = frozenset({1004, 2049})
+_MINIMAX_FILTERS = frozenset({1026, 1027})  # the prompt's, the answer's
+_MINIMAX_CONTEXT = 1039
+_MINIMAX_PARAMETERS = frozenset({1042, 2013})
 _BUSY = frozenset({408, 409, 425, 498, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
@@ -48,6 +54,7 @@ class Said(msgspec.Struct):
     code: str = ""
     kind: str = ""
     param: str | None = None
+    is_generation: bool = False  # Groq: what the model wrote was no call, or no JSON
 
 
 def read(body: bytes) -> Said:
@@ -70,14 +77,15 @@ def _said(value: Any) -> Said:
     if not isinstance(message, str):
         message = msgspec.json.encode(message).decode()
     code, kind, param = value.get("code"), value.get("type") or value.get("status"), value.get("param")
-    inner = value.get("innererror")
-    if isinstance(inner, dict) and code == "content_filter":
-        code = "content_filter"
+    told = value.get("metadata")
+    if isinstance(told, dict) and "flagged_input" in told:  # OpenRouter's moderation, a 403 like a bad key
+        code = "moderation_blocked"
     return Said(
         message=message[:MAX_MESSAGE],
         code=str(code) if isinstance(code, str | int) and code != "" else "",
         kind=kind if isinstance(kind, str) else "",
         param=param if isinstance(param, str) else None,
+        is_generation="failed_generation" in value,
     )
 
 
@@ -116,6 +124,8 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
         return fault
     if said.code in _REFUSAL_CODES or said.kind in _REFUSAL_CODES:
         return ProviderRefusal(said.code or said.kind, message, status=status, param=said.param)
+    if said.is_generation and status == 400:  # the model's failure: another may do better
+        return ProviderFault(said.code or "failed_generation", message, status=400, kind=CallerFault.kind)
     if said.code == "not_confident":  # a mini of ours: whoever is asked next may well answer
         fault = ProviderFault("not_confident", message, status=status, param=said.param)
         fault.kind = CallerFault.kind
@@ -131,12 +141,10 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
         return ProviderFault("model_not_found", message, status=404, kind=CallerFault.kind, param=said.param)
     if status == 429:
         fault = ProviderBusy("rate_limit_exceeded", message, status=429, kind="rate_limit_error")
-        fault.retry_after_ms = retry_after_ms(headers)
-        return fault
+        return _timed(fault, headers)
     if status >= 500 or status in _BUSY:
         fault = ProviderBusy("provider_unavailable", message, status=503 if status in (503, 529) else 502)
-        fault.retry_after_ms = retry_after_ms(headers)
-        return fault
+        return _timed(fault, headers)
     if status in (400, 422) and _PREFILL_WORDS.search(message):  # another model may continue an answer
         return ProviderFault(
             "prefill_unsupported", message, status=400, kind=CallerFault.kind, param=said.param
@@ -145,6 +153,14 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
         return UpstreamBroken("malformed", f"The provider answered with the unexpected status {status}.")
     code, kind = said.code or "invalid_request", said.kind or CallerFault.kind
     return CallerFault(code, message, status=status, param=said.param, kind=kind)
+
+
+def _timed(fault: Fault, headers: Mapping[bytes, bytes]) -> Fault:
+    """When the provider wants to be asked again, and whether (`x-should-retry`, which OpenAI's SDKs heed)."""
+    fault.retry_after_ms = retry_after_ms(headers)
+    if headers.get(b"x-should-retry") == b"false":
+        fault.again = False
+    return fault
 
 
 def in_band(error: Any) -> Fault:
@@ -157,6 +173,36 @@ def in_band(error: Any) -> Fault:
         fault = ProviderFault("context_length_exceeded", message, status=400)
         fault.kind = CallerFault.kind
         return fault
+    return UpstreamBroken("provider_error", message)
+
+
+def of_base_resp(value: Any) -> Fault | None:
+    """The fault that MiniMax tells of inside a 200; None where `base_resp` says that all went well.
+
+    Source: MiniMax API reference, "error codes". An unknown code is a failure of the provider's.
+    """
+    code = value.get("status_code") if isinstance(value, dict) else None
+    if not code:
+        return None
+    words = value.get("status_msg")
+    message = words[:MAX_MESSAGE] if isinstance(words, str) and words else f"The provider says {code}."
+    if code in _MINIMAX_LIMITS:
+        return ProviderBusy("rate_limit_exceeded", message, status=429, kind="rate_limit_error")
+    if code == _MINIMAX_SPENT:
+        return ProviderFault(
+            "provider_quota_exhausted", f"The provider's own account is exhausted: {message}"
+        )
+    if code in _MINIMAX_KEYS:
+        text = "The provider refused the gateway's credential for it; the operator should check it."
+        return ProviderFault("provider_auth_failed", text)
+    if code in _MINIMAX_FILTERS:
+        return ProviderRefusal("content_filter", message)
+    if code == _MINIMAX_CONTEXT:
+        fault = ProviderFault("context_length_exceeded", message, status=400)
+        fault.kind = CallerFault.kind
+        return fault
+    if code in _MINIMAX_PARAMETERS:
+        return CallerFault("invalid_request", message)
     return UpstreamBroken("provider_error", message)
 
 

@@ -8,8 +8,9 @@ from collections.abc import Callable
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.networks import is_inside
 from wicket.dialects.contract import Api
-from wicket.errors import CallerFault, KeyFault
+from wicket.errors import CallerFault, KeyFault, PermissionFault
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
 from wicket.gateway.crossing import hearing
@@ -25,8 +26,11 @@ _LOCAL = "classify"  # the API that only models of our own answer
 
 def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     """Read what the gate must know of a request. Raises `CallerFault` naming the field."""
-    fields = top.peek(arrival.body)
     api = arrival.api
+    if caller.routes and api.name not in caller.routes:
+        message = f"This API key may use {', '.join(caller.routes)}, but not {api.name}."
+        raise PermissionFault("route_not_allowed", message)
+    fields = top.peek(arrival.body)
     raw = bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model)
     preferences = None
     if OURS.isdisjoint(fields):
@@ -98,7 +102,19 @@ def check_live(caller: Caller | None, now_ms: int) -> Caller:
         )
     if caller.expires_ms and now_ms >= caller.expires_ms:
         raise KeyFault("expired_api_key", "This API key has expired; ask its owner for a new one.")
+    if caller.blocked:
+        what = "This API key" if caller.blocked == "key" else f"The {caller.blocked} of this API key"
+        raise KeyFault(
+            "suspended", f"{what} is suspended: ask the owner or an admin to lift that.", status=403
+        )
     return caller
+
+
+def check_network(caller: Caller, address: str) -> None:
+    """Raises `PermissionFault` unless the caller may ask from this address."""
+    if caller.networks and not is_inside(address, caller.networks):
+        message = "This API key may not be used from this address; its networks say from where."
+        raise PermissionFault("network_not_allowed", message)
 
 
 def _require(fields: top.Fields, name: str, *, is_array: bool) -> None:

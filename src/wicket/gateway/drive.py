@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -224,6 +224,13 @@ class Drive:
         self, attempt: Attempt, prepared: Prepared, action: Send, body: Body, extra: bytes = b""
     ) -> None:
         call, gate, deployment = self.call, self.gate, attempt.deployment
+        if deployment.google is not None:
+            token = gate.tokens.line(deployment.google)
+            if not token:
+                late = partial(self._ask_late, attempt, prepared, action, body)
+                gate.tokens.wait(deployment.google, attempt, late)
+                return
+            extra += token
         observe.sent(attempt, gate.health)
         wished = call.preferences
         attempt.dropped = body.dropped if wished is None else wished.dropped + body.dropped
@@ -321,8 +328,10 @@ class Drive:
             self.reply.fail_in_band(fault)
             return
         self.status = fault.status
-        last = self.attempts[-1].deployment.id if self.attempts else ""
-        self.reply.refuse(fault, self._id_header() + b"x-wicket-deployment: %b\r\n" % last.encode())
+        lines = self._id_header()
+        last = self.attempts[-1] if self.attempts else None
+        lines += b"x-wicket-deployment: %b\r\n" % (last.deployment.id.encode() if last else b"")
+        self.reply.refuse(fault, lines + (_upstream_id(last.headers) if last else b""))
 
     def _settle(self, action: Settle) -> None:
         gate = self.gate
@@ -355,10 +364,7 @@ class Drive:
     def _headers(self, attempt: Attempt, *, with_cost: bool) -> bytes:
         lines = b"x-request-id: req_%016x\r\n%b" % (self.call.id, attempt.prepared.name_header)
         headers = attempt.headers
-        for name in UPSTREAM_IDS:
-            if name in headers:
-                lines += b"x-wicket-upstream-request-id: %b\r\n" % headers[name]
-                break
+        lines += _upstream_id(headers)
         if attempt.dropped:
             lines += dropped_line(attempt.dropped)
         elif b"x-wicket-dropped" in headers:
@@ -403,6 +409,12 @@ class Drive:
         )
         frames = write(asked_of(self.call), ending)
         return mark_continued(frames, attempt) if attempt.continued is not None else frames
+
+
+def _upstream_id(headers: Mapping[bytes, bytes]) -> bytes:
+    """What the provider calls the request, where it says so: for asking it about one."""
+    name = next((name for name in UPSTREAM_IDS if name in headers), b"")
+    return b"x-wicket-upstream-request-id: %b\r\n" % headers[name] if name else b""
 
 
 PERFORM: dict[type, Callable[[Drive, Any], None]] = {

@@ -18,6 +18,7 @@ from wicket.gateway.lanes import Lanes
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.resolve import Routes
 from wicket.gateway.rules import RuleBook
+from wicket.gateway.tokens import Tokens
 from wicket.routing.health import HealthTable
 from wicket.routing.vitals import Turn
 from wicket.upstream.contract import Exchange, Pool
@@ -53,6 +54,7 @@ class Gate:
         self.unready: frozenset[str] = frozenset()
         self.health = HealthTable(worker, self._turned)
         self.lanes = Lanes()
+        self.tokens = Tokens(pool, self.now_us, self.unix_s)
         self.health.has_room_at = self.lanes.has_room
         self.tell_turn: Callable[[Turn], None] = lambda turn: None
         self.cascades: Mapping[str, Cascade] = {}

@@ -56,7 +56,7 @@ def facts_of(now: Situation, call: Call) -> Facts:
     return msgspec.structs.replace(
         _facts(now, call),
         input_tokens=input_tokens(call.body_bytes),
-        output_tokens=output_limit(call.fields),
+        output_tokens=output_limit(call.fields, call.api),
     )
 
 
@@ -80,7 +80,7 @@ def _tells_apart(call: Call) -> bool:
         return True
     if route.least_context_tokens and call.body_bytes // BYTES_PER_TOKEN_AT_MOST > route.least_context_tokens:
         return True
-    return bool(route.least_output_tokens) and output_limit(call.fields) > route.least_output_tokens
+    return bool(route.least_output_tokens) and output_limit(call.fields, call.api) > route.least_output_tokens
 
 
 def nobody_left(call: Call, removed: Sequence[Removed]) -> CallerFault:

@@ -86,11 +86,12 @@ class Probes:
         query = f"?{deployment.query}" if deployment.query else ""
         headers = [*deployment.headers, ("accept", "application/json"), ("user-agent", "wicket")]
         target = f"{deployment.base_path}/models{query}"
+        lines = self._gate.tokens.line(deployment.google) if deployment.google is not None else b""
         try:
             answer = await fetch(
                 self._gate.pool,
                 deployment.origin,
-                without_body(head("GET", target, deployment.origin, headers)),
+                without_body(head("GET", target, deployment.origin, headers) + lines),
                 connect_ms=LIMIT_MS,
                 total_ms=LIMIT_MS,
                 max_bytes=MAX_BYTES,

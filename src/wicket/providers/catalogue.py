@@ -3,6 +3,22 @@
 Read on first use, not at import; of the models only those of the providers asked for. A newer file, fetched
 by `wicket models update`, takes the place of the shipped one (`use`). Rows are data for the rest of the
 program: adding an OpenAI-compatible provider is adding a row.
+
+What a model costs is a price row (`facts.Fact`, one line of `models.json`), in whole numbers; a kind that is
+not there has no known price of its own:
+
+- `KIND_pico`, pico-USD per token: `input`, `output`, `cached` (read), `cache_write` (five minutes),
+  `cache_write_1h`, `reasoning`, `audio_input`, `audio_output`, `audio_cached`, `image_input`, `image_output`;
+- `KIND_nanos`, nano-USD for one: `request` (a search of documents too), `search` (of the web), `image`
+  (made), `image_input` (seen), `audio_second` (heard or spoken);
+- `character_pico`, pico-USD for a character of a text to speak;
+- `tiers`, a list of `{"above_tokens": 200000, "input_pico": 2500000, ...}`, ascending: where the input is
+  longer, all tokens of the request cost this, and a kind that the tier leaves out what it does without it;
+- `services`, by class (`batch`, `flex`, `priority`): the kinds per token, and `tiers` of its own; a kind that
+  the class leaves out costs what it does in the standard one.
+
+`facts.Prices` says which wider kind prices a token whose own kind has no price. `date` is since when the row
+costs that, `provider/model@date` its name for ever.
 """
 
 from __future__ import annotations
@@ -19,6 +35,7 @@ import msgspec
 
 from wicket.providers.facts import Date, Fact, Facts, Names, Outline
 from wicket.wire import json
+from wicket.wire.quirks import Quirks
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -45,9 +62,11 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
+    `rename`, `remove` and `quirks` are how its API differs from the dialect's first (`wire.quirks`).
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
-    before a name that they shorten. Without `lists_models` the facts do not say what an account can call;
+    before a name that they shorten, `serves` (a regular expression) which of the models they list are called
+    at this address. Without `lists_models` the facts do not say what an account can call;
     with `has_responses` models of OpenAI's Responses API alone are asked by that, at the same address;
     `facts_from` names the row whose facts hold where there are none of its own. `probe` is the path that
     `wicket providers check` gets, "" where none is free of charge. `region` is where requests are processed;
@@ -72,8 +91,10 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
+    quirks: Quirks = Quirks()
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
+    serves: str = ""
     is_aggregator: bool = False  # passes on other providers' models
     is_router: bool = False  # routes by suffixes of a model's name itself, so these are left to it
     lists_models: bool = True

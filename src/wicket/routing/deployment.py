@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from wicket.wire.aws_keys import AwsKeys
+from wicket.wire.google_keys import GoogleKeys
 from wicket.wire.origin import Origin
+from wicket.wire.quirks import Quirks
 
 # What a request may need of a model; a provider's facts use the same names.
 OURS = ("models", "provider", "route", "wicket")  # request fields that no provider sees (contract §2)
@@ -40,9 +42,11 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     credential: int = 0  # which of the provider's credentials
     aws: AwsKeys | None = None  # what each request is signed with
+    google: GoogleKeys | None = None  # what its access tokens are asked for with
     rename: dict[str, str] = {}  # request fields this provider spells differently
     remove: tuple[str, ...] = ()  # harmless request fields this provider rejects: dropped and reported
     usage_in_stream: str = "ask"  # "ask": send stream_options.include_usage; "always"; "never"
+    quirks: Quirks = Quirks()  # where its kind of OpenAI's API differs from OpenAI's
     price_id: str = ""
     prices: tuple[int, int, int | None, int | None, int] | None = None
     engine: str = ""  # the local engine behind it, "" for a provider

@@ -19,15 +19,18 @@ from starlette.responses import Response
 from starlette.routing import Route as Path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from wicket.accounts.callers import Caller
 from wicket.accounts.request_ids import RequestIds, format_id
 from wicket.dialects.openai_chat import CHAT, fault_body
 from wicket.dialects.translation import Heard, heard
 from wicket.errors import Fault, PermissionFault
+from wicket.gateway.admit import check_network
 from wicket.server import (
     admin,
     admin_examples,
+    admin_providers,
+    app_auth,
     app_batches,
+    app_console,
     app_feedback,
     app_files,
     app_health,
@@ -35,18 +38,39 @@ from wicket.server import (
     app_responses,
 )
 from wicket.server.answers import fault_headers
-from wicket.server.app_house import ANYBODY, Call, Handler, House, Snapshot, authenticate, family_of
+from wicket.server.app_house import (
+    ANYBODY,
+    SIGNED_IN,
+    Call,
+    Handler,
+    House,
+    Snapshot,
+    authenticate,
+    family_of,
+    has_key,
+)
 from wicket.server.app_paths import ALIAS, allow, inference_paths, unknown_path, wrong_method
+from wicket.server.sessions import REQUEST_ID, asker_of, check_csrf, session_token
 
 __all__ = ["REQUEST_ID", "House", "Snapshot", "build_app", "fault_response"]
 
-REQUEST_ID = "wicket.request_id"  # where the request's id lies in the ASGI scope
+SESSION_READS = ("/v1/models", "/v1/requests/")
 EXPOSED_HEADERS = ("x-request-id", "x-wicket-deployment", "x-wicket-cost-usd", "x-wicket-dropped")
-MODULES = (
-    app_health, app_models, app_feedback, app_responses, app_files, app_batches, admin, admin_examples,
-)  # fmt: skip
 _ID_SPACE = 127  # these ids are never stored, so that all workers may share one space
 
+MODULES = (
+    app_health,
+    app_auth,
+    app_models,
+    app_feedback,
+    app_responses,
+    app_files,
+    app_batches,
+    app_console,
+    admin,
+    admin_examples,
+    admin_providers,
+)
 _log = logging.getLogger("wicket.server")
 
 
@@ -97,7 +121,7 @@ class Resource:
             response.headers["allow"] = allow(self._handlers)
             return response
         try:
-            return await handler(Call(self._house, request, self._admit(request)))
+            return await handler(await self._admit(request))
         except Fault as fault:
             return fault_response(fault, request)
         except ClientDisconnect:
@@ -108,13 +132,28 @@ class Resource:
             ours = Fault("internal_error", f"Something failed inside ({request_id}).")
             return fault_response(ours, request)
 
-    def _admit(self, request: Request) -> Caller:
+    async def _admit(self, request: Request) -> Call:
+        """The call of who may come in: by a key, or where a session does, by that."""
+        asker = asker_of(self._house, request)
         if self._access == "open":
-            return ANYBODY
+            return Call(self._house, request, ANYBODY, asker)
+        token = session_token(request)
+        if token and not has_key(request) and self._takes_session(request):
+            check_csrf(self._house, request, token)
+            asker = asker_of(self._house, request, token)
+            await self._house.ask("auth.session", {}, SIGNED_IN.key_id, asker)
+            return Call(self._house, request, SIGNED_IN, asker)
         caller = authenticate(self._house, request)
+        check_network(caller, asker.address)
         if self._access == "admin" and not caller.is_admin:
             raise PermissionFault("admin_key_required", "Only the admin key may use this route.")
-        return caller
+        return Call(self._house, request, caller, asker)
+
+    def _takes_session(self, request: Request) -> bool:
+        """The administration, and what a page shows of models and requests."""
+        return self._access == "admin" or (
+            request.method in ("GET", "HEAD") and request.url.path.startswith(SESSION_READS)
+        )
 
 
 class NamedRequests:

@@ -15,7 +15,7 @@ from wicket.config.schema import StorageTable
 from wicket.routing.deployment import Deployment, Route
 from wicket.state.seal import Seal
 from wicket.store.contents import Contents
-from wicket.supervisor.messages import EngineState
+from wicket.supervisor.messages import NOBODY, Asker, EngineState
 from wicket.upstream.fetch import Response as Answered
 from wicket.wire.origin import Origin
 
@@ -96,27 +96,39 @@ class House(Protocol):
         """What a local engine says of its model (scheme, context, tool calls); None if it can't now."""
         ...
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """Networks (CIDR) of proxies whose word on who asks is taken."""
+        ...
+
+    @property
+    def allows_plain_http(self) -> bool:
+        """Whether passwords may cross a network unencrypted."""
+        ...
+
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows or may do. Raises the `Fault` it answers with."""
         ...
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One request to one of these routes. `caller` is `ANYBODY` on open routes."""
+    """One request to one of these routes. `caller` is `ANYBODY` on open routes, `SIGNED_IN` by a session."""
 
     house: House
     request: Request
     caller: Caller
+    asker: Asker = NOBODY
 
     async def ask(self, verb: str, arguments: dict[str, Any] | None = None) -> Any:
         """`House.ask` in the caller's name."""
-        return await self.house.ask(verb, arguments or {}, self.caller.key_id)
+        return await self.house.ask(verb, arguments or {}, self.caller.key_id, self.asker)
 
 
 Handler = Callable[[Call], Awaitable[Response]]
 Routes = list[tuple[str, str, dict[str, Handler]]]  # path, access ("open", "key" or "admin"), by method
 _KEY_HEADERS = ("x-api-key", "api-key", "x-goog-api-key")
 ANYBODY = Caller(key_id=-1, name="", digest=b"")
+SIGNED_IN = Caller(key_id=-2, name="", digest=b"")  # what they may do is decided where the session is known
 
 
 def family_of(request: Request) -> str:
@@ -131,6 +143,12 @@ def family_of(request: Request) -> str:
     if "anthropic-version" in headers:
         return "anthropic_messages"
     return "gemini" if "x-goog-api-key" in headers and "authorization" not in headers else "openai_chat"
+
+
+def has_key(request: Request) -> bool:
+    """Whether a key came with it, good or not."""
+    headers = request.headers
+    return "authorization" in headers or any(name in headers for name in _KEY_HEADERS)
 
 
 def authenticate(house: House, request: Request) -> Caller:

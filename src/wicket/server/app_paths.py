@@ -42,6 +42,8 @@ ADMIN_PATHS = (
     "/admin/v1/logs",
     "/admin/v1/examples",
     "/admin/v1/tasks",
+    "/admin/v1/providers",
+    "/admin/v1/credentials/{provider}",
     "/admin/v1/status",
     "/admin/v1/config",
     "/admin/v1/config/reload",

@@ -21,8 +21,10 @@ from wicket.accounts.record import Record
 from wicket.errors import BusyFault, CallerFault, Fault, KeyFault, OperatorFault, PermissionFault
 from wicket.supervisor.channel import Channel, attach
 from wicket.supervisor.messages import (
+    NOBODY,
     Answer,
     Ask,
+    Asker,
     Checked,
     Committed,
     Digests,
@@ -100,11 +102,11 @@ class Control:
         """Hand over examples; False when the supervisor does not keep up or is gone: they are not kept."""
         return not self._channel.is_congested and self._channel.send(message)
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows or may do. Raises the `Fault` it answers with."""
         self._last_id += 1
         number = self._last_id
-        if not self._channel.send(Ask(id=number, verb=verb, arguments=arguments, key_id=key_id)):
+        if not self._channel.send(Ask(id=number, verb=verb, arguments=arguments, key_id=key_id, asker=asker)):
             raise _supervisor_gone()
         self._asked[number] = asyncio.get_running_loop().create_future()
         try:
@@ -142,7 +144,7 @@ class Control:
         if message.fault is None:
             waiting.set_result(message.value)
         else:
-            waiting.set_exception(fault_of(*message.fault))
+            waiting.set_exception(carried(message))
 
     def _on_lost(self) -> None:
         for waiting in self._asked.values():
@@ -152,6 +154,14 @@ class Control:
             self._spool(unpack_records(self._unconfirmed.popleft()[1]))
         self._num_unconfirmed = 0
         self._lost()
+
+
+def carried(answer: Answer) -> Fault:
+    """The fault that an answer carries."""
+    assert answer.fault is not None
+    fault = fault_of(*answer.fault)
+    fault.param, fault.retry_after_ms = answer.param, answer.after_ms
+    return fault
 
 
 def fault_of(code: str, message: str, status: int) -> Fault:

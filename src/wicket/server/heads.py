@@ -49,7 +49,7 @@ class KnownHead(msgspec.Struct, frozen=True):
 
     entered: Entered
     key_digest: bytes
-    headers: list[tuple[bytes, bytes]]  # `origin` alone, for CORS
+    headers: list[tuple[bytes, bytes]]  # `origin` for CORS, `x-forwarded-for`; no others
     forwarded: Headers = ()
 
 

@@ -146,6 +146,7 @@ def _cold_paths() -> dict[str, Any]:
 
 def _admin_paths() -> dict[str, Any]:
     key = _parameter("id", "path", one_of("string"), "The key's id, not its text.")
+    provider = _parameter("provider", "path", one_of("string"), "A provider of the catalogue, by its name.")
     return {
         "/admin/v1/keys": {
             "get": _admin("listKeys", "Every key", "KeyList"),
@@ -183,6 +184,17 @@ def _admin_paths() -> dict[str, Any]:
         "/admin/v1/config/reload": {"post": _admin("reload", "Read the configuration again", "Document")},
         "/admin/v1/backup": {
             "post": _admin("backup", "A consistent copy of the database", "Document", "BackupTarget")
+        },
+        "/admin/v1/providers": {
+            "get": _admin("providers", "Who is configured, and who is known", "ProviderList")
+        },
+        "/admin/v1/credentials/{provider}": {
+            "put": _admin(
+                "putCredential", "Put in a provider's key", "Provider", "NewCredential", parameters=[provider]
+            ),
+            "delete": _admin(
+                "removeCredential", "Remove a key that was put in", "Document", parameters=[provider]
+            ),
         },
         "/admin/v1/restart": {
             "post": _made(_admin("restart", "New workers, one after the other", "Document"), "202")

@@ -374,6 +374,23 @@ SCHEMAS: dict[str, Schema] = {
         "input_file_id endpoint completion_window",
     ),
     "Document": one_of("object"),
+    "NewCredential": record(
+        {"key": one_of("string", minLength=1, maxLength=4096, pattern=r"^[\x21-\x7e]+$")},
+        "key",
+        additionalProperties=False,
+    ),
+    "Provider": record(
+        {
+            **dict.fromkeys(("name", "title", "base_url", "auth", "source", "problem"), TEXT),
+            "env": array(TEXT),
+            **dict.fromkeys(("is_configured", "has_credential", "is_stored_here"), FLAG),
+            "models": one_of("integer null", minimum=0),
+        },
+        "name is_configured has_credential",
+    ),
+    "ProviderList": record(
+        {"object": TEXT, "data": array(ref("Provider")), "is_file_in_force": FLAG}, "data"
+    ),
     "BackupTarget": record(
         {"path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")},
         "path",

@@ -14,21 +14,19 @@ import time
 from typing import Any, ClassVar
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.networks import client_address
 from wicket.errors import CallerFault, Fault
-from wicket.gateway.admit import admit, check_live
+from wicket.gateway.admit import admit, check_live, check_network
 from wicket.gateway.call import Arrival, Call, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
-from wicket.gateway.gate import Gate, overloaded
+from wicket.gateway.gate import overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.bounds import Bounds
 from wicket.server.heads import (
-    HeadMemo,
     KnownHead,
     Parts,
     body_too_large,
@@ -36,10 +34,11 @@ from wicket.server.heads import (
     odd_head,
     without_upgrade,
 )
-from wicket.server.ingress import Entered, Ingress, other_key
-from wicket.server.reply import HttpReply, StatusLines
+from wicket.server.ingress import Entered, other_key
+from wicket.server.reply import HttpReply
+from wicket.server.serving import Serving
 from wicket.server.storing import DIALECT as KEPT_DIALECT
-from wicket.server.storing import KeptReply, Storing, Waiting
+from wicket.server.storing import KeptReply, Waiting
 from wicket.wire import json
 from wicket.wire.json_array import JsonArray
 
@@ -49,21 +48,10 @@ _KEPT = frozenset(
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
+_OF_EACH_CLIENT = frozenset((b"origin", b"x-forwarded-for"))  # what is kept of a remembered head
 MIN_BODY_BYTES_S = 16 * 1024  # a body that comes faster than this is waited for, however long it is
 PARTING_S = 2.0
 LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
-
-
-class Serving(msgspec.Struct):
-    """What a worker's connections share. `bounds` and `cors` change with the configuration."""
-
-    gate: Gate
-    ingress: Ingress
-    storing: Storing
-    bounds: Bounds = Bounds()
-    cors: frozenset[bytes] = frozenset()
-    status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
-    heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
 
 
 class InferenceProtocol(HttpToolsProtocol):
@@ -355,7 +343,7 @@ class InferenceProtocol(HttpToolsProtocol):
         whole = self.whole
         if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
             return
-        origin = [pair for pair in self.headers if pair[0] == b"origin"]
+        origin = [pair for pair in self.headers if pair[0] in _OF_EACH_CLIENT]
         self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))
 
     # answering
@@ -372,6 +360,8 @@ class InferenceProtocol(HttpToolsProtocol):
         try:
             routes = gate.check_room()
             check_live(caller, unix_ms)
+            if caller.networks:
+                check_network(caller, self._client())
             arrival = Arrival(
                 entered.door.api,
                 self.kept,
@@ -422,6 +412,12 @@ class InferenceProtocol(HttpToolsProtocol):
             self.drive_on(call, reply)
         except Fault as found:
             self.reply_of().refuse(found, b"x-request-id: req_%016x\r\n" % call.id)
+
+    def _client(self) -> str:
+        """The client's address, by the socket or by the proxies that are trusted to know."""
+        peer = self.client[0] if self.client else ""
+        said = [value.decode("latin-1") for name, value in self.headers if name == b"x-forwarded-for"]
+        return client_address(peer, said, self.serving.trusted_proxies)
 
     def _may_stay(self) -> bool:
         return bool(self.parser.should_keep_alive()) and not self.serving.gate.is_draining

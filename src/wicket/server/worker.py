@@ -40,16 +40,18 @@ from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.bounds import Bounds
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
-from wicket.server.protocol import InferenceProtocol, Serving, bind
+from wicket.server.protocol import InferenceProtocol, bind
+from wicket.server.serving import Bounds, Serving
 from wicket.server.sharing import Sharing
 from wicket.server.storing import Storing
 from wicket.state.seal import Seal
 from wicket.store.contents import FOLDER, Contents
 from wicket.supervisor.messages import (
+    NOBODY,
     AddCaller,
+    Asker,
     Cascades,
     Checked,
     Configure,
@@ -173,9 +175,19 @@ class Worker:
             return None
         return json.decode(answer.body, type=dict[str, Any]) if answer.status == 200 else None
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    @property
+    def trusted_proxies(self) -> tuple[str, ...]:
+        """Networks of proxies whose word on clients is taken."""
+        return self.config.server.trusted_proxies
+
+    @property
+    def allows_plain_http(self) -> bool:
+        """Whether passwords may cross a network unencrypted."""
+        return self.config.accounts.allow_plain_http
+
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """What only the supervisor knows."""
-        return await self.control.ask(verb, arguments, key_id)
+        return await self.control.ask(verb, arguments, key_id, asker)
 
     # what the supervisor says
 
@@ -223,6 +235,7 @@ class Worker:
         self._note_unready()
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
         self.storing.configure(config.storage, message.seal_key)
+        self.serving.trusted_proxies = server.trusted_proxies
         limits = server.body_limits
         self.serving.bounds = Bounds(
             max_headers=server.max_headers,
@@ -246,6 +259,8 @@ class Worker:
         )
         self.probes.every_s = {name: each.probe_s for name, each in providers.items() if each.probe_s}
         self.probes.deployments = snapshot.deployments
+        known = [one for same in snapshot.deployments.values() for one in same]
+        self.gate.tokens.configure([one.google for one in known if one.google is not None])
         self.gate.health.probed_providers = frozenset(self.probes.every_s)
 
     def _note_unready(self) -> None:
@@ -343,6 +358,7 @@ class Worker:
                 drive.client_gone()
             self.gate.stop()
             await self.probes.close()
+            await self.gate.tokens.close()
             self._flush()
             await self.pool.close()
             self.control.close()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -13,6 +13,9 @@ from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, record_ms
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
 
 MAX_RECORDS = 10_000  # of one query; page on with `before_id`
 
@@ -68,6 +71,41 @@ def matches(record: Record, wanted: RecordFilter) -> bool:
     )
 
 
+class Rows(Protocol):
+    """Keys, tenants, sessions and the audit log within one transaction: a struct of `accounts` is a table.
+
+    Raises `ValueError` for a column that the struct does not have.
+    """
+
+    def insert(self, row: S) -> S:
+        """Keep a new row; the answer has its id."""
+        ...
+
+    def update(self, row: S, **changes: Any) -> S:
+        """Change some columns of a row."""
+        ...
+
+    def delete(self, row: msgspec.Struct) -> None:
+        """Take a row out; only memberships are, all else keeps its history."""
+        ...
+
+    def one(self, kind: type[S], **wanted: Any) -> S | None:
+        """The oldest row with these values, if there is one."""
+        ...
+
+    def all(
+        self,
+        kind: type[S],
+        *,
+        limit: int = -1,
+        before_id: int = 0,
+        newest_first: bool = False,
+        **wanted: Any,
+    ) -> list[S]:
+        """Rows with these values (a list: any of them) in the order of their ids; `limit` -1 is none."""
+        ...
+
+
 class Store(Protocol):
     """Keys, records and their sums. Every method raises `StoreFault` if the database can't do it."""
 
@@ -100,6 +138,17 @@ class Store(Protocol):
         """Sums of the cascades' requests begun in [since, until), by task; from the records themselves."""
         ...
 
+    def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
+        """What `act` returns; all that it did is kept, or nothing if it raises. One at a time.
+
+        `is_durable`: on the disk when this returns, also if power fails then.
+        """
+        ...
+
+    def look(self, read: Callable[[Rows], T]) -> T:
+        """What `read` returns, who sees one moment of the database and changes nothing."""
+        ...
+
     def ensure_team(self, name: str, now_ms: int) -> tuple[int, int]:
         """The row ids of the team of that name in the default organisation, made if need be, and of that."""
         ...
@@ -121,7 +170,7 @@ class Store(Protocol):
         ...
 
     def live_callers(self, now_ms: int) -> list[Caller]:
-        """Who may call now: neither revoked nor expired."""
+        """Every key that is neither revoked nor expired; a suspended tenant's say so in `blocked`."""
         ...
 
     def prune(self, before_ms: int) -> int:

@@ -1,18 +1,19 @@
-"""The store in memory: the slow, obvious twin of the SQLite one. Forgets everything at the end."""
+"""The store in memory: the slow, obvious twin of the SQLite one. Forgets everything at the end.
+
+Of records that is; keys and tenants have no sums that could go wrong, and lie in a database in memory.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-
-import msgspec
+from typing import TypeVar
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow, savings_rows
-from wicket.accounts.scopes import DEFAULT_ORGANISATION
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
@@ -22,8 +23,15 @@ from wicket.accounts.usage_rows import (
     span,
 )
 from wicket.errors import StoreFault
-from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, matches
+from wicket.store import key_rows
+from wicket.store.contract import MAX_RECORDS, Inserted, RecordFilter, Rows, matches
+from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
+from wicket.store.opening import open_in_memory
+from wicket.store.table_rows import SqlRows
+
+T = TypeVar("T")
+_NOWHERE = Path("a database in memory")
 
 
 class MemoryStore:
@@ -33,8 +41,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._records: dict[int, Record] = {}
         self._daily: dict[RollupKey, list[int]] = {}
-        self._keys: list[VirtualKey] = []
-        self._teams: dict[str, int] = {}
+        self._tenants = open_in_memory()
         self._horizon = 0
 
     def insert_records(self, batch: Sequence[Record]) -> Inserted:
@@ -67,6 +74,7 @@ class MemoryStore:
         """See `Store.usage`."""
         groups, over = checked_groups(group_by), span(since_ms, until_ms)
         grouped: dict[tuple[object, ...], list[int]] = {}
+        teams = {key.id: key.team for key in self.list_keys()} if "team" in groups else {}
         with self._lock:
             edges = [
                 record
@@ -76,8 +84,8 @@ class MemoryStore:
             days = [(key, sums) for key, sums in self._daily.items() if over.days[0] <= key[0] < over.days[1]]
             for key, sums in [*days, *rollup(edges).items()]:
                 if key_id is None or key[1] == key_id:
-                    _add(grouped.setdefault(self._group(key, groups), [0] * NUM_SUMS), sums)
-        return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self._keys)
+                    _add(grouped.setdefault(_group(key, groups, teams), [0] * NUM_SUMS), sums)
+        return usage_rows(groups, [(*group, *sums) for group, sums in grouped.items()], self.list_keys())
 
     def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
         """See `Store.savings`."""
@@ -85,43 +93,47 @@ class MemoryStore:
         with self._lock:
             return savings_rows(record for record in self._records.values() if low <= record.id < high)
 
+    def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
+        """See `Store.transact`."""
+        with self._lock, mapped(_NOWHERE):
+            self._tenants.execute("BEGIN")
+            try:
+                found = act(SqlRows(self._tenants))
+            except BaseException:
+                self._tenants.execute("ROLLBACK")
+                raise
+            self._tenants.execute("COMMIT")
+            return found
+
+    def look(self, read: Callable[[Rows], T]) -> T:
+        """See `Store.look`."""
+        with self._lock, mapped(_NOWHERE):
+            return read(SqlRows(self._tenants))
+
     def ensure_team(self, name: str, now_ms: int) -> tuple[int, int]:
         """See `Store.ensure_team`."""
-        with self._lock:
-            return self._teams.setdefault(name, len(self._teams) + 1), DEFAULT_ORGANISATION
+        team = self.transact(lambda rows: key_rows.ensure_team(rows, name, now_ms))
+        return team.id, team.organisation_id
 
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """See `Store.add_key`."""
-        with self._lock:
-            if any(key.digest == other.digest or key.public_id == other.public_id for other in self._keys):
-                raise StoreFault("record_refused", "The key is there already.")
-            kept = msgspec.structs.replace(key, id=len(self._keys) + 1)
-            self._keys.append(kept)
-        return kept
+        return self.transact(lambda rows: rows.insert(key))
 
     def list_keys(self) -> list[VirtualKey]:
         """See `Store.list_keys`."""
-        return list(self._keys)
+        return self.look(lambda rows: rows.all(VirtualKey))
 
     def find_key(self, public_id: str) -> VirtualKey | None:
         """See `Store.find_key`."""
-        return next((key for key in self._keys if key.public_id == public_id), None)
+        return self.look(lambda rows: rows.one(VirtualKey, public_id=public_id))
 
     def revoke_key(self, public_id: str, now_ms: int) -> VirtualKey | None:
         """See `Store.revoke_key`."""
-        with self._lock:
-            for place, key in enumerate(self._keys):
-                if key.public_id == public_id and not key.revoked_ms:
-                    self._keys[place] = msgspec.structs.replace(key, revoked_ms=now_ms)
-        return self.find_key(public_id)
+        return self.transact(lambda rows: key_rows.revoke(rows, public_id, now_ms))
 
     def live_callers(self, now_ms: int) -> list[Caller]:
         """See `Store.live_callers`."""
-        return [
-            key.caller()
-            for key in self._keys
-            if not key.revoked_ms and (not key.expires_ms or key.expires_ms > now_ms)
-        ]
+        return self.look(lambda rows: key_rows.live_callers(rows, now_ms))
 
     def prune(self, before_ms: int) -> int:
         """See `Store.prune`."""
@@ -144,19 +156,20 @@ class MemoryStore:
 
     def close(self) -> None:
         """See `Store.close`."""
+        self._tenants.close()
 
-    def _group(self, key: RollupKey, groups: tuple[str, ...]) -> tuple[object, ...]:
-        day, key_id, api, model, deployment = key
-        team = next((row.team for row in self._keys if row.id == key_id), "")
-        values = {
-            "day": day,
-            "key": key_id,
-            "team": team,
-            "model": model,
-            "deployment": deployment,
-            "api": api,
-        }
-        return tuple(values[name] for name in groups)
+
+def _group(key: RollupKey, groups: tuple[str, ...], teams: Mapping[int, str]) -> tuple[object, ...]:
+    day, key_id, api, model, deployment = key
+    values = {
+        "day": day,
+        "key": key_id,
+        "team": teams.get(key_id, ""),
+        "model": model,
+        "deployment": deployment,
+        "api": api,
+    }
+    return tuple(values[name] for name in groups)
 
 
 def _add(total: list[int], sums: Iterable[int]) -> None:

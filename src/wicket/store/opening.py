@@ -65,6 +65,14 @@ def open_writer(path: Path, kind: Kind = LEDGER) -> sqlite3.Connection:
     return connection
 
 
+def open_in_memory() -> sqlite3.Connection:
+    """A database of its own that is gone when it is closed, with the newest schema."""
+    connection = _connect("file::memory:")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _migrate(connection, migrations(), APPLICATION_ID)
+    return connection
+
+
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that can only read; in WAL mode it neither blocks the writer nor is blocked."""
     with mapped(path):

@@ -33,29 +33,6 @@ ADD_USAGE = (
     + ", ".join(f"{name} = {name} + excluded.{name}" for name in _SUMS)
 )
 
-ENSURE_TEAM = (
-    "INSERT INTO teams (public_id, organisation_id, name, created_ms) VALUES (?, 1, ?, ?)"
-    " ON CONFLICT (organisation_id, name) DO NOTHING"
-)
-TEAM_NAMED = "SELECT id, organisation_id FROM teams WHERE organisation_id = 1 AND name = ?"
-
-_KEY_COLUMNS = (
-    "id, public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt, team_id,"
-    " COALESCE((SELECT organisation_id FROM teams WHERE teams.id = team_id), 1)"
-)
-INSERT_KEY = (
-    "INSERT INTO keys"
-    " (public_id, name, digest, shown, created_ms, team, expires_ms, revoked_ms, models, salt, team_id)"
-    " VALUES (?,?,?,?,?,?,?,?,?,?,?)"
-)
-ALL_KEYS = f"SELECT {_KEY_COLUMNS} FROM keys ORDER BY id"  # noqa: S608
-ONE_KEY = f"SELECT {_KEY_COLUMNS} FROM keys WHERE public_id = ?"  # noqa: S608
-LIVE_KEYS = (
-    f"SELECT {_KEY_COLUMNS} FROM keys"  # noqa: S608
-    " WHERE revoked_ms = 0 AND (expires_ms = 0 OR expires_ms > ?) ORDER BY id"
-)
-REVOKE_KEY = "UPDATE keys SET revoked_ms = ? WHERE public_id = ? AND revoked_ms = 0"
-
 PRUNE = "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE id < ? ORDER BY id LIMIT ?)"
 HORIZON = "SELECT value FROM meta WHERE name = 'pruned_before_id'"
 SET_HORIZON = (

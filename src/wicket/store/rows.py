@@ -12,13 +12,11 @@ from typing import Any
 
 import msgspec
 
-from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Attempt, Record, Usage
 
 _encode = msgspec.json.Encoder().encode
 _decode_attempts = msgspec.json.Decoder(list[Attempt]).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
-_decode_models = msgspec.json.Decoder(tuple[str, ...]).decode
 
 Row = tuple[Any, ...]
 NUM_PLAIN = 23  # columns that every row binds; attempts, dropped, task and large_cost_nanos come after them
@@ -108,40 +106,4 @@ def row_record(row: Sequence[Any]) -> Record:
         dropped=_decode_texts(row[24]) if row[24] is not None else [],
         task=row[25],
         large_cost_nanos=row[26],
-    )
-
-
-def key_row(key: VirtualKey) -> Row:
-    """In the order of the table's columns, without the id."""
-    return (
-        key.public_id,
-        key.name,
-        key.digest,
-        key.shown,
-        key.created_ms,
-        key.team,
-        key.expires_ms,
-        key.revoked_ms,
-        _encode(key.models).decode(),
-        key.salt,
-        key.team_id,
-    )
-
-
-def row_key(row: Sequence[Any]) -> VirtualKey:
-    """The key of a row that begins with the id."""
-    return VirtualKey(
-        id=row[0],
-        public_id=row[1],
-        name=row[2],
-        digest=row[3],
-        shown=row[4],
-        created_ms=row[5],
-        team=row[6],
-        expires_ms=row[7],
-        revoked_ms=row[8],
-        models=_decode_models(row[9]),
-        salt=row[10],
-        team_id=row[11],
-        organisation_id=row[12],
     )

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import msgspec
+from typing import Any, TypeVar
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
@@ -19,13 +16,15 @@ from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
 from wicket.accounts.usage_rows import UsageRow, first_id, rollup, span
 from wicket.errors import StoreFault
-from wicket.store import queries
-from wicket.store.contract import Inserted, RecordFilter
+from wicket.store import key_rows, queries
+from wicket.store.contract import Inserted, RecordFilter, Rows
 from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
 from wicket.store.opening import open_reader, open_writer
-from wicket.store.rows import NUM_PLAIN, Row, key_row, record_row, row_key, row_record
+from wicket.store.rows import NUM_PLAIN, Row, record_row, row_record
+from wicket.store.table_rows import SqlRows
 
+T = TypeVar("T")
 _PRUNED_AT_ONCE = 5_000  # records per transaction, so that pruning never holds the writer for long
 
 
@@ -81,37 +80,41 @@ class SqliteStore:
         """See `Store.savings`."""
         return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms))]
 
+    def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
+        """See `Store.transact`."""
+        with mapped(self.path), self._writing(is_durable=is_durable) as connection:
+            return act(SqlRows(connection))
+
+    def look(self, read: Callable[[Rows], T]) -> T:
+        """See `Store.look`."""
+        with mapped(self.path), closing(open_reader(self.path)) as connection:
+            connection.execute("BEGIN")
+            return read(SqlRows(connection))
+
     def ensure_team(self, name: str, now_ms: int) -> tuple[int, int]:
         """See `Store.ensure_team`."""
-        with mapped(self.path), self._writing(is_durable=True) as connection:
-            connection.execute(queries.ENSURE_TEAM, (f"team_{secrets.token_hex(8)}", name, now_ms))
-            row: tuple[int, int] = connection.execute(queries.TEAM_NAMED, (name,)).fetchone()
-        return row
+        team = self.transact(lambda rows: key_rows.ensure_team(rows, name, now_ms))
+        return team.id, team.organisation_id
 
     def add_key(self, key: VirtualKey) -> VirtualKey:
         """See `Store.add_key`."""
-        with mapped(self.path), self._writing(is_durable=True) as connection:
-            number = connection.execute(queries.INSERT_KEY, key_row(key)).lastrowid
-        return msgspec.structs.replace(key, id=number)
+        return self.transact(lambda rows: rows.insert(key))
 
     def list_keys(self) -> list[VirtualKey]:
         """See `Store.list_keys`."""
-        return [row_key(row) for row in self._read(queries.ALL_KEYS)]
+        return self.look(lambda rows: rows.all(VirtualKey))
 
     def find_key(self, public_id: str) -> VirtualKey | None:
         """See `Store.find_key`."""
-        rows = self._read(queries.ONE_KEY, [public_id])
-        return row_key(rows[0]) if rows else None
+        return self.look(lambda rows: rows.one(VirtualKey, public_id=public_id))
 
     def revoke_key(self, public_id: str, now_ms: int) -> VirtualKey | None:
         """See `Store.revoke_key`."""
-        with mapped(self.path), self._writing(is_durable=True) as connection:
-            connection.execute(queries.REVOKE_KEY, (now_ms, public_id))
-        return self.find_key(public_id)
+        return self.transact(lambda rows: key_rows.revoke(rows, public_id, now_ms))
 
     def live_callers(self, now_ms: int) -> list[Caller]:
         """See `Store.live_callers`."""
-        return [row_key(row).caller() for row in self._read(queries.LIVE_KEYS, [now_ms])]
+        return self.look(lambda rows: key_rows.live_callers(rows, now_ms))
 
     def prune(self, before_ms: int) -> int:
         """See `Store.prune`."""

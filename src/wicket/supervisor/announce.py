@@ -14,13 +14,18 @@ MAX_MODELS_SHOWN = 8
 
 def start_message(config: Config, url: str, admin: AdminKey, home: Path) -> str:
     """The whole message, ending without a line break. Holds the key only when this start made it."""
-    lines = [f"Wicket answers on {url}/v1", ""]
+    lines = [f"Wicket answers on {url}/v1", "", f"  Page:    {url}/ (keys, playground, usage, credit)"]
     lines += _served(config)
     lines += _key(admin)
     lines += ["", "  Try it:", *(f"    {line}" for line in _curl(config, url, admin)), ""]
     lines += [f"  Data:    {home}"]
     lines += [f"  Config:  {config.source or 'none (wicket.toml here or in the data folder)'}"]
     return "\n".join(lines)
+
+
+def setup_lines(url: str, code: str) -> str:
+    """While nobody has signed up: where one does, and what that takes from another machine."""
+    return f"  Sign up: {url} (the first user is the owner; from another machine with the code {code})"
 
 
 def _served(config: Config) -> list[str]:

@@ -1,6 +1,7 @@
 """Requests of the server to itself, in a key's name: how the lines of batches are asked.
 
-They come in through the listening socket as everybody's do, so that limits, routes and records are the same.
+They come in through the listening socket as everybody's do, so that limits, routes and records are the same;
+only where a key may be used from was asked when its batch was made.
 What they authenticate with is made anew at each start, stands in no file, and dies with the key.
 """
 
@@ -93,9 +94,11 @@ class Errands:
         if caller is None:
             return ""
         known = self._tokens.get(key_id)
-        if known is None:
-            token = secrets.token_urlsafe(32)
-            lent = msgspec.structs.replace(caller, digest=digest(token.encode()), is_admin=False)
-            known = self._tokens[key_id] = (token, lent)
+        token = known[0] if known is not None else secrets.token_urlsafe(32)
+        lent = msgspec.structs.replace(
+            caller, digest=digest(token.encode()), is_admin=False, networks=(), previous=b""
+        )
+        if known is None or known[1] != lent:  # new, or what the key may do has changed
+            self._tokens[key_id] = (token, lent)
             self._tell(AddCaller(lent))
-        return known[0]
+        return token

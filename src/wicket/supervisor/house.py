@@ -18,6 +18,7 @@ from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
 from wicket.store.contract import Store
 from wicket.supervisor.cascades import Cascades, write
+from wicket.supervisor.credentials import CredentialFile
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Engines
 from wicket.supervisor.messages import (
@@ -33,6 +34,7 @@ from wicket.supervisor.messages import (
     ToWorker,
 )
 from wicket.supervisor.recent import Recent
+from wicket.supervisor.reception import Reception
 from wicket.supervisor.sealkey import seal_key
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
@@ -74,6 +76,7 @@ class RunningHouse:
         self._told_terms = self.cascades.message()
         self.wards = Wards(settings.config)
         self.treasury = Treasury()
+        self.reception = Reception(settings.config.accounts)
         self._admin = admin
         self._callers: dict[int, Caller] = {}
         self._reloading = asyncio.Lock()
@@ -108,6 +111,22 @@ class RunningHouse:
         found = self._admin if key_id == self._admin.key_id else self._callers.get(key_id)
         is_over = found is not None and 0 < found.expires_ms <= time.time() * 1_000
         return None if is_over else found
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force."""
+        return self.settings.config
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Providers' keys that were put in."""
+        return self.settings.credentials
+
+    def lend(self, message: ToWorker) -> None:
+        """Tell every worker of a caller that stands for another (`supervisor.errands`)."""
+        if isinstance(message, AddCaller):
+            message = AddCaller(self._dressed(message.caller))
+        self.crew.tell(message)
 
     def tell(self, message: ToWorker) -> None:
         """Send to every worker, those that start later included."""
@@ -229,6 +248,7 @@ class RunningHouse:
     async def _enact(self, before: Config) -> None:
         config = self.settings.config
         self._declare()
+        self.reception.table = config.accounts
         if self.opened_collector is not None:
             self.opened_collector.tasks = tasks_of(config)
         if self.opened_keeper is not None:

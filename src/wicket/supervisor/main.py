@@ -17,7 +17,7 @@ import msgspec
 from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault
 from wicket.supervisor.adminkey import AdminKey
-from wicket.supervisor.announce import engine_line, start_message
+from wicket.supervisor.announce import engine_line, setup_lines, start_message
 from wicket.supervisor.children import Children
 from wicket.supervisor.crew import Crew
 from wicket.supervisor.engines import Command, EngineProcess, Engines
@@ -36,6 +36,7 @@ from wicket.supervisor.messages import (
     Turned,
 )
 from wicket.supervisor.settings import Settings
+from wicket.supervisor.sign_up import has_owner
 from wicket.supervisor.verb import now_ms
 from wicket.supervisor.verbs import answer
 from wicket.supervisor.worker import Worker, WorkerCommand
@@ -133,7 +134,7 @@ class Supervisor:
         from wicket.supervisor.errands import Errands
 
         house = self.house
-        house.errands = Errands(self._boot.url, house.caller, self._crew.tell)
+        house.errands = Errands(self._boot.url, house.caller, house.lend)
         self._batches = Batches(house.keeper, house.errands)
         self._spawn(house.keeper.watch())
         self._spawn(self._batches.run())
@@ -152,6 +153,8 @@ class Supervisor:
         facts = {"pid": os.getpid(), "url": boot.url, "admin_key_file": str(boot.admin.file)}
         boot.lock.write_server_file(facts)
         say(start_message(boot.settings.config, boot.url, boot.admin, boot.home))
+        if not await asyncio.to_thread(self.house.store.look, has_owner):
+            say(setup_lines(boot.url, self.house.reception.setup_code))
         for engine in self._engines.current.values():
             say(engine_line(engine.spec, engine.readiness, engine.load_s))
 
@@ -178,6 +181,7 @@ class Supervisor:
         if self.house.opened_keeper is not None:
             await asyncio.to_thread(self.house.opened_keeper.close)
         await asyncio.to_thread(self.house.cascades.save)
+        self.house.reception.close()
         await self._engines.close(1.0 if self._hurry.is_set() else ENGINE_GRACE_S)
         self._children.close()
         if self._failure:

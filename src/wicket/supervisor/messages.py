@@ -99,11 +99,13 @@ class Cascades(msgspec.Struct, tag="cascades"):
 
 
 class Answer(msgspec.Struct, tag="answer"):
-    """The answer to an `Ask`: `value`, or a fault as (code, message, status)."""
+    """The answer to an `Ask`: `value`, or a fault as (code, message, status), its field, when to return."""
 
     id: int
     value: Any = None
     fault: tuple[str, str, int] | None = None
+    param: str | None = None
+    after_ms: int | None = None
 
 
 class Committed(msgspec.Struct, tag="committed"):
@@ -176,6 +178,22 @@ def unpack_records(packed: Sequence[msgspec.Raw]) -> list[Record]:
     return [_unpack(raw) for raw in packed]
 
 
+class Asker(msgspec.Struct, frozen=True):
+    """Who made the request behind an `Ask`. `session` is the digest of a session's cookie, empty for none.
+
+    `is_local`: from this machine, by a name that only this machine has. None of it opens anything by itself.
+    """
+
+    session: bytes = b""
+    address: str = ""
+    agent: str = ""
+    request_id: str = ""
+    is_local: bool = False
+
+
+NOBODY = Asker()
+
+
 class Ask(msgspec.Struct, tag="ask"):
     """An administrative verb for the supervisor, e.g. "keys.create"; answered by `Answer` with this id."""
 
@@ -183,6 +201,7 @@ class Ask(msgspec.Struct, tag="ask"):
     verb: str
     arguments: dict[str, Any] = {}
     key_id: int = 0
+    asker: Asker = NOBODY
 
 
 class Examples(msgspec.Struct, tag="examples"):

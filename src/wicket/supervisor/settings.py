@@ -13,6 +13,8 @@ from wicket.config.options import override
 from wicket.config.schema import Config
 from wicket.errors import ConfigFault
 from wicket.minis.card import MiniCard
+from wicket.providers import catalogue
+from wicket.supervisor.credentials import CredentialFile, as_variables
 from wicket.supervisor.pins import Pinned, Pins
 from wicket.supervisor.watch import Watch
 
@@ -49,6 +51,7 @@ class Settings:
         path = find(options.config, home)
         self._watch = Watch(path) if path is not None else None  # before reading: no change goes unseen
         self._pins = Pins(home)
+        self.credentials = CredentialFile(home)
         self.cards: Mapping[str, MiniCard] = {}
         loaded, self.path = self._load()
         self.config, self.cards = loaded.config, loaded.cards
@@ -84,8 +87,10 @@ class Settings:
     def _load(self) -> tuple[Pinned, Path | None]:
         path = find(self._options.config, self._home)
         options = self._options
+        kept = self.credentials.read()
+        environ = {**self._environ, **as_variables(kept, catalogue.rows())} if kept else self._environ
         config = override(
-            with_newer_catalogue(load(path, self._environ), self._home),
+            with_newer_catalogue(load(path, environ, frozenset(kept)), self._home),
             host=options.host,
             port=options.port,
             workers=options.workers,

@@ -8,14 +8,18 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from wicket.accounts.roles import Actor
+from wicket.config.schema import Config
 from wicket.errors import CallerFault
 from wicket.store.contract import Store
-from wicket.supervisor.messages import ToWorker
+from wicket.supervisor.credentials import CredentialFile
+from wicket.supervisor.messages import Asker, ToWorker
 from wicket.supervisor.recent import Recent
 
 if TYPE_CHECKING:
     from wicket.supervisor.collector import Collector
     from wicket.supervisor.keeper import Keeper
+    from wicket.supervisor.reception import Reception
 
 
 class House(Protocol):
@@ -39,6 +43,21 @@ class House(Protocol):
     @property
     def keeper(self) -> Keeper:
         """What is kept: answers, files, batches."""
+        ...
+
+    @property
+    def config(self) -> Config:
+        """The configuration in force. Raises `OperatorFault` where no server runs."""
+        ...
+
+    @property
+    def credentials(self) -> CredentialFile:
+        """Providers' keys that were put in."""
+        ...
+
+    @property
+    def reception(self) -> Reception:
+        """Who signs in, and when it is."""
         ...
 
     def tell(self, message: ToWorker) -> None:
@@ -68,6 +87,8 @@ class House(Protocol):
 
 Arguments = dict[str, Any]
 Verb = Callable[[House, Arguments, int], Awaitable[Any]]
+ActorVerb = Callable[[House, Arguments, Actor], Awaitable[Any]]
+OpenVerb = Callable[[House, Arguments, Asker], Awaitable[Any]]
 
 
 async def key_number(house: House, text: str) -> int | None:

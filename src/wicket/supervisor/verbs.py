@@ -13,31 +13,53 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.keys import VirtualKey, create_key
+from wicket.accounts.roles import check_may
 from wicket.accounts.savings import savings_report
 from wicket.accounts.usage_rows import GROUPS, usage_report
 from wicket.errors import CallerFault, Fault
 from wicket.store.contract import RecordFilter, matches
+from wicket.supervisor.identity import actor_of
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller
 from wicket.supervisor.verb import Arguments, House, Verb, iso, key_number, now_ms
+from wicket.supervisor.verbs_auth import OPEN_VERBS
 from wicket.supervisor.verbs_batches import BATCH_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_kept import KEPT_VERBS
+from wicket.supervisor.verbs_providers import PROVIDER_VERBS
 
 MAX_LISTED = 10_000
 
 
 async def answer(house: House, ask: Ask) -> Answer:
     """The answer to one question; never raises a `Fault`, it carries it."""
-    verb = VERBS.get(ask.verb)
     try:
-        if verb is None:
-            raise CallerFault("unknown_verb", f"The supervisor knows no {ask.verb!r}.")
-        return Answer(id=ask.id, value=await verb(house, ask.arguments, ask.key_id))
+        return Answer(id=ask.id, value=await perform(house, ask))
     except Fault as fault:
-        return Answer(id=ask.id, fault=(fault.code, fault.message, fault.status))
+        after = fault.retry_after_ms
+        return Answer(
+            id=ask.id, fault=(fault.code, fault.message, fault.status), param=fault.param, after_ms=after
+        )
     except (KeyError, TypeError, ValueError, msgspec.ValidationError) as error:
         message = f"The supervisor can't do {ask.verb!r} with these arguments: {error}."
         return Answer(id=ask.id, fault=("invalid_arguments", message, 400))
+
+
+async def perform(house: House, ask: Ask) -> Any:
+    """What the verb answers with, asked by whoever asks. Raises `Fault`.
+
+    Whether a key may ask was decided by its route; what a user may is decided here, by their role.
+    """
+    if ask.verb in OPEN_VERBS:
+        return await OPEN_VERBS[ask.verb](house, ask.arguments, ask.asker)
+    verb = VERBS.get(ask.verb)
+    if verb is None:
+        raise CallerFault("unknown_verb", f"The supervisor knows no {ask.verb!r}.")
+    actor = await actor_of(house, ask)
+    key_id = ask.key_id
+    if actor.kind == "user":
+        check_may(actor, ask.verb)
+        key_id = 0
+    return await verb(house, ask.arguments, key_id)
 
 
 async def keys_create(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -177,6 +199,7 @@ VERBS: dict[str, Verb] = {
     **EXAMPLE_VERBS,
     **KEPT_VERBS,
     **BATCH_VERBS,
+    **PROVIDER_VERBS,
 }
 
 

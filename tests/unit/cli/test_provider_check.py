@@ -1,6 +1,6 @@
 import pytest
 
-from wicket.cli.provider_check import failure, judge
+from wicket.cli.provider_check import failure, judge, not_listed
 from wicket.config.schema import Provider
 from wicket.upstream.fetch import Response
 
@@ -43,6 +43,23 @@ def test_a_refused_key_is_told_by_where_it_comes_from() -> None:
 
 def test_numbers_of_models() -> None:
     assert judge(Response(200, (), b'{"data": [1]}'), LISTS)[1] == "works, 1 model listed"
+
+
+@pytest.mark.parametrize(
+    ("body", "missing"),
+    [
+        (b'{"data":[{"id":"a"},{"id":"b"}]}', ["c"]),
+        (b'{"models":[{"name":"models/a"},{"name":"models/c"}]}', []),
+        (b'{"models":[{"name":"a:latest","model":"a"}]}', ["c"]),
+        (b'{"data":[{"id":"b"}],"has_more":true}', []),
+        (b'{"models":[{"name":"models/b"}],"nextPageToken":"x"}', []),
+        (b'{"data":[1,{}]}', []),
+        (b"{}", []),
+        (b"[]", []),
+    ],
+)
+def test_configured_models_that_are_not_listed(body: bytes, missing: list[str]) -> None:
+    assert not_listed(body, ["a", "c"]) == missing
 
 
 @pytest.mark.parametrize(

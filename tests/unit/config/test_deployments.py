@@ -2,6 +2,23 @@
 
 from wicket.config.deployments import provider_template
 from wicket.config.schema import Provider
+from wicket.providers.catalogue import row_of
+from wicket.wire.quirks import Quirks
+
+
+def quirks_of(name: str) -> Quirks:
+    row = row_of(name)
+    assert row is not None
+    return row.quirks
+
+
+def test_the_output_limit_of_models_that_know_its_new_name_only() -> None:
+    for row in ("openai", "azure"):
+        template = provider_template(
+            Provider(name=row, row=row, base_url="https://a.example/v1", quirks=quirks_of(row)), lambda *_: ""
+        )
+        renamed = [template(name)[0].rename for name in ("gpt-5-mini", "o3", "gpt-4.1")]
+        assert renamed == [{"max_tokens": "max_completion_tokens"}] * 2 + [{}]
 
 
 def test_a_model_of_the_responses_api_alone_is_asked_by_that() -> None:

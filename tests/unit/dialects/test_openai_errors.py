@@ -77,6 +77,38 @@ def error(message: str = "m", code: str | None = None, kind: str = "t") -> bytes
         (529, error(), ProviderBusy, "provider_unavailable", 503),
         (408, b"", ProviderBusy, "provider_unavailable", 502),
         (302, b"", UpstreamBroken, "malformed", 502),
+        (498, error(code="capacity_exceeded"), ProviderBusy, "provider_unavailable", 502),
+        (499, error(), ProviderBusy, "provider_unavailable", 502),
+        (
+            403,
+            b'{"error":{"code":403,"message":"m","metadata":{"reasons":["violence"],"flagged_input":"x"}}}',
+            ProviderRefusal,
+            "moderation_blocked",
+            403,
+        ),
+        (402, b'{"error":{"code":402,"message":"m"}}', ProviderFault, "provider_quota_exhausted", 502),
+        (
+            400,
+            b'{"error":{"message":"m","code":"tool_use_failed","failed_generation":"<f"}}',
+            ProviderFault,
+            "tool_use_failed",
+            400,
+        ),
+        (400, error(code="content_filter"), ProviderRefusal, "content_filter", 400),
+        (
+            400,
+            b'{"object":"error","message":"m","type":"invalid_request_error","param":null,"code":"3280"}',
+            CallerFault,
+            "3280",
+            400,
+        ),
+        (
+            422,
+            b'{"object":"error","message":{"detail":[{"loc":["body"]}]}}',
+            CallerFault,
+            "invalid_request",
+            422,
+        ),
     ],
 )
 def test_whose_fault_it_is(status: int, body: bytes, kind: type[Fault], code: str, shown: int) -> None:
@@ -89,6 +121,11 @@ def test_whose_fault_it_is(status: int, body: bytes, kind: type[Fault], code: st
 def test_the_credential_of_a_refused_call_is_not_repeated() -> None:
     fault = judge(401, {}, error("Incorrect API key provided: sk-abc123."))
     assert "sk-abc123" not in fault.message
+
+
+def test_a_provider_may_say_that_a_retry_is_of_no_use() -> None:
+    assert judge(429, {b"x-should-retry": b"false"}, error()).again is False
+    assert judge(500, {b"x-should-retry": b"true"}, error()).again is True
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,52 @@ def test_a_well_known_model(name: str) -> None:
     assert "text" in fact.modalities_in and fact.modalities_out == ("text",)
 
 
+ALL = "text image audio video pdf"
+# knowledge, announced end, successor, what it takes; as the sources had them on 2026-11-27
+ENDS: dict[str, tuple[str | None, str | None, str | None, str]] = {
+    "openai/gpt-4o": ("2023-09", "2027-01-14", "gpt-6-luna", "text image pdf"),
+    "openai/gpt-4o-mini": ("2023-09", "2027-01-14", "gpt-6-luna", "text image pdf"),
+    "openai/gpt-4.1": ("2024-04", "2027-01-14", "gpt-6-luna", "text image pdf"),
+    "openai/gpt-5": ("2024-09-30", "2026-12-11", "gpt-5.6-sol", "text image pdf"),
+    "openai/gpt-5-mini": ("2024-05-30", "2026-12-11", "gpt-5.6-terra", "text image pdf"),
+    "openai/o3": ("2024-05", "2026-12-11", "gpt-5.6-sol", "text image pdf"),
+    "openai/o4-mini": ("2024-05", "2026-10-23", "gpt-5.6-terra", "text image pdf"),
+    "openai/text-embedding-3-small": ("2024-01", None, None, "text"),
+    "anthropic/claude-opus-4-1": ("2025-03-31", None, None, "text image pdf"),
+    "anthropic/claude-sonnet-4-5": ("2025-07-31", "2026-11-30", "claude-sonnet-5-5", "text image pdf"),
+    "anthropic/claude-haiku-4-5": ("2025-02-28", None, None, "text image pdf"),
+    "gemini/gemini-2.5-pro": ("2025-01", "2026-12-01", "gemini-3.8-flash", ALL),
+    "gemini/gemini-2.5-flash": ("2025-01", "2026-12-01", "gemini-3.5-flash-lite", ALL),
+    "gemini/gemini-2.5-flash-lite": ("2025-01", None, None, ALL),
+    "mistral/mistral-large-latest": ("2024-11", None, None, "text image"),
+    "deepseek/deepseek-chat": ("2025-09", "2026-07-24", None, "text"),
+    "xai/grok-4": (None, None, None, ""),
+    "groq/llama-3.3-70b-versatile": ("2023-12", None, None, "text"),
+    "cohere/command-a-03-2025": ("2024-06-01", None, None, "text"),
+    "qwen/qwen-max": ("2024-04", None, None, "text"),
+    "qwen/qwen3-max": ("2025-04", None, None, "text"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_it_knows_takes_and_when_it_ends(name: str) -> None:
+    provider, _, model = name.partition("/")
+    fact = catalogue.fact_of(provider, model)
+    assert fact is not None
+    said = (fact.knowledge, fact.deprecation_date, fact.successor, " ".join(fact.modalities_in))
+    assert said == ENDS[name]
+
+
+def test_one_maker_s_models_are_not_listed_as_another_s() -> None:
+    for row in ("gemini", "vertex"):
+        names = [fact.model for fact in catalogue.models_of(row)]
+        assert names and not [name for name in names if "claude" in name or "/" in name]
+    claudes = [fact.model for fact in catalogue.models_of("vertex-anthropic")]
+    assert "claude-sonnet-4-5@20250929" in claudes and all(name.startswith("claude") for name in claudes)
+    partners = [fact.model for fact in catalogue.models_of("vertex-partners")]
+    assert "meta/llama-3.3-70b-instruct-maas" in partners and all("/" in name for name in partners)
+
+
 @pytest.mark.parametrize("name", FEATURES)
 def test_its_features(name: str) -> None:
     provider, _, model = name.partition("/")
@@ -76,6 +122,11 @@ def test_prices_by_class_of_service_and_length() -> None:
     assert tiers == [(200_000, 2_500_000, 15_000_000, 250_000)]
     claude = catalogue.fact_of("anthropic", "claude-haiku-4-5")
     assert claude is not None and claude.cache_write_1h_pico == 2_000_000 and claude.tiers == ()
+    qwen = catalogue.fact_of("qwen", "qwen3-max")
+    assert qwen is not None and qwen.input_pico == 1_200_000
+    assert [(t.above_tokens, t.input_pico, t.output_pico) for t in qwen.tiers] == [
+        (32_000, 2_400_000, 12_000_000), (128_000, 3_000_000, 15_000_000),
+    ]  # fmt: skip
     flash = catalogue.fact_of("gemini", "gemini-2.5-flash")
     assert flash is not None and flash.audio_input_pico == 1_000_000
 

@@ -16,6 +16,7 @@ import msgspec
 import uvicorn
 
 from wicket.accounts.callers import Caller, CallerTable, digest
+from wicket.accounts.passwords import Hardness
 from wicket.accounts.record import Attempt, Record, Usage
 from wicket.cli.on_disk import Desk
 from wicket.config.load import parse
@@ -24,12 +25,23 @@ from wicket.gateway.admit import check_live
 from wicket.routing.deployment import Deployment
 from wicket.server.app import build_app
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.control import fault_of
+from wicket.server.control import carried
 from wicket.store.contents import FOLDER, Contents
 from wicket.store.sqlite import SqliteStore
-from wicket.supervisor.messages import AddCaller, Answer, Ask, EngineState, RemoveCaller, ToWorker
+from wicket.supervisor.messages import (
+    NOBODY,
+    AddCaller,
+    Answer,
+    Ask,
+    Asker,
+    EngineState,
+    RemoveCaller,
+    ToWorker,
+)
+from wicket.supervisor.reception import Reception
 from wicket.supervisor.verbs import answer
 
+QUICK = Hardness(4, 8, 1)  # a password costs nothing here
 ADMIN_KEY = "an admin key, for tests only"
 CONFIG = """
 [providers.mine]
@@ -51,11 +63,14 @@ class StoreHouse(Desk):
         super().__init__(SqliteStore(folder / "wicket.db"), folder)
         parsed = parse(config, {}, source="wicket.toml", base=folder)
         self.snapshot: Snapshot = compile_snapshot(parsed, version=1, engine_sockets={})
+        self._reception = Reception(parsed.accounts, QUICK)
         self.callers = CallerTable([Caller(0, "admin", digest(ADMIN_KEY.encode()), is_admin=True)])
         self.engines = {name: EngineState(name, "ready") for name in parsed.engines}
         self.is_ready = True
         self.is_metrics_public = False
         self.cors_origins: tuple[str, ...] = ()
+        self.trusted_proxies: tuple[str, ...] = ()
+        self.allows_plain_http = False
         self.failure: Exception | None = None
         self.storage = parsed.storage
         self.seal = None
@@ -95,15 +110,15 @@ class StoreHouse(Desk):
     async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
         return {"engine": deployment.engine, "scheme": "none"}
 
-    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
         """As over the control channel: everything goes through msgpack both ways."""
         if self.failure is not None:
             raise self.failure
-        packed = msgspec.msgpack.encode(Ask(1, verb, arguments, key_id))
+        packed = msgspec.msgpack.encode(Ask(1, verb, arguments, key_id, asker))
         reply = await answer(self, msgspec.msgpack.decode(packed, type=Ask))
         got = msgspec.msgpack.decode(msgspec.msgpack.encode(reply), type=Answer)
         if got.fault is not None:
-            raise fault_of(*got.fault)
+            raise carried(got)
         return got.value
 
     def keep(self, record: Record) -> None:
@@ -143,7 +158,9 @@ def serving(house: StoreHouse) -> Iterator[tuple[str, int]]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()  # who connects before the server has started waits
-    config = uvicorn.Config(build_app(house), ws="none", lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(
+        build_app(house), ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False
+    )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -181,3 +198,46 @@ class Browser:
             connection.close()
         is_json = got.get("content-type", "").startswith("application/json") and text
         return response.status, got, json.loads(text) if is_json else text
+
+
+class Tab:
+    """A browser's tab on our own page: keeps cookies, repeats the token, says where it is."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._browser = Browser(address)
+        self.host = f"127.0.0.1:{address[1]}"
+        self.cookies: dict[str, str] = {}
+        self.csrf = ""
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        """Status and body; a header given as "" is left out."""
+        sent = {"origin": f"http://{self.host}", "sec-fetch-site": "same-origin"}
+        if self.cookies:
+            sent["cookie"] = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        if body is not None:
+            sent["content-type"] = "application/json"
+        if self.csrf:
+            sent["x-wicket-csrf"] = self.csrf
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        kept = {name: value for name, value in sent.items() if value}
+        status, got, answer = self._browser.ask(method, path, body, "", **kept)
+        self.last = got
+        name, _, rest = got.get("set-cookie", "").partition("=")
+        if name:
+            value = rest.partition(";")[0].strip('"')
+            self.cookies.pop(name, None)
+            if value:
+                self.cookies[name] = value
+        return status, answer
+
+    def enter(self, path: str, **body: Any) -> tuple[int, Any]:
+        """Sign up or in, and remember the token."""
+        status, answer = self.ask("POST", f"/auth/v1/{path}", body)
+        self.csrf = answer.get("csrf", "")
+        return status, answer
+
+    @property
+    def session(self) -> str:
+        """The cookie's text."""
+        [text] = self.cookies.values()
+        return text

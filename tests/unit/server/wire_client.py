@@ -14,9 +14,9 @@ from wicket.dialects.translation import heard
 from wicket.errors import ProviderFault
 from wicket.gateway.gate import Gate
 from wicket.routing.deployment import Deployment, Route
-from wicket.server.bounds import Bounds
 from wicket.server.ingress import Ingress
-from wicket.server.protocol import InferenceProtocol, Serving, bind
+from wicket.server.protocol import InferenceProtocol, bind
+from wicket.server.serving import Bounds, Serving
 from wicket.server.storing import Storing
 from wicket.store.contents import Contents
 from wicket.wire.origin import Origin

@@ -143,7 +143,7 @@ def test_what_is_no_database_is_refused(path: Path, content: bytes) -> None:
 
 def test_a_damaged_page_is_found(path: Path) -> None:
     with closing(SqliteStore(path)) as store:
-        store.insert_records([record(number, 500) for number in range(200)])
+        store.insert_records([record(number, 500) for number in range(600)])
     data = bytearray(path.read_bytes())
     data[len(data) // 2 : len(data) // 2 + 4096] = b"\xa5" * 4096
     path.write_bytes(data)

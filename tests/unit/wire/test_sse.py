@@ -71,6 +71,31 @@ def test_a_frame_without_end_is_bounded() -> None:
         splitter.feed(b"x" * 101)
 
 
+def test_a_frame_of_ten_megabytes_comes_whole_and_each_byte_is_looked_at_once() -> None:
+    class Counted(bytes):
+        num_joined = 0
+
+        def __radd__(self, other: bytes) -> bytes:
+            Counted.num_joined += len(other)
+            return bytes(other) + bytes(self)
+
+    frame = b"data: " + b"x" * 10_000_000
+    splitter = FrameSplitter()
+    found = []
+    for at in range(0, len(frame), 4_096):
+        found += splitter.feed(Counted(frame[at : at + 4_096]))
+    assert found == [] and Counted.num_joined == 0, "what waits is not copied for every piece"
+    assert splitter.feed(b"\n\ndata: 2\n\n") == [frame, b"data: 2"]
+
+
+def test_a_frame_that_comes_in_pieces_is_bounded() -> None:
+    splitter = FrameSplitter(max_bytes=100)
+    for _ in range(100):
+        splitter.feed(b"x")
+    with pytest.raises(FrameTooLong):
+        splitter.feed(b"x")
+
+
 @pytest.mark.parametrize(
     ("frame", "data"),
     [

@@ -14,8 +14,10 @@ from wicket.dialects.anthropic_messages.faults import fault_body, fault_frame, j
 from wicket.dialects.anthropic_messages.passing import without_carried
 from wicket.dialects.anthropic_messages.request_reading import read_request
 from wicket.dialects.anthropic_messages.request_writing import write_request
+from wicket.dialects.anthropic_messages.signs import SIGNS
 from wicket.dialects.anthropic_messages.stream_reading import frame, splitter, stream_reader
 from wicket.dialects.anthropic_messages.stream_writing import KEEP_ALIVE, stream_writer
+from wicket.dialects.anthropic_messages.vertex import VERSION, is_vertex, vertex_target
 from wicket.dialects.contract import Api, Body
 from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
@@ -51,6 +53,7 @@ MESSAGES = Api(
     dialect=NAME,
     needs=("messages", "max_tokens"),
     arrays=("messages",),
+    signs=SIGNS,
 )
 COUNT_TOKENS = Api(
     "messages.count_tokens",
@@ -71,7 +74,9 @@ FORWARDED_HEADERS = (b"anthropic-version", b"anthropic-beta")
 
 
 def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
-    """`base_path` + template + the API's path + query."""
+    """`base_path` + template + the API's path + query; on Vertex AI the model is in the path."""
+    if is_vertex(deployment):
+        return vertex_target(deployment, streamed=streamed, counts=api is COUNT_TOKENS)
     middle = deployment.path_template.replace("{model}", deployment.model)
     query = f"?{deployment.query}" if deployment.query else ""
     return f"{deployment.base_path}{middle}{api.path}{query}"
@@ -81,14 +86,21 @@ def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) ->
     """The caller's bytes with the model renamed and our fields removed; nothing else is touched.
 
     One exception: thoughts of other families that this caller got from us (`carrier`) would be refused there.
+    On Vertex AI the model is in the path, but for counting.
     """
     put = {"model": _model_name(deployment.model)}
+    ours: tuple[str, ...] = OURS
+    if is_vertex(deployment):
+        put["anthropic_version"] = json.encode(VERSION)
+        if api is not COUNT_TOKENS:
+            del put["model"]
+            ours = (*OURS, "model")
     dropped = tuple([name for name in deployment.remove if name in fields])
     messages, carried = without_carried(fields)
     if messages is not None:
         put["messages"] = messages
-    ours = tuple([name for name in OURS if name in fields])
-    edits = Edits(put=put, rename=deployment.rename, remove=ours + dropped)
+    taken = tuple([name for name in ours if name in fields])
+    edits = Edits(put=put, rename=deployment.rename, remove=taken + dropped)
     return Body(splice(fields, edits), dropped + carried)
 
 

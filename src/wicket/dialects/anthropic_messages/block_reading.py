@@ -8,6 +8,7 @@ import msgspec
 
 from wicket.dialects.anthropic_messages import carrier
 from wicket.dialects.hub import Foreign, Media, Part, Text, Thinking, ToolCall, ToolResult, Turn
+from wicket.dialects.openai_chat.content import checked
 from wicket.errors import CallerFault
 from wicket.wire import json
 
@@ -163,6 +164,8 @@ class Reader:
         values = (media.data, media.url, media.file_id, media.text, media.media_type)
         if not all(isinstance(value, str) for value in values):
             raise type_fault(f"{path}.source", "an object of strings")
+        if form == "base64":
+            checked(media.data, f"{path}.source.data")
         return media
 
     def text(self, block: Block, name: str, path: str) -> str:

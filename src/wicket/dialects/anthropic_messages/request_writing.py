@@ -16,6 +16,7 @@ from wicket.dialects.anthropic_messages.models import Claude, claude
 from wicket.dialects.anthropic_messages.schemas import closed, is_expressible
 from wicket.dialects.anthropic_messages.thinking import write_reasoning
 from wicket.dialects.anthropic_messages.turns import write_turns
+from wicket.dialects.anthropic_messages.vertex import VERSION, is_vertex
 from wicket.dialects.contract import Body
 from wicket.dialects.hub import Conversation, Format, Setting, Tool, ToolChoice, leave_out, unsayable
 from wicket.errors import CallerFault
@@ -73,6 +74,9 @@ class _Request:
         self._own()
         for name, raw in conversation.extras.items():
             fields.setdefault(name, raw)
+        if is_vertex(self.deployment):
+            del fields["model"]
+            fields["anthropic_version"] = VERSION
         return Body(json.encode(fields), tuple(dict.fromkeys(self.writer.dropped)))
 
     def _own(self) -> None:
@@ -126,7 +130,7 @@ class _Request:
         if tool.is_strict:
             if self.model.has_formats:
                 written["strict"] = True
-                written["input_schema"] = closed(json.decode(json.encode(written["input_schema"])))
+                written["input_schema"] = closed(json.decode(json.encode(written["input_schema"])), tool.path)
             else:
                 self.writer.dropped.append(f"{tool.path}.strict")
         mark = self.writer.mark(tool.cache, tool.path)
@@ -140,7 +144,8 @@ class _Request:
             return
         schema = json.decode(wanted.schema) if wanted.schema is not None else None
         if isinstance(schema, dict) and self._has_native(wanted, schema):
-            self.fields["output_config"] = {"format": {"type": "json_schema", "schema": closed(schema)}}
+            fitted = closed(schema, self._name(Setting.FORMAT))
+            self.fields["output_config"] = {"format": {"type": "json_schema", "schema": fitted}}
             return
         if not self.model.can_force_tools:
             raise unsayable(self._name(Setting.FORMAT), "the model has JSON of a plain, closed schema only")

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from wicket.dialects.hub import unsayable
+
+MAX_DEPTH = 64
 _OF_SCHEMAS = ("properties", "$defs", "definitions")
 _LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
 _UNKNOWN = frozenset(
@@ -20,8 +23,26 @@ _UNKNOWN = frozenset(
 )  # fmt: skip
 
 
-def closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its objects closed where they did not say; whatever fits it fits the original too."""
+def closed(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    """The schema with its objects closed where they did not say; whatever fits it fits the original too.
+
+    Raises `CallerFault` naming `path` for a schema that is nested too deeply to be looked through.
+    """
+    if _is_deep(schema):
+        raise unsayable(path, f"the schema is nested deeper than {MAX_DEPTH} levels")
+    return _with_closed(schema)
+
+
+def _is_deep(schema: dict[str, Any]) -> bool:
+    level = [schema]
+    for _ in range(MAX_DEPTH):
+        level = [inner for each in level for inner in _inner(each)]
+        if not level:
+            return False
+    return True
+
+
+def _with_closed(schema: dict[str, Any]) -> dict[str, Any]:
     done: dict[str, Any] = {}
     for name, value in schema.items():
         if name in _OF_SCHEMAS and isinstance(value, dict):
@@ -38,18 +59,22 @@ def closed(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _closed(value: Any) -> Any:
-    return closed(value) if isinstance(value, dict) else value
+    return _with_closed(value) if isinstance(value, dict) else value
 
 
 def is_expressible(schema: dict[str, Any]) -> bool:
     """Whether structured outputs know everything that the schema says."""
+    return not _is_deep(schema) and _is_known(schema)
+
+
+def _is_known(schema: dict[str, Any]) -> bool:
     if _UNKNOWN & schema.keys() or schema.get("additionalProperties", False) is not False:
         return False
     if schema.get("type") == "object" and not schema.get("properties"):
         return False  # an object of any form: closed, it could only be empty
     if schema.get("minItems", 0) not in (0, 1):
         return False
-    return all(is_expressible(each) for each in _inner(schema))
+    return all(_is_known(each) for each in _inner(schema))
 
 
 def _inner(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:

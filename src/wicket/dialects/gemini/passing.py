@@ -13,6 +13,7 @@ import msgspec
 from wicket.dialects.contract import Api, Body, Frame, Way, Whole
 from wicket.dialects.gemini.errors import in_band
 from wicket.dialects.gemini.request_reading import NOT_THEIRS
+from wicket.dialects.gemini.signs import SIGNS
 from wicket.dialects.gemini.usage import Usage, usage_counts
 from wicket.errors import CallerFault, Fault, UpstreamBroken
 from wicket.routing.deployment import Deployment
@@ -40,6 +41,7 @@ GENERATE = Api(
     dialect=NAME,
     needs=("contents",),
     ways=_ways("generateContent") + _ways("streamGenerateContent", is_streamed=True),
+    signs=SIGNS,
 )
 
 

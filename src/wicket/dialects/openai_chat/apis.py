@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
-from wicket.dialects.contract import Api, Way
+import re
+
+from wicket.dialects.contract import NOT_EMPTY, Api, Sign, Signs, Way, member
 
 NAME = "openai_chat"
 
@@ -14,6 +16,19 @@ def _ways(path: str) -> tuple[Way, ...]:
     return (Way("/v1" + path), Way("/openai/v1" + path))
 
 
+SIGNS = Signs(
+    turns="messages",
+    features={
+        "vision": (Sign("messages", member(b"type", b'image_url"')),),
+        "audio": (Sign("messages", member(b"type", b'input_audio"')),),
+        "pdf": (Sign("messages", member(b"type", b'file"')),),
+        "tools": (Sign("tools", NOT_EMPTY), Sign("functions", NOT_EMPTY)),
+        "json_schema": (Sign("response_format", member(b"type", b'json_schema"')),),
+        "reasoning": (Sign("reasoning_effort", re.compile(rb'^"(?!none"|minimal")')),),
+    },
+    media=re.compile(rb";base64,"),
+    limits=(("max_completion_tokens",), ("max_tokens",)),
+)
 CHAT = Api(
     "chat.completions",
     "/chat/completions",
@@ -23,6 +38,7 @@ CHAT = Api(
     arrays=("messages",),
     counts=("max_tokens", "max_completion_tokens"),
     ways=_ways("/chat/completions"),
+    signs=SIGNS,
 )
 COMPLETIONS = Api(
     "completions",

@@ -13,7 +13,7 @@ from wicket.dialects.openai_chat.thoughts import thinking_of, thoughts_of
 from wicket.dialects.openai_chat.turns_read import google_seal
 from wicket.dialects.openai_chat.turns_write import write_call
 from wicket.dialects.openai_chat.usage import usage_json
-from wicket.dialects.openai_errors import in_band
+from wicket.dialects.openai_errors import in_band, of_base_resp
 from wicket.dialects.translation import Asked
 from wicket.errors import UpstreamBroken
 from wicket.wire import json
@@ -31,6 +31,7 @@ _TOP = frozenset(
         "error",
         "x_groq",
         "provider",
+        "base_resp",
     )
 )
 _CHOICE = frozenset(["index", "message", "finish_reason", "logprobs", "native_finish_reason", "stop_reason"])
@@ -59,6 +60,9 @@ def read_completion(data: bytes) -> Completion:
     answer = object_of(data)
     if answer.get("error"):
         raise in_band(answer["error"])
+    fault = of_base_resp(answer.get("base_resp"))
+    if fault is not None:
+        raise fault
     choices = objects(answer.get("choices"))
     if not choices or not isinstance(choices[0].get("message"), dict):
         raise UpstreamBroken("malformed", "The provider's answer has no choices.")

@@ -14,16 +14,16 @@ from typing import Any, TypeVar
 import msgspec
 
 from wicket.dialects.contract import Api, Body, Frame, Whole
-from wicket.dialects.openai_chat.apis import OF_DATA
+from wicket.dialects.openai_chat.apis import CHAT, OF_DATA
+from wicket.dialects.openai_chat.messages_edit import edited
 from wicket.dialects.openai_chat.usage import Usage, usage_counts
-from wicket.dialects.openai_errors import in_band
+from wicket.dialects.openai_errors import in_band, of_base_resp
 from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
-# Fields of ours that never reach a provider, also when it is a router itself (contract §2).
 # Finish reasons that are failures by another name.
 _FAILED_FINISHES = frozenset({"error", "network_error", "insufficient_system_resource"})
 
@@ -42,6 +42,7 @@ class _ChunkChoice(msgspec.Struct):
     delta: _Delta | None = None
     text: str | None = None
     finish_reason: str | None = None
+    usage: Usage | None = None  # Moonshot
 
 
 class _XGroq(msgspec.Struct):
@@ -53,6 +54,7 @@ class _Chunk(msgspec.Struct):
     usage: Usage | None = None
     model: str | None = None
     error: Any = None
+    base_resp: Any = None  # MiniMax
     x_groq: _XGroq | None = None
 
 
@@ -66,6 +68,7 @@ class _Answer(msgspec.Struct):
     usage: Usage | None = None
     model: str | None = None
     error: Any = None
+    base_resp: Any = None  # MiniMax
 
 
 _decode_chunk = msgspec.json.Decoder(_Chunk).decode
@@ -92,10 +95,18 @@ def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) ->
     put = {"model": _model_name(deployment.model)}
     if streamed and deployment.usage_in_stream == "ask":
         put["stream_options"] = _with_usage(fields.get("stream_options"))
+    if deployment.quirks.edits_messages and api is CHAT and "messages" in fields:
+        put |= _messages(fields, deployment)
     dropped = tuple([name for name in deployment.remove if name in fields]) if deployment.remove else ()
     ours = tuple([name for name in OURS if name in fields])
     edits = Edits(put=put, rename=deployment.rename, remove=ours + dropped)
     return Body(splice(fields, edits), dropped)
+
+
+def _messages(fields: Fields, deployment: Deployment) -> dict[str, bytes]:
+    given = bytes(fields["messages"])
+    written = edited(given, deployment.quirks)
+    return {"messages": written} if written is not given else {}
 
 
 @lru_cache(maxsize=4096)
@@ -144,6 +155,9 @@ def whole(data: bytes, api: Api) -> Whole:
         ) from None
     if answer.error:
         raise in_band(answer.error)
+    fault = of_base_resp(answer.base_resp)
+    if fault is not None:
+        raise fault
     parts = answer.data if api.name in OF_DATA else answer.choices
     if parts is None:
         raise UpstreamBroken("malformed", "The provider's answer has no choices.")
@@ -165,6 +179,9 @@ def frame(data: bytes) -> Frame:
     usage = chunk.usage or (chunk.x_groq.usage if chunk.x_groq else None)
     if chunk.error:  # OpenRouter's says what was used until then, which it bills
         return Frame(fault=in_band(chunk.error), counts=usage_counts(usage))
+    fault = of_base_resp(chunk.base_resp)
+    if fault is not None:
+        return Frame(fault=fault, counts=usage_counts(usage))
     choices = chunk.choices
     if not choices:
         counts = usage_counts(usage)
@@ -182,6 +199,7 @@ def frame(data: bytes) -> Frame:
                 return Frame(fault=fault, counts=usage_counts(usage))
             finished = True
         spoke = spoke or bool(choice.text) or _has_output(choice.delta)
+        usage = usage or choice.usage
     if not finished and usage is None:
         return _SPOKE if spoke else _SILENT
     return Frame(

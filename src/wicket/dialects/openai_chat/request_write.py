@@ -11,19 +11,22 @@ from wicket.dialects.contract import Body
 from wicket.dialects.hub import (
     Conversation,
     Format,
-    Reasoning,
     Setting,
     Tool,
+    ToolCall,
     ToolChoice,
+    ToolResult,
     leave_out,
     unsayable,
 )
 from wicket.dialects.openai_chat.content import ORIGIN
-from wicket.dialects.openai_chat.quirks import Quirks, quirks_of
+from wicket.dialects.openai_chat.messages_edit import merged, nine_characters
+from wicket.dialects.openai_chat.quirks import ask_for_thinking, check_names, limit_name, takeable
 from wicket.dialects.openai_chat.turns_write import write_turns
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, splice
+from wicket.wire.quirks import Quirks
 
 _SAME = (
     Setting.TEMPERATURE, Setting.TOP_P, Setting.MIN_P, Setting.SEED, Setting.FREQUENCY_PENALTY,
@@ -37,18 +40,19 @@ _NAMES = {
     Setting.CACHE_RETENTION: "prompt_cache_retention",
 }
 _NOTHING = {"type": "object", "properties": {}}  # what a function without parameters takes
-_EFFORTS = ((2_048, "low"), (12_288, "medium"))  # a budget of so many tokens is at most this effort
 
 Message = dict[str, Any]
 
 
 def write_request(conversation: Conversation, deployment: Deployment, *, streamed: bool) -> Body:
     """The body and what was left out. Raises `CallerFault` for what can't be said."""
-    quirks, dropped = quirks_of(deployment), []  # type: tuple[Quirks, list[str]]
+    quirks = deployment.quirks
+    dropped: list[str] = []
+    check_names(conversation, quirks)
     body: Message = {"model": deployment.model}
-    body["messages"] = write_turns(conversation.turns, quirks, dropped)
+    body["messages"] = _messages(conversation, quirks, dropped)
     _write_tools(body, conversation, dropped)
-    said = _write_settings(body, conversation, quirks)
+    said = _write_settings(body, conversation, deployment)
     dropped[:0] = leave_out(conversation, said)
     if streamed:
         body["stream"] = True
@@ -60,6 +64,21 @@ def write_request(conversation: Conversation, deployment: Deployment, *, streame
     dropped += [name for name in removed if name != "stream_options"]
     edits = Edits(rename=deployment.rename, remove=removed)
     return Body(splice(fields, edits), tuple(dict.fromkeys(dropped)))
+
+
+def _messages(conversation: Conversation, quirks: Quirks, dropped: list[str]) -> list[Message]:
+    messages = write_turns(conversation.turns, quirks, dropped)
+    if quirks.tool_ids == "nine":
+        parts = [part for turn in conversation.turns for part in turn.parts]
+        ids = nine_characters([part.id for part in parts if isinstance(part, ToolCall | ToolResult)])
+        for message in messages:
+            for call in message.get("tool_calls", ()):
+                call["id"] = ids.get(call["id"], call["id"])
+            if "tool_call_id" in message:
+                message["tool_call_id"] = ids[message["tool_call_id"]]
+    if quirks.prefill == "prefix" and messages and messages[-1]["role"] == "assistant":
+        messages[-1]["prefix"] = True
+    return merged(messages) if quirks.alternates else messages
 
 
 def _write_tools(body: Message, conversation: Conversation, dropped: list[str]) -> None:
@@ -89,41 +108,42 @@ def _write_tool(tool: Tool) -> Message:
     return {"type": "function", "function": function}
 
 
-def _write_settings(body: Message, conversation: Conversation, quirks: Quirks) -> set[Setting]:
-    """Fill in the settings; which of them could be said."""
-    settings = conversation.settings
-    said = set()
+def _write_settings(body: Message, conversation: Conversation, deployment: Deployment) -> set[Setting]:
+    """Fill in the settings; which of them could be said, or need no saying."""
+    settings = takeable(conversation, deployment)
+    said = {setting for setting in conversation.settings if setting not in settings}
     for setting, value in settings.items():
         name = _NAMES.get(setting)
-        if name is not None and not (setting is Setting.TOP_K and not quirks.has_top_k):
+        if name is not None and not (setting is Setting.TOP_K and not deployment.quirks.has_top_k):
             body[name] = value
             said.add(setting)
         elif setting in _WRITERS:
-            body.update(_WRITERS[setting](value, quirks))
+            body.update(_WRITERS[setting](value))
             said.add(setting)
+    if Setting.MAX_OUTPUT_TOKENS in settings:
+        body[limit_name(deployment)] = settings[Setting.MAX_OUTPUT_TOKENS]
+    if Setting.REASONING in settings:
+        body.update(ask_for_thinking(settings[Setting.REASONING], deployment))
+    said |= settings.keys() & {Setting.MAX_OUTPUT_TOKENS, Setting.REASONING}
     if Setting.METADATA in settings and settings.get(Setting.STORE):  # only kept answers have metadata
         body["metadata"] = settings[Setting.METADATA]
         said.add(Setting.METADATA)
     return said
 
 
-def _limit(value: int, quirks: Quirks) -> Message:
-    return {quirks.limit: value}
-
-
-def _stop(value: tuple[str, ...], quirks: Quirks) -> Message:
+def _stop(value: tuple[str, ...]) -> Message:
     return {"stop": list(value)}
 
 
-def _logprobs(value: int, quirks: Quirks) -> Message:
+def _logprobs(value: int) -> Message:
     return {"logprobs": True, "top_logprobs": value} if value else {"logprobs": True}
 
 
-def _parallel(value: bool, quirks: Quirks) -> Message:
+def _parallel(value: bool) -> Message:
     return {"parallel_tool_calls": value}
 
 
-def _choice(value: ToolChoice, quirks: Quirks) -> Message:
+def _choice(value: ToolChoice) -> Message:
     names = [{"type": "function", "function": {"name": name}} for name in value.names]
     if value.mode == "named" and len(names) == 1:
         return {"tool_choice": names[0]}
@@ -133,7 +153,7 @@ def _choice(value: ToolChoice, quirks: Quirks) -> Message:
     return {"tool_choice": value.mode}
 
 
-def _format(value: Format, quirks: Quirks) -> Message:
+def _format(value: Format) -> Message:
     if value.kind == "json_object" or value.schema is None:
         return {"response_format": {"type": "json_object"}}
     schema: Message = {"name": value.name or "answer"}
@@ -145,65 +165,10 @@ def _format(value: Format, quirks: Quirks) -> Message:
     return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
 
-def _reasoning(value: Reasoning, quirks: Quirks) -> Message:
-    return _SWITCHES[quirks.switch](value)
-
-
-def _effort_of(value: Reasoning) -> str | None:
-    if value.effort is not None:
-        return value.effort
-    if value.is_on is False or value.budget_tokens == 0:
-        return "none"
-    if value.budget_tokens is None or value.budget_tokens < 0:
-        return None
-    return next((effort for most, effort in _EFFORTS if value.budget_tokens <= most), "high")
-
-
-def _by_effort(value: Reasoning) -> Message:
-    effort = _effort_of(value)
-    return {"reasoning_effort": effort} if effort is not None else {}
-
-
-def _by_openrouter(value: Reasoning) -> Message:
-    asked: Message = {}
-    if value.effort is not None:
-        asked["effort"] = value.effort
-    elif value.budget_tokens is not None:
-        asked["max_tokens"] = value.budget_tokens
-    elif value.is_on is not None:
-        asked["enabled"] = value.is_on
-    if value.is_shown is not None:
-        asked["exclude"] = not value.is_shown
-    return {"reasoning": asked}
-
-
-def _is_on(value: Reasoning) -> bool:
-    return _effort_of(value) != "none"
-
-
-def _by_type(value: Reasoning) -> Message:
-    return {"thinking": {"type": "enabled" if _is_on(value) else "disabled"}}
-
-
-def _by_flag(value: Reasoning) -> Message:
-    asked: Message = {"enable_thinking": _is_on(value)}
-    if value.budget_tokens:
-        asked["thinking_budget"] = value.budget_tokens
-    return asked
-
-
-_SWITCHES: dict[str, Callable[[Reasoning], Message]] = {
-    "effort": _by_effort,
-    "openrouter": _by_openrouter,
-    "type": _by_type,
-    "enable": _by_flag,
-}
-_WRITERS: dict[Setting, Callable[[Any, Quirks], Message]] = {
-    Setting.MAX_OUTPUT_TOKENS: _limit,
+_WRITERS: dict[Setting, Callable[[Any], Message]] = {
     Setting.STOP: _stop,
     Setting.LOGPROBS: _logprobs,
     Setting.PARALLEL_TOOLS: _parallel,
     Setting.TOOL_CHOICE: _choice,
     Setting.FORMAT: _format,
-    Setting.REASONING: _reasoning,
 }

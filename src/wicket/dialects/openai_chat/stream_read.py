@@ -32,7 +32,7 @@ from wicket.dialects.openai_chat.completion import read_message
 from wicket.dialects.openai_chat.content import ORIGIN
 from wicket.dialects.openai_chat.thoughts import thinking_of
 from wicket.dialects.openai_chat.turns_read import google_seal
-from wicket.dialects.openai_errors import in_band
+from wicket.dialects.openai_errors import in_band, of_base_resp
 from wicket.errors import UpstreamBroken
 from wicket.wire import json
 
@@ -64,6 +64,9 @@ class ChatReader:
         if chunk.get("error"):
             used = counts_of(chunk.get("usage"))  # what OpenRouter bills until then
             return [*([Used(used)] if used is not None else []), Broken(in_band(chunk["error"]))]
+        told = of_base_resp(chunk.get("base_resp"))
+        if told is not None:
+            return [Broken(told)]
         found: list[Delta] = []
         choices = objects(chunk.get("choices"))
         choice = next((one for one in choices if one.get("index", 0) in (0, None)), None)

@@ -65,6 +65,7 @@ def _turn(message: Node, role: str, unread: list[str], legacy: dict[str, str], i
 def _thoughts(message: Node) -> list[Part]:
     text = message.text("reasoning_content") or message.text("reasoning") or ""
     message.take("reasoning")
+    message.take("prefix")  # Mistral's: the last message is gone on with, as it is everywhere
     details = message.nodes("reasoning_details")
     found: list[Part] = []
     for number, node in enumerate(details or ()):

@@ -17,9 +17,9 @@ from wicket.dialects.hub import (
     unsayable,
 )
 from wicket.dialects.openai_chat.content import ORIGIN, write_content, write_part
-from wicket.dialects.openai_chat.quirks import Quirks
 from wicket.dialects.openai_chat.thoughts import detail_of
 from wicket.wire import json
+from wicket.wire.quirks import Quirks
 
 Message = dict[str, Any]
 

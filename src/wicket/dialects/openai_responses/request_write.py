@@ -25,6 +25,7 @@ from wicket.dialects.hub import (
     leave_out,
     unsayable,
 )
+from wicket.dialects.openai_chat.quirks import check_names, takeable
 from wicket.dialects.openai_responses.apis import NAME
 from wicket.dialects.openai_responses.items_write import ItemWriter
 from wicket.dialects.openai_responses.request_read import ENCRYPTED, LOGPROBS
@@ -58,6 +59,7 @@ Object = dict[str, Any]
 def write_request(conversation: Conversation, deployment: Deployment, *, streamed: bool) -> Body:
     """The body and what was left out. Raises `CallerFault` for what can't be said."""
     is_own = conversation.origin == NAME
+    check_names(conversation, deployment.quirks)
     writer = ItemWriter(is_own=is_own)
     body: Object = {"model": deployment.model, "store": False}
     turns = conversation.turns
@@ -124,8 +126,8 @@ def _nothing(is_strict: bool | None) -> Object:
 
 def _write_settings(body: Object, conversation: Conversation, deployment: Deployment) -> set[Setting]:
     """Fill in the settings; which of them could be said."""
-    settings, names = conversation.settings, conversation.names
-    said: set[Setting] = set()
+    settings, names = takeable(conversation, deployment), conversation.names
+    said = {setting for setting in conversation.settings if setting not in settings}
     include = list(settings.get(Setting.INCLUDE, ())) if conversation.origin == NAME else []
     same = _SAME | _OWN if conversation.origin == NAME else _SAME
     for setting, value in settings.items():

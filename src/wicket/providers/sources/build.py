@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,7 +83,8 @@ def _claims(row: Row, documents: Documents, today: datetime.date) -> dict[str, l
     if not row.is_aggregator:
         unmatched = _full_names(row, families.unmatched(names))
         found |= {name: [claim] for name, claim in unmatched.items() if name not in found}
-    return found
+    serves = re.compile(row.serves)
+    return {name: claims for name, claims in found.items() if serves.search(name)}
 
 
 def _full_names(row: Row, claims: Mapping[str, Claim]) -> dict[str, Claim]:

@@ -71,6 +71,7 @@ _SIZED = re.compile(
     r"(^|/)(\d+-x-\d+|low|medium|high|standard|hd|max-x-max|\d+-steps)/|-(above|to|up-to)-\d|\.\d+b-"
 )
 _REGION = re.compile(r"(eu|us|global|us-gov|global-standard|us-east-\d|us-west-\d|[a-z]+-[a-z]+-\d|\*)/")
+_HUGE = 10**9  # tokens: beyond any window
 _MODALITIES = ("text", "image", "audio", "video", "pdf")
 
 
@@ -101,6 +102,7 @@ def _claim(entry: Mapping[str, Any], kind: Kind, providers: Iterable[str]) -> Cl
     claim = Claim(source="litellm", kind=kind, needs_responses=entry.get("mode") == "responses")
     for field, value in entry.items():
         _take_price(claim, field, value)
+    _take_ranges(claim, entry.get("tiered_pricing"))
     if not any(claim.prices.get(kind) for kind in ("input_pico", "output_pico")):
         claim.prices, claim.tiers = {}, {}  # 0 stands for "not known" as often as for "free"
     claim.max_input_tokens = count(entry.get("max_input_tokens"))
@@ -137,6 +139,20 @@ def _take_price(claim: Claim, field: str, value: Any) -> None:
     rates: Rates = claim.services.setdefault(service, Rates()) if service else claim
     place = rates.tiers.setdefault(int(match["k"]) * 1000, {}) if match["k"] else rates.prices
     place[ours] = pico
+
+
+def _take_ranges(claim: Claim, value: Any) -> None:
+    """Prices by ranges of input tokens (Qwen's): the first is the price, each further one a tier."""
+    for entry in value if isinstance(value, list) else ():
+        bounds = entry.get("range") if isinstance(entry, dict) else None
+        start = bounds[0] if isinstance(bounds, list) and bounds else None
+        if not isinstance(start, int | float) or not 0 <= start < _HUGE:
+            continue
+        place = claim.tiers.setdefault(int(start), {}) if start else claim.prices
+        for field, ours in _TOKEN_FIELDS.items():
+            pico = amount(entry.get(field), PICO_PER_USD)
+            if pico is not None:
+                place[ours] = pico
 
 
 def _take_search(claim: Claim, value: Any) -> None:

@@ -293,6 +293,31 @@ def test_thoughts_of_another_family_do_not_reach_anthropic() -> None:
     ]
 
 
+def test_vertex_has_the_model_in_the_path_and_the_version_in_the_body() -> None:
+    base = "/v1/projects/p/locations/l/publishers/anthropic"
+    place = deployment("claude-sonnet-4-5@20250929", base_path=base)
+    at = f"{base}/models/claude-sonnet-4-5@20250929"
+    assert dialect.target(place, MESSAGES) == f"{at}:rawPredict"
+    assert dialect.target(place, MESSAGES, streamed=True) == f"{at}:streamRawPredict"
+    assert dialect.target(place, COUNT) == f"{base}/models/count-tokens:rawPredict"
+    odd = deployment("a?b/../c d", base_path=base)
+    assert dialect.target(odd, MESSAGES) == f"{base}/models/a%3Fb%2F..%2Fc%20d:rawPredict"
+    fields = peek(b'{"model":"asked","max_tokens":5,"messages":[ {"role":"user","content":"a"} ]}')
+    sent = dialect.body(fields, place, MESSAGES, streamed=False).data
+    assert b'"messages":[ {"role":"user","content":"a"} ]' in sent
+    assert json.loads(sent) == {
+        "max_tokens": 5,
+        "messages": [{"role": "user", "content": "a"}],
+        "anthropic_version": "vertex-2023-10-16",
+    }
+    counted = json.loads(dialect.body(fields, place, COUNT, streamed=False).data)
+    assert counted["model"] == place.model and counted["anthropic_version"] == "vertex-2023-10-16"
+    crossed = dialect.write_request(dialect.read_request(fields), place, streamed=True)
+    written = json.loads(crossed.data)
+    assert "model" not in written and written["anthropic_version"] == "vertex-2023-10-16"
+    assert written["stream"] is True and written["max_tokens"] == 5
+
+
 def test_targets() -> None:
     place = deployment("m", base_path="/v1", query="beta=true")
     assert dialect.target(place, MESSAGES) == "/v1/messages?beta=true"

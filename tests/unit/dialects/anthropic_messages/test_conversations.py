@@ -41,7 +41,7 @@ TEXTS = st.builds(Text, text=WORDS, cache=MARKS, path=st.just("p.text"), origin=
 IMAGES = st.builds(
     Media,
     kind=st.just("image"),
-    data=st.just("iVBORw0KGgoAAAA"),
+    data=st.just("iVBORw0KGgoAAAAA"),
     media_type=st.sampled_from(["", "image/png", "image/jpg"]),
     path=st.just("p.image"),
 )

@@ -92,8 +92,8 @@ def test_a_call_keeps_the_spelling_of_its_arguments() -> None:
     ("block", "expected"),
     [
         (
-            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A"}},
-            ("image", "image/png", "A", "", "", ""),
+            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
+            ("image", "image/png", "AAAA", "", "", ""),
         ),
         ({"type": "image", "source": {"type": "url", "url": "u"}}, ("image", "", "", "u", "", "")),
         ({"type": "document", "source": {"type": "file", "file_id": "f"}}, ("document", "", "", "", "f", "")),

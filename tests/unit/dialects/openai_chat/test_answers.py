@@ -154,6 +154,9 @@ def test_written_again_it_means_the_same(message: Any, parts: list[Part]) -> Non
         ("tool_calls", Finish.TOOL_CALLS, "tool_calls"),
         ("content_filter", Finish.FILTERED, "content_filter"),
         ("eos", Finish.STOP, "stop"),
+        ("eos_token", Finish.STOP, "stop"),
+        ("sensitive", Finish.FILTERED, "content_filter"),
+        ("function_call", Finish.TOOL_CALLS, "tool_calls"),
     ],
 )
 def test_finish_reasons(reason: str, finish: Finish, word: str) -> None:

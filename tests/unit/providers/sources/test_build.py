@@ -28,6 +28,13 @@ def test_a_successor_is_named_only_where_it_can_be_called() -> None:
     assert facts["gpt-4o"].successor is None and facts["gpt-4o"].is_deprecated
 
 
+def test_a_row_has_the_models_that_its_address_serves() -> None:
+    part = {name: msgspec.structs.replace(row, serves="^gpt-5") for name, row in rows().items()}
+    built = build(documents(), part, None, TODAY)
+    assert {fact.model.partition("-")[2][0] for fact in built.facts.models["openai"]} == {"5"}
+    assert "anthropic" not in built.facts.models
+
+
 def test_the_file_reads_back_and_prices_keep_their_dates() -> None:
     first = build(documents(), rows(), None, TODAY.replace(day=1)).facts
     data = encode(first)

@@ -38,6 +38,19 @@ def test_litellm_prices_by_class_of_service_and_tier() -> None:
     )
 
 
+def test_litellm_prices_by_ranges_of_input() -> None:
+    ranges = [
+        {"range": [0, 32_000.0], "input_cost_per_token": 1.2e-6, "output_cost_per_token": 6e-6},
+        {"range": [32_000.0, 128_000.0], "input_cost_per_token": 2.4e-6, "output_cost_per_token": 12e-6},
+        {"range": "odd", "input_cost_per_token": 1}, {"input_cost_per_token": 1}, 5,
+        {"range": [1e300, 2e300], "input_cost_per_token": 1},
+    ]  # fmt: skip
+    entry = {"litellm_provider": "dashscope", "mode": "chat", "tiered_pricing": ranges}
+    claim = litellm_table.read({"dashscope/qwen3-max": entry}, ["dashscope"])["qwen3-max"]
+    assert claim.prices == {"input_pico": 1_200_000, "output_pico": 6_000_000}
+    assert claim.tiers == {32_000: {"input_pico": 2_400_000, "output_pico": 12_000_000}}
+
+
 def test_litellm_cache_writes_of_two_lengths_and_prefill() -> None:
     claim = litellm_table.read(document("litellm"), ["anthropic"])["claude-sonnet-4-5"]
     assert (claim.prices["cache_write_pico"], claim.prices["cache_write_1h_pico"]) == (3_750_000, 6_000_000)

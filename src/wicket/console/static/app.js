@@ -1,0 +1,146 @@
+// The frame around the views: who is signed in, which view is shown, light or dark.
+
+import { ApiFault, get, post, useSession } from "./api.js";
+import { h, put } from "./dom.js";
+import { button, note } from "./parts.js";
+import { gate } from "./views/gate.js";
+
+const root = document.getElementById("app");
+const VIEWS = [
+  ["", [
+    ["overview", "Overview"],
+    ["playground", "Playground"],
+    ["keys", "Keys"],
+    ["requests", "Requests"],
+  ]],
+  ["Money", [
+    ["usage", "Usage and savings"],
+    ["credits", "Credits"],
+    ["limits", "Limits and budgets"],
+  ]],
+  ["House", [
+    ["models", "Models"],
+    ["providers", "Providers"],
+    ["health", "Health"],
+    ["people", "Teams and people"],
+    ["audit", "Audit log"],
+  ]],
+];
+const TITLES = new Map([...VIEWS.flatMap(([, views]) => views), ["account", "Your account"]]);
+
+let showing = new AbortController();
+let session = null;
+
+theme(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
+addEventListener("hashchange", () => session && show());
+start();
+
+async function start() {
+  let state;
+  try {
+    state = await get("/auth/v1/state");
+  } catch (fault) {
+    put(root, h("div", { class: "gate" }, h("main", {}, note("bad", fault.message), button("Try again", start))));
+    return;
+  }
+  session = state.session;
+  if (!session) {
+    useSession("", () => {});
+    document.title = "Sign in · Wicket";
+    put(root, gate(state, start));
+    return;
+  }
+  useSession(session.csrf, start);
+  put(root, shell());
+  show();
+}
+
+function shell() {
+  const side = h("nav", { class: "side", id: "side", "aria-label": "Wicket" }, brand(), VIEWS.map(group), foot());
+  const menu = button("Menu", () => {
+    const isOpen = side.classList.toggle("open");
+    menu.setAttribute("aria-expanded", String(isOpen));
+  }, "", { "aria-expanded": "false", "aria-controls": "side" });
+  side.addEventListener("click", (event) => {
+    if (!event.target.closest("a")) return;
+    side.classList.remove("open");
+    menu.setAttribute("aria-expanded", "false");
+  });
+  return [
+    h("a", { class: "skip", href: "#main", onclick: skip }, "Skip to the content"),
+    h("div", { class: "shell" }, h("header", { class: "bar" }, brand(), menu), side, h("main", { id: "main" })),
+    h("div", { class: "toasts", id: "toasts", role: "status", "aria-live": "polite" }),
+  ];
+}
+
+const brand = () => h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/console/icon.svg", alt: "" }), "Wicket");
+
+function group([title, views]) {
+  return [title && h("h2", {}, title), h("ul", {}, views.map(([name, text]) => h("li", {}, h("a", { href: `#/${name}`, "data-view": name }, text))))];
+}
+
+function foot() {
+  const isDark = () => document.documentElement.dataset.theme === "dark";
+  const turn = button(isDark() ? "Light" : "Dark", () => {
+    theme(isDark() ? "light" : "dark");
+    localStorage.setItem("theme", document.documentElement.dataset.theme);
+    turn.textContent = isDark() ? "Light" : "Dark";
+  }, "", { "aria-label": "Light or dark colours" });
+  return h(
+    "div",
+    { class: "foot" },
+    h("a", { class: "who", href: "#/account", "data-view": "account" }, session.user.name || session.user.email),
+    h("div", { class: "row" }, button("Sign out", signOut), turn),
+  );
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.querySelector("main h1")?.focus();
+}
+
+async function signOut() {
+  await post("/auth/v1/sign-out").catch(() => {});
+  location.hash = "";
+  start();
+}
+
+function theme(name) {
+  document.documentElement.dataset.theme = name;
+}
+
+async function show() {
+  showing.abort();
+  showing = new AbortController();
+  const { signal } = showing;
+  const [name, ...rest] = location.hash.replace(/^#\//, "").split("/");
+  const view = TITLES.has(name) ? name : "overview";
+  const main = document.getElementById("main");
+  document.title = `${TITLES.get(view)} · Wicket`;
+  for (const each of document.querySelectorAll("[data-view]")) {
+    if (each.dataset.view === view) each.setAttribute("aria-current", "page");
+    else each.removeAttribute("aria-current");
+  }
+  main.setAttribute("aria-busy", "true");
+  try {
+    const module = await import(`./views/${view}.js`);
+    const content = await module.view({ session, signal, argument: rest.map(decodeURIComponent).join("/"), again: show });
+    if (signal.aborted) return;
+    put(main, content);
+    main.querySelector("h1")?.focus({ preventScroll: true });
+    scrollTo(0, 0);
+  } catch (fault) {
+    if (signal.aborted) return;
+    put(main, h("div", { class: "head" }, h("h1", {}, TITLES.get(view))), failure(fault), button("Try again", show));
+    if (!(fault instanceof ApiFault)) console.error(fault);
+  } finally {
+    if (!signal.aborted) main.removeAttribute("aria-busy");
+  }
+}
+
+function failure(fault) {
+  if (fault instanceof ApiFault && fault.status === 403) {
+    return note("warn", "Your role does not allow this view. An owner or admin of your organisation can change it under Teams and people.");
+  }
+  return note("bad", fault.message);
+}
