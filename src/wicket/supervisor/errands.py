@@ -96,7 +96,7 @@ class Errands:
         known = self._tokens.get(key_id)
         token = known[0] if known is not None else secrets.token_urlsafe(32)
         lent = msgspec.structs.replace(
-            caller, digest=digest(token.encode()), is_admin=False, networks=(), previous=b""
+            caller, digest=digest(token.encode()), is_admin=False, networks=(), previous=b"", is_lent=True
         )
         if known is None or known[1] != lent:  # new, or what the key may do has changed
             self._tokens[key_id] = (token, lent)
