@@ -21,12 +21,22 @@ from wicket.config.schema import (
     Provider,
 )
 from wicket.providers import catalogue
-from wicket.routing.deployment import FEATURES, Also, Deployment, Limits
+from wicket.providers.facts import Fact
+from wicket.routing.deployment import ABILITIES, FEATURES, Also, Deployment, Limits
 from wicket.wire.origin import Origin
 
 PICO_PER_USD_MTOK = 1_000_000  # 1 USD per million tokens is 1e12 / 1e6 pico-USD per token
 NANOS_PER_USD = 1_000_000_000
 CHAT, RESPONSES = "openai_chat", "openai_responses"
+
+_ABILITY_OF_KIND = {
+    "embedding": "embeddings",
+    "rerank": "rerank",
+    "image": "images",
+    "speech": "speech",
+    "transcription": "transcription",
+    "moderation": "moderation",
+}
 
 Prices = tuple[int, int, int | None, int | None, int]
 Template = Callable[[str], tuple[Deployment, ...]]
@@ -48,6 +58,7 @@ def engine_deployment(engine: Engine, socket: str) -> Deployment:
         origin=Origin("unix", socket, 0),
         base_path="/v1",
         engine=engine.name,
+        lacks=tuple([name for name in ABILITIES if name != "embeddings"]),
         task=engine.task,
         price_id=FREE.id,
         prices=price_values(FREE),
@@ -74,6 +85,7 @@ def provider_template(provider: Provider, proxy_for: Callable[[str, str, int], s
         rename=provider.rename,
         remove=provider.remove,
         usage_in_stream=provider.usage_in_stream,
+        rerank=provider.rerank,
         quirks=provider.quirks,
         region=provider.region,
         data_collection=provider.data_collection,
@@ -141,7 +153,8 @@ def with_facts(deployment: Deployment, table: DeploymentTable) -> Deployment:
     }
     said = {name: value for name, value in told.items() if value not in (None, "", 0) or name == "weight"}
     if table.features is not None:
-        said |= _features({name: name in table.features for name in FEATURES})
+        abilities = tuple([name for name in deployment.lacks if name in ABILITIES])
+        said |= _features({name: name in table.features for name in FEATURES}, abilities)
     return msgspec.structs.replace(deployment, **said)
 
 
@@ -191,12 +204,29 @@ def _pico(usd: float) -> int:
     return round(usd * PICO_PER_USD_MTOK)
 
 
-def _features(known: Mapping[Any, bool]) -> dict[str, object]:
+def _features(known: Mapping[Any, bool], abilities: tuple[str, ...] = ()) -> dict[str, object]:
     """What is known of features as a deployment carries it."""
     return {
         "features": tuple([name for name in FEATURES if known.get(name) is True]),
-        "lacks": tuple([name for name in FEATURES if known.get(name) is False]),
+        "lacks": tuple([name for name in FEATURES if known.get(name) is False]) + abilities,
     }
+
+
+def _lacking_abilities(fact: Fact) -> tuple[str, ...]:
+    """What a model of a known kind can't be asked for.
+
+    "chat" is also the kind of what no source told, so of those nothing is known unless their output is.
+    """
+    if fact.kind == "chat" and not fact.modalities_out:
+        return ()
+    mine = {_ABILITY_OF_KIND.get(fact.kind, "")}
+    if "image" in fact.modalities_out:
+        mine.add("images")
+    if "audio" in fact.modalities_out:
+        mine.add("speech")
+    if "audio" in fact.modalities_in:
+        mine.add("transcription")
+    return tuple([name for name in ABILITIES if name not in mine])
 
 
 def _has_responses(row: str) -> bool:
@@ -211,7 +241,7 @@ def _facts(provider: Provider, model: str) -> dict[str, object]:
         facts = {
             "context_tokens": fact.context_tokens,
             "max_output_tokens": fact.max_output_tokens,
-            **_features(fact.features),
+            **_features(fact.features, _lacking_abilities(fact)),
             "warning": fact.warning(catalogue.today()),
         }
         if fact.needs_responses and provider.dialect == CHAT and _has_responses(provider.row):

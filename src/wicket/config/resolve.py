@@ -78,6 +78,7 @@ def resolve_provider(name: str, table: ProviderTable, row: Row | None, place: Pl
         rename=table.rename if table.rename is not None else (row.rename if row else {}),
         remove=table.remove if table.remove is not None else (row.remove if row else ()),
         usage_in_stream=table.usage_in_stream or (row.usage_in_stream if row else "ask"),
+        rerank=_rerank(table, row, dialect),
         quirks=row.quirks if row else Quirks(),
         prefill=table.prefill,
         models=table.models,
@@ -105,6 +106,15 @@ def _dialect(table: ProviderTable, row: Row | None) -> str:
     own, written = urlsplit(row.base_url).path, urlsplit(table.base_url).path.rstrip("/")
     other = row.also if row.also is not None and own and row.also.path.startswith(own + "/") else None
     return other.dialect if other is not None and written.endswith(other.path) else row.dialect
+
+
+def _rerank(table: ProviderTable, row: Row | None, dialect: str) -> str:
+    """The dialect of rankings: what was written, else the row's; one's own OpenAI-like servers do as Jina."""
+    if table.rerank is not None:
+        return "" if table.rerank == "none" else table.rerank
+    if row is not None:
+        return row.rerank
+    return "jina" if dialect == "openai_chat" else ""
 
 
 def _headers(table: ProviderTable, row: Row | None, dialect: str) -> dict[str, str]:
@@ -146,7 +156,7 @@ def _also(dialect: str, row: Row | None, url: str) -> Also | None:
         return None
     path = urlsplit(url).path.rstrip("/")
     prefix = path.removesuffix(urlsplit(row.base_url).path).removesuffix(row.also.path)
-    return Also(row.also.dialect, prefix + row.also.path, row.also.auth)
+    return Also(row.also.dialect, prefix + row.also.path, row.also.auth, apis=row.also.apis)
 
 
 def with_standard_path(url: str, row: Row, *, is_versioned: bool) -> str:

@@ -40,14 +40,19 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class BodyLimits(_Section, frozen=True):
     """The largest request body per kind of route, in bytes; more is answered 413.
 
-    Chat bodies carry images as base64, hence 32 MiB; embeddings and
-    classifications carry lists of texts.
+    Chat bodies carry images as base64, hence 32 MiB; embeddings, rankings and classifications carry lists
+    of texts. Sound to transcribe may be 25 MiB long at OpenAI, and a picture to edit 50 MiB.
     """
 
     chat: Bytes = 32 * MIB
     completions: Bytes = 4 * MIB
     embeddings: Bytes = 8 * MIB
     classify: Bytes = 8 * MIB
+    rerank: Bytes = 8 * MIB
+    images: Bytes = 64 * MIB
+    speech: Bytes = 1 * MIB
+    transcription: Bytes = 32 * MIB
+    moderations: Bytes = 32 * MIB
     admin: Bytes = 1 * MIB
 
 
@@ -245,6 +250,7 @@ class EngineTable(_Section, frozen=True):
 
 Auth = Literal["bearer", "api-key", "x-api-key", "x-goog-api-key", "sigv4", "google", "none"]
 UsageInStream = Literal["ask", "always", "never"]
+Rerank = Literal["jina", "voyage", "none"]
 
 
 class ProviderTable(_Section, frozen=True):
@@ -271,6 +277,7 @@ class ProviderTable(_Section, frozen=True):
     rename: dict[str, str] | None = None
     remove: tuple[str, ...] | None = None
     usage_in_stream: UsageInStream | None = None
+    rerank: Rerank | None = None  # how it ranks documents; None: as the catalogue says, else Jina's way
     prefill: bool = False  # its models go on from a trailing assistant message
     models: tuple[str, ...] | None = None  # listed in /v1/models instead of the catalogue's
     prices: dict[str, PriceTable] = {}
@@ -320,6 +327,7 @@ class Provider(msgspec.Struct, frozen=True, kw_only=True):
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: UsageInStream = "ask"
+    rerank: str = ""  # a dialect
     quirks: Quirks = Quirks()
     prefill: bool = False
     models: tuple[str, ...] | None = None

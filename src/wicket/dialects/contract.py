@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, cast
 
 import msgspec
@@ -80,9 +80,16 @@ def member(names: bytes, values: bytes) -> re.Pattern[bytes]:
 class Api(msgspec.Struct, frozen=True):
     """An inference API: its name in records, the path under the base URL, whether it can stream, its dialect.
 
-    The rest is what admission looks at: fields that must be there (`needs`), those of them that are arrays
-    with something in them, fields that are counts from 1, and the paths by which callers come (none: `/v1`
-    and `path`). A conversation's `signs` say what it needs of a model.
+    The next are what admission looks at: fields that must be there (`needs`; "a|b": either of them), those of
+    them that are arrays with something in them, fields that are counts from 1, and the paths by which callers
+    come (none: `/v1` and `path`). A conversation's `signs` say what it needs of a model.
+
+    `form`: "may" or "must" for bodies that are forms (multipart/form-data), "" for JSON alone. `is_media`:
+    what goes in or comes out is no text, so nothing is estimated from its bytes, and its dialect is a
+    `MediaDialect`. `answers`: "json", "any" (any type, passed on with it), "flow" (that, as it comes).
+    `subject`: what crosses to providers of other dialects by `translation.side_of`, "" for nothing or for
+    conversations. `ability`: what a model must be for, of `routing.deployment.ABILITIES`, or "".
+    `patience_s`: how long a first byte, and each pause, may take where nobody has set another limit.
     """
 
     name: str
@@ -93,14 +100,21 @@ class Api(msgspec.Struct, frozen=True):
     arrays: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     ways: tuple[Way, ...] = ()
+    form: str = ""
+    is_media: bool = False
+    answers: str = "json"
+    subject: str = ""
+    ability: str = ""
+    patience_s: int = 0
     signs: Signs | None = None
 
 
 class Body(msgspec.Struct, frozen=True):
-    """One attempt's request body, and which of the caller's fields were left out of it."""
+    """One attempt's request body, which of the caller's fields were left out of it, its type if not JSON."""
 
     data: bytes
     dropped: tuple[str, ...] = ()
+    content_type: bytes = b""
 
 
 class Whole(msgspec.Struct, frozen=True):
@@ -152,6 +166,22 @@ class Dialect(Protocol):
 
     def frame(self, data: bytes) -> Frame:
         """Read one stream frame's payload. Raises `UpstreamBroken` if it is not one."""
+        ...
+
+
+class MediaDialect(Dialect, Protocol):
+    """A dialect with APIs that are `is_media`."""
+
+    def media(self, data: bytes, content_type: bytes, api: Api, fields: Fields) -> Whole:
+        """Read a complete answer to `fields`. Raises `UpstreamBroken` if it is not one."""
+        ...
+
+    def event_reader(self, api: Api) -> Callable[[bytes], Frame]:
+        """What reads one stream's payloads, one after the other; all that it names as output goes out."""
+        ...
+
+    def flow_counts(self, api: Api, fields: Fields) -> Counts | None:
+        """What an answer that flows is billed by, as far as the request says it."""
         ...
 
 

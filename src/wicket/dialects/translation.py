@@ -7,12 +7,12 @@ All of it is pure: no clock, no I/O, equal inputs give equal bytes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import msgspec
 
-from wicket.dialects.contract import Api, Body, Counts, module
+from wicket.dialects.contract import Api, Body, Counts, Way, module
 from wicket.dialects.hub import Completion, Conversation, Delta
 from wicket.errors import Fault
 from wicket.routing.deployment import Deployment
@@ -80,6 +80,22 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
     is_marked: bool
 
 
+class Side(msgspec.Struct, frozen=True):
+    """One dialect's part in a subject that is no conversation (`dialects.subjects`).
+
+    A dialect has these as `SIDES`, by subject. A provider's side has `api`, where it is asked,
+    `write_request` (ask, deployment → body) and `read_answer` (bytes, ask → answer, raises `UpstreamBroken`);
+    a caller's has `read_request` (fields, API → ask, raises `CallerFault` naming the field) and
+    `write_answer` (answer, ask, asked → bytes).
+    """
+
+    api: Api
+    write_request: Callable[[Any, Deployment], Body] | None = None
+    read_answer: Callable[[bytes, Any], Any] | None = None
+    read_request: Callable[[Fields, Api], Any] | None = None
+    write_answer: Callable[[Any, Any, Asked], bytes] | None = None
+
+
 class Spoken(Protocol):
     """A dialect as a provider speaks it."""
 
@@ -103,7 +119,21 @@ class Spoken(Protocol):
         ...
 
 
-class Heard(Protocol):
+class Voice(Protocol):
+    """How faults are told to a dialect's callers; all that a dialect needs whose callers' bytes only pass."""
+
+    KEEP_ALIVE: bytes  # a frame without meaning
+
+    def fault_body(self, fault: Fault, request_id: str) -> bytes:
+        """An error answer as JSON bytes."""
+        ...
+
+    def fault_frame(self, fault: Fault, request_id: str) -> bytes:
+        """An error inside a stream, as whole frames; no client takes it for a normal stop."""
+        ...
+
+
+class Heard(Voice, Protocol):
     """A dialect as a caller speaks it.
 
     Four more names are optional: `FORWARDED_HEADERS`, lower-case names (bytes) of a caller's headers that go
@@ -113,7 +143,6 @@ class Heard(Protocol):
     """
 
     CONVERSATION: Api
-    KEEP_ALIVE: bytes  # a frame without meaning
 
     def read_request(self, fields: Fields) -> Conversation:
         """The request's meaning. Raises `CallerFault` naming the field."""
@@ -125,14 +154,6 @@ class Heard(Protocol):
 
     def stream_writer(self, asked: Asked) -> StreamWriter:
         """A writer for one stream."""
-        ...
-
-    def fault_body(self, fault: Fault, request_id: str) -> bytes:
-        """An error answer as JSON bytes."""
-        ...
-
-    def fault_frame(self, fault: Fault, request_id: str) -> bytes:
-        """An error inside a stream, as whole frames; no client takes it for a normal stop."""
         ...
 
 
@@ -148,6 +169,30 @@ def dialect_headers(name: str) -> dict[str, str]:
         return dict(getattr(module(name), "HEADERS", {}))
     except ModuleNotFoundError:
         return {}
+
+
+def side_of(name: str, subject: str) -> Side | None:
+    """A dialect's part in a subject; None if it has none."""
+    sides: Mapping[str, Side] = getattr(module(name), "SIDES", {})
+    return sides.get(subject)
+
+
+def voice(name: str) -> Voice | None:
+    """The dialect called `name`, if callers may speak it."""
+    found = module(name)
+    return cast(Voice, found) if hasattr(found, "fault_body") else None
+
+
+def doors_of(name: str) -> Sequence[tuple[Api, Way]]:
+    """The ways by which callers come to a dialect; without conversations, only those that it names."""
+    if voice(name) is None:
+        return ()
+    converses = heard(name) is not None
+    return [
+        (api, way)
+        for api in module(name).APIS
+        for way in api.ways or ((Way(f"/v1{api.path}"),) if converses else ())
+    ]
 
 
 def heard(name: str) -> Heard | None:

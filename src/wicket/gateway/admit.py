@@ -11,6 +11,7 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.networks import is_inside
 from wicket.dialects.contract import Api
 from wicket.errors import CallerFault, KeyFault, PermissionFault
+from wicket.gateway.bodies import asks_for_stream, flows, read_any
 from wicket.gateway.call import Arrival, Call
 from wicket.gateway.collect import COLLECT_HEADER, collected
 from wicket.gateway.crossing import hearing
@@ -30,7 +31,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
     if caller.routes and api.name not in caller.routes:
         message = f"This API key may use {', '.join(caller.routes)}, but not {api.name}."
         raise PermissionFault("route_not_allowed", message)
-    fields = top.peek(arrival.body)
+    fields = top.peek(arrival.body) if not api.form else read_any(arrival)
     raw = bytes(fields.get("model", b"null")) if not arrival.model else encode(arrival.model)
     preferences = None
     if OURS.isdisjoint(fields):
@@ -46,8 +47,11 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         if name in fields:
             top.at_least_one(fields, name)
     is_streamed = arrival.is_streamed
-    if is_streamed is None:
-        is_streamed = top.flag(fields, "stream")
+    is_flowing = api.answers == "flow" and flows(api, fields, holds_whole=route.commit == "whole")
+    if is_flowing:
+        is_streamed = True
+    elif is_streamed is None:
+        is_streamed = asks_for_stream(api, fields)
     if is_streamed and not api.can_stream:
         raise CallerFault("unsupported", f"{api.path} does not stream.", param="stream")
     if api.name == _LOCAL:
@@ -61,7 +65,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         model=model,
         route=route,
         is_streamed=is_streamed,
-        wants_usage=is_streamed and _wants_usage(api, fields),
+        wants_usage=is_streamed and not api.is_media and _wants_usage(api, fields),
         started_us=arrival.started_us,
         unix_ms=arrival.unix_ms,
         trace=_trace(arrival),
@@ -72,6 +76,7 @@ def admit(arrival: Arrival, caller: Caller, routes: Routes) -> Call:
         ),
         forwarded=arrival.forwarded,
         preferences=preferences,
+        flows=is_flowing,
     )
 
 
@@ -118,7 +123,11 @@ def check_network(caller: Caller, address: str) -> None:
 
 
 def _require(fields: top.Fields, name: str, *, is_array: bool) -> None:
-    raw = fields.get(name)
+    first, *others = name.split("|")
+    raw = fields.get(first)
+    if raw is None and any(other in fields for other in others):
+        return
+    name = first
     if raw is None:
         raise CallerFault("missing_field", f"'{name}' is required.", param=name)
     if not is_array:

@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from wicket.accounts.cost import cost_nanos
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
-from wicket.dialects.contract import Counts, Frame
+from wicket.dialects.contract import Counts, Frame, Whole
 from wicket.dialects.openai_chat import CHAT
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
@@ -66,6 +66,9 @@ class Attempt:
     is_marked = False  # the provider's own end mark goes to the caller
     counts: Counts | None = None
     model = ""
+    body = b""  # the caller's, where it is not the provider's
+    is_whole = False  # although a stream was asked for
+    content_type = b""  # of an answer that goes out with a type of its own
     fault: Fault | None = None
     reason = ""
     dropped: tuple[str, ...] = ()
@@ -80,6 +83,7 @@ class Attempt:
     is_probe = False  # sent while its deployment was spared, to see whether it is well again
     has_rivals = False  # the plan has others
     has_others = False  # behind it in the plan
+    read_frame: Callable[[bytes], Frame] | None = None  # for streams with a reader of their own
     _bill: tuple[Usage, int] | None = None
 
     def __init__(
@@ -130,7 +134,7 @@ class Attempt:
         if self.size <= (MAX_ERROR_BYTES if is_error else MAX_ANSWER_BYTES):
             self.parts.append(data)
         elif not is_error:
-            self._fail(_too_large())
+            self._fail(too_large())
 
     def on_end(self) -> None:
         """The body is complete by HTTP's rules; the dialect has the last word."""
@@ -144,24 +148,34 @@ class Attempt:
             self._fail(self.prepared.dialect.judge(self.status, self.headers, data))
             return
         try:
-            if self.translated is None:
-                whole = self.prepared.dialect.whole(data, self.call.api)
-            elif self.call.is_streamed:
-                raise _not_streamed()
-            else:
-                whole = self.translated.whole(data)
-                self.dropped += tuple([f"response.{path}" for path in self.translated.unread])
+            whole = self.read_whole(data)
         except Fault as fault:
             self._fail(fault)
             return
         if self.call.is_streamed:
-            self._fail(_not_streamed())
-            return
+            if not self.may_be_whole():
+                self._fail(not_streamed())
+                return
+            self.is_whole = True
         self.counts = whole.counts
         self.model = whole.model
-        self.parts = [data]
+        self.parts = [self.body or data]
         self._over()
         self.report(Ended(self.number, self.ended_us))
+
+    def may_be_whole(self) -> bool:
+        """Whether a whole answer will do for who asked for a stream."""
+        return False
+
+    def read_whole(self, data: bytes) -> Whole:
+        """A complete answer. Raises the fault that it is or tells of."""
+        if self.translated is None:
+            return self.prepared.dialect.whole(data, self.call.api)
+        if self.call.is_streamed:
+            raise not_streamed()
+        whole = self.translated.whole(data)
+        self.dropped += tuple([f"response.{path}" for path in self.translated.unread])
+        return whole
 
     def on_failure(self, fault: ProviderFault, *, reused: bool, headers_seen: bool) -> None:
         """The connection failed; an idle one that had gone stale is told apart."""
@@ -252,13 +266,7 @@ class Attempt:
         if counts is not None:
             if not self.call.id & LEARN_MASK:
                 self._learn(counts)
-            return Usage(
-                counts.input_tokens,
-                counts.output_tokens,
-                counts.cached_tokens,
-                counts.cache_write_tokens,
-                counts.reasoning_tokens,
-            )
+            return usage_of(counts)
         is_whole = self.reason == "" and self.fault is None and self.done
         was_at_work = self.reason == HEDGE_LOST and self.exchange is not None  # and not still in a queue
         if not (self.spoke or is_whole or was_at_work):
@@ -292,7 +300,7 @@ class Attempt:
         self._tell(spoke, finished)
 
     def _look(self, frames: list[bytes]) -> tuple[bool, bool]:
-        read, spoke, finished = self.prepared.dialect.frame, False, self.finished
+        read, spoke, finished = self.read_frame or self.prepared.dialect.frame, False, self.finished
         for frame in frames:
             data = payload(frame)
             if not data:
@@ -324,7 +332,7 @@ class Attempt:
             self.out.append(frame)
             self.held_bytes += len(frame)
         if self.held_bytes > MAX_HELD_BYTES:
-            raise _too_large()
+            raise too_large()
         return spoke, finished
 
     def _cross(self, frames: list[bytes]) -> tuple[bool, bool]:
@@ -338,7 +346,7 @@ class Attempt:
             if self.done:
                 break
         if self.held_bytes > MAX_HELD_BYTES:
-            raise _too_large()
+            raise too_large()
         return spoke, self.num_finished > 0
 
     def _take_over(self, facts: Frame, written: bytes) -> bool:
@@ -436,11 +444,24 @@ class Attempt:
             self.ended_us = self.clock()
 
 
-def _not_streamed() -> UpstreamBroken:
+def usage_of(counts: Counts) -> Usage:
+    """Counts as the record has them."""
+    return Usage(
+        counts.input_tokens,
+        counts.output_tokens,
+        counts.cached_tokens,
+        counts.cache_write_tokens,
+        counts.reasoning_tokens,
+    )
+
+
+def not_streamed() -> UpstreamBroken:
+    """The fault of a whole answer to who asked for a stream."""
     return UpstreamBroken("malformed", "The provider answered whole although asked to stream.")
 
 
-def _too_large() -> UpstreamBroken:
+def too_large() -> UpstreamBroken:
+    """The fault of an answer beyond the bounds."""
     return UpstreamBroken("too_large", "The provider's answer is larger than the gateway holds.")
 
 

@@ -40,6 +40,7 @@ class Call(msgspec.Struct, frozen=True):
     collected: Collected | None = None  # what it is an example of, None for nothing
     forwarded: Headers = ()  # of the caller's headers, those that its dialect passes on
     preferences: Preferences | None = None  # the caller's own routing, None for none
+    flows: bool = False  # its answer is bytes of any type, which go out as they come
 
 
 class Arrival(msgspec.Struct, frozen=True):

@@ -53,10 +53,10 @@ class CheckReply:
         self.said = said
         self.confidence = confidence
 
-    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+    def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`; the answer is read where the check is settled."""
 
-    def begin(self, headers: bytes) -> None:
+    def begin(self, headers: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""
 
     def write(self, data: bytes) -> None:

@@ -71,7 +71,8 @@ def crossing_of(api: Api, deployment: Deployment) -> Crossing:
     """The way between a caller's API and a deployment of another dialect. Raises `CallerFault` for none."""
     writer, reader = speaking(deployment.dialect), hearing(api.dialect)
     if writer is None or reader is None or not is_conversation(api):
-        message = f"{deployment.provider} can't be asked for {api.name}: its protocol has no such thing."
+        message = f"{deployment.provider} can't be asked for {api.name}: its protocol has no such thing. "
+        message += f"Providers with the dialect {api.dialect} can."
         raise CallerFault("unsupported_by_provider", message, param="model")
     return Crossing(writer, reader)
 
@@ -120,7 +121,7 @@ class Translated:
 
     def whole(self, data: bytes) -> Whole:
         """Read a complete answer. Raises `UpstreamBroken`, or the fault that it tells of."""
-        completion = _guarded(self._spoken.read_completion, data)
+        completion = guarded(self._spoken.read_completion, data)
         self.completion = completion
         return Whole(completion.model[:MAX_MODEL], completion.counts)
 
@@ -136,14 +137,14 @@ class Translated:
 
     def read(self, payload: bytes) -> tuple[Frame, bytes]:
         """What one payload says, and the frames that it becomes. Raises `UpstreamBroken`."""
-        return self._written(_guarded(self._reader.feed, payload))
+        return self._written(guarded(self._reader.feed, payload))
 
     def rest(self) -> tuple[Frame, bytes]:
         """The same for what the reader has still to say once the bytes are at their end."""
         if self._is_read:
             return Frame(), b""
         self._is_read = True
-        return self._written(_guarded(lambda _: self._reader.finish(), b""))
+        return self._written(guarded(lambda _: self._reader.finish(), b""))
 
     def last_frames(self, estimate: Counts | None, cost_usd: float | None) -> bytes:
         """What stands behind everything else; `estimate` where the provider reported no usage."""
@@ -165,7 +166,7 @@ class Translated:
                 break
             if self.gathered is not None:
                 self.gathered.add(delta)
-            frames.append(_guarded(self._writer.write, delta))
+            frames.append(guarded(self._writer.write, delta))
             spoke = spoke or _says(delta)
             if isinstance(delta, Began):
                 model = delta.model[:MAX_MODEL]
@@ -194,10 +195,10 @@ def _says(delta: Delta) -> bool:
     return False
 
 
-def _guarded(function: Callable[..., _T], value: object) -> _T:
+def guarded(function: Callable[..., _T], *values: object) -> _T:
     """A mistake of ours in a dialect is a fault of this request, and the log has it; no text of anybody's."""
     try:
-        return function(value)
+        return function(*values)
     except Fault:
         raise
     except Exception as error:

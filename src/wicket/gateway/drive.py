@@ -51,9 +51,11 @@ from wicket.gateway.events import (
     Ticked,
 )
 from wicket.gateway.gate import Gate
+from wicket.gateway.media import MediaAttempt
 from wicket.gateway.planning import planned
 from wicket.gateway.request import Prepared, request_bytes, signature_lines
 from wicket.gateway.settle import charge_of, settle
+from wicket.gateway.subjects import SubjectAttempt
 from wicket.gateway.walk import step
 from wicket.gateway.walk_state import NEVER, State, Walk
 from wicket.routing.deployment import Deployment
@@ -66,12 +68,15 @@ UPSTREAM_IDS = (b"x-request-id", b"request-id", b"x-amzn-requestid")  # whose is
 class Reply(Protocol):
     """The caller's side of one request. Writing to a caller who left does nothing."""
 
-    def whole(self, status: int, headers: bytes, body: bytes) -> None:
-        """A complete answer; `headers` are header lines, each ended by CRLF."""
+    def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
+        """A complete answer, JSON unless it has a type; `headers` are header lines, each ended by CRLF."""
         ...
 
-    def begin(self, headers: bytes) -> None:
-        """Status 200 and headers of an event stream, sent together with the first `write`."""
+    def begin(self, headers: bytes, content_type: bytes = b"") -> None:
+        """Status 200 and headers of an event stream, sent together with the first `write`.
+
+        With a type the answer is bytes, which know no error: a failure then breaks the connection off.
+        """
         ...
 
     def write(self, data: bytes) -> None:
@@ -199,6 +204,10 @@ class Drive:
         elif call.route.floor and deployment.engine and action.candidate + 1 < len(self.plan):
             attempt = SoftAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
             extra = floor_line(call.route.floor)
+        elif prepared.subject is not None:
+            attempt = SubjectAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
+        elif call.api.is_media:
+            attempt = MediaAttempt(action.attempt, call, prepared, self.feed, gate.now_us)
         else:
             attempt = Attempt(action.attempt, call, prepared, self.feed, gate.now_us)
         if action.kind:
@@ -258,6 +267,8 @@ class Drive:
         if crossing is None:
             if prepared.gap:
                 raise CallerFault("unsupported_by_provider", prepared.gap, param="model")
+            if prepared.subject is not None:
+                return prepared.subject.body(fields, deployment)
             return prepared.dialect.body(fields, deployment, call.api, streamed=call.is_streamed)
         conversation = self.conversation
         if conversation is None or fields is not call.fields:
@@ -283,17 +294,24 @@ class Drive:
 
     def _commit(self, action: Commit) -> None:
         self.answer = attempt = self.attempts[action.attempt]
-        if not self.call.is_streamed:
+        if not self.call.is_streamed or attempt.is_whole:
             self.status = attempt.status
             headers, body = self._headers(attempt, with_cost=True), attempt.parts[0]
             if attempt.translated is not None:
                 body = attempt.translated.body(self._cost_usd(attempt))
-            self.reply.whole(attempt.status, headers, body)
+            if attempt.content_type:
+                self.reply.whole(attempt.status, headers, body, attempt.content_type)
+            else:
+                self.reply.whole(attempt.status, headers, body)
             return
         if not self.begun:
             self.begun = True
             self.status = 200
-            self.reply.begin(self._headers(attempt, with_cost=False))
+            headers = self._headers(attempt, with_cost=False)
+            if attempt.content_type:
+                self.reply.begin(headers, attempt.content_type)
+            else:
+                self.reply.begin(headers)
         if self.is_paused and attempt.exchange is not None:
             attempt.exchange.pause()
         data = attempt.take()
@@ -313,7 +331,7 @@ class Drive:
 
     def _finish(self, action: Finish) -> None:
         attempt = self.attempts[action.attempt]
-        if not self.call.is_streamed:
+        if not self.call.is_streamed or attempt.is_whole:
             return
         last = self._last_frames(attempt)
         if last:
@@ -380,6 +398,8 @@ class Drive:
 
     def _last_frames(self, attempt: Attempt) -> bytes:
         """What the caller's dialect has behind an answer: usage with our cost in it, an end mark."""
+        if self.call.api.is_media:  # these end as their provider ends them
+            return b""
         voice = hearing(self.call.api.dialect)
         if not (self.call.wants_usage or attempt.is_marked or attempt.translated is not None):
             mark: bytes | None = getattr(voice, "END_MARK", None)

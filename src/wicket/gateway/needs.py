@@ -24,10 +24,13 @@ def read_needs(
 ) -> Needs:
     """The needs that may keep somebody out on this route; turns are searched, never decoded."""
     signs = api.signs
+    features = _features(route.questions, fields, signs) if signs and route.questions else ()
+    if api.ability in route.questions:
+        features = (api.ability,)
     has_all = preferences is not None and preferences.require_parameters
     least = route.least_context_tokens
     return Needs(
-        features=_features(route.questions, fields, signs) if signs and route.questions else (),
+        features=features,
         least_input_tokens=_least_input(fields, num_bytes, least, signs) if signs else 0,
         output_tokens=output_limit(fields, api) if route.least_output_tokens else 0,
         parameters=tuple([name for name in fields if name not in _ALWAYS_KNOWN]) if has_all else (),
@@ -36,7 +39,8 @@ def read_needs(
 
 def output_limit(fields: Fields, api: Api) -> int:
     """The caller's limit on output tokens, 0 for none and for what is none."""
-    for path in api.signs.limits if api.signs is not None else ((name,) for name in api.counts):
+    plain = [(name,) for name in api.counts] if not api.ability else []  # elsewhere they count other things
+    for path in api.signs.limits if api.signs is not None else plain:
         raw = fields.get(path[0])
         if raw is not None:
             value = _count(raw, path[1:])

@@ -10,12 +10,14 @@ from wicket.dialects.contract import Api, Body, Dialect, module
 from wicket.errors import CallerFault
 from wicket.gateway.call import Call
 from wicket.gateway.crossing import Crossing, crossing_of, is_conversation
+from wicket.gateway.subjects import SubjectCrossing, subject_crossing, who_can
 from wicket.routing.deployment import Deployment
 from wicket.upstream.request_head import complete, head
 from wicket.upstream.sigv4 import signed_headers
 
 EVENTS = b"text/event-stream"
 JSON = "application/json"
+_JSON_TYPE = b"content-type: application/json\r\n"
 _MAX_CACHED = 4_096  # callers can name any model of a provider: what is remembered of them is bounded
 
 
@@ -37,7 +39,8 @@ class Prepared(msgspec.Struct, frozen=True):
 
     `crossing` is None where the caller's bytes pass as they are. `gap`: why this deployment can't be asked by
     that API's callers, "" if it can. `names` are its own headers, lower-case; `stream_type` is what its
-    streams call themselves.
+    streams call themselves. `subject` is the crossing of what is no conversation. `untyped_head` is the head
+    for a body that says its type itself.
     """
 
     deployment: Deployment
@@ -51,6 +54,8 @@ class Prepared(msgspec.Struct, frozen=True):
     names: frozenset[bytes] = frozenset()
     stream_type: bytes = EVENTS
     target: str = ""
+    subject: SubjectCrossing | None = None
+    untyped_head: bytes = b""
 
 
 class RequestHeads:
@@ -71,20 +76,30 @@ class RequestHeads:
         return found
 
     def _prepare(self, deployment: Deployment, api: Api, streamed: bool) -> Prepared:
-        crossing, gap = None, ""
+        crossing, subject, gap = None, None, ""
+        accept = "*/*" if api.answers != "json" else ""
         deployment = _as_asked(deployment, api)
         dialect = module(deployment.dialect)
         if api.dialect != deployment.dialect:
             try:
-                crossing = crossing_of(api, deployment)
-                api = crossing.spoken.CONVERSATION
+                if api.subject:
+                    subject = subject_crossing(api, deployment)
+                    api = subject.spoken.api
+                else:
+                    crossing = crossing_of(api, deployment)
+                    api = crossing.spoken.CONVERSATION
             except CallerFault as fault:
                 gap = fault.message
+        elif deployment.engine and api.ability in deployment.lacks:
+            gap = f"'{deployment.model}' runs here and can't be asked for {api.name}: {who_can(api)} can."
         stream_type: bytes = getattr(dialect, "STREAM_TYPE", EVENTS)
-        target = dialect.target(deployment, api, streamed=streamed) if not gap else ""
+        target = dialect.target(deployment, api, streamed=streamed) if not gap else "/"
+        untyped = _head(deployment, target, accept or (stream_type.decode() if streamed else JSON))
         return Prepared(
             deployment=deployment,
-            head=_head(deployment, target, stream_type if streamed else b"") if not gap else b"",
+            head=untyped + _JSON_TYPE if not gap else b"",
+            untyped_head=untyped,
+            subject=subject,
             dialect=dialect,
             price=Price(deployment.price_id, *deployment.prices) if deployment.prices else None,
             rates=self._rates,
@@ -99,8 +114,12 @@ class RequestHeads:
 
 def _as_asked(deployment: Deployment, api: Api) -> Deployment:
     """A deployment in its other dialect, for what is no conversation and what only that one has."""
+    if deployment.rerank and api.subject == "rerank":
+        return msgspec.structs.replace(deployment, dialect=deployment.rerank)
     also = deployment.also
     if also is None or api.dialect != also.dialect or is_conversation(api):
+        return deployment
+    if also.apis and api.name not in also.apis:
         return deployment
     headers = also.headers or deployment.headers
     return msgspec.structs.replace(deployment, dialect=also.dialect, base_path=also.path, headers=headers)
@@ -113,12 +132,14 @@ def request_bytes(prepared: Prepared, call: Call, body: Body, extra: bytes = b""
     engine of ours, or a signature.
     """
     lines = prepared.head
+    if body.content_type:
+        lines = b"%bcontent-type: %b\r\n" % (prepared.untyped_head, body.content_type)
     if prepared.deployment.engine:
         lines += b"x-wicket-salt: %b\r\n" % call.caller.salt.encode()
     lines += extra
     if call.trace:
         lines += call.trace
-    if call.forwarded and prepared.crossing is None:
+    if call.forwarded and prepared.crossing is None and prepared.subject is None:
         for name, value in call.forwarded:
             if name not in prepared.names:
                 lines += b"%b: %b\r\n" % (name, value)
@@ -137,16 +158,12 @@ def signature_lines(prepared: Prepared, body: Body, unix_s: int) -> bytes:
     """The header lines that sign one request to a deployment whose requests are signed."""
     deployment = prepared.deployment
     assert deployment.aws is not None
-    signed = {"host": deployment.origin.authority, "content-type": JSON}
+    signed = {"host": deployment.origin.authority, "content-type": body.content_type.decode() or JSON}
     found = signed_headers("POST", prepared.target, signed, body.data, deployment.aws, unix_s)
     return b"".join([b"%b: %b\r\n" % (name.encode(), value.encode()) for name, value in found])
 
 
-def _head(deployment: Deployment, target: str, stream_type: bytes) -> bytes:
-    headers = [
-        *deployment.headers,
-        ("accept", stream_type.decode() or JSON),
-        ("content-type", JSON),
-        ("user-agent", "wicket"),
-    ]
+def _head(deployment: Deployment, target: str, accept: str) -> bytes:
+    """All but the body's type and length."""
+    headers = [*deployment.headers, ("accept", accept), ("user-agent", "wicket")]
     return head("POST", target, deployment.origin, headers)

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from wicket.gateway.call import Call
-from wicket.routing.deployment import Deployment, Route
+from wicket.routing.deployment import Deployment, Route, Timeouts
 from wicket.routing.plan import Health
 
 MIN_WHOLE_LIMIT_US = 120_000_000  # a whole answer's first byte is its last: give it time to be written
+DEFAULTS = Timeouts()
 PREFILL = "prefill"  # the feature of a model that goes on from a trailing message of its own
 _MAX_CACHED = 1_024
 
@@ -41,16 +42,16 @@ class Rules(msgspec.Struct, frozen=True):
     continues: tuple[bool, ...] = ()
 
 
-def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool) -> Rules:
-    """The limits for a request on this route."""
+def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool, patience_s: int = 0) -> Rules:
+    """The limits for a request on this route; `patience_s` takes the place of defaults that are shorter."""
     timeouts = route.timeouts
-    first = timeouts.first_token_ms * 1_000
+    first = _patient(timeouts.first_token_ms, DEFAULTS.first_token_ms, patience_s)
     has_more = len(candidates) > 1
     return Rules(
         num_candidates=len(candidates),
         first_token_us=first if streamed else max(first, MIN_WHOLE_LIMIT_US),
         mini_us=timeouts.mini_ms * 1_000 if has_more and candidates[0].task else 0,
-        gap_us=timeouts.gap_ms * 1_000,
+        gap_us=_patient(timeouts.gap_ms, DEFAULTS.gap_ms, patience_s),
         total_us=timeouts.total_ms * 1_000,
         is_streamed=streamed,
         holds_whole=route.commit == "whole",
@@ -60,6 +61,11 @@ def rules_of(route: Route, candidates: Sequence[Deployment], streamed: bool) -> 
         max_attempts=route.max_attempts,
         continues=_continues(candidates) if route.continues and streamed and has_more else (),
     )
+
+
+def _patient(limit_ms: int, default_ms: int, patience_s: int) -> int:
+    """A limit in microseconds: what somebody set holds, for pictures as for chats."""
+    return max(limit_ms, patience_s * 1_000) * 1_000 if limit_ms == default_ms else limit_ms * 1_000
 
 
 def _groups(candidates: Sequence[Deployment]) -> tuple[int, ...]:
@@ -100,19 +106,19 @@ class RuleBook:
 
     def find(self, call: Call, candidates: Sequence[Deployment], health: Health | None = None) -> Rules:
         """The limits for this order of candidates; alone, one is asked again whatever its health."""
-        route, streamed = call.route, call.is_streamed
+        route, streamed, patience_s = call.route, call.is_streamed, call.api.patience_s
         if call.preferences is not None:  # a route of this request's own, which none comes back to
-            rules = rules_of(route, candidates, streamed)
+            rules = rules_of(route, candidates, streamed, patience_s)
             return at_this_moment(rules, route, candidates, health, call.started_us)
         if candidates is route.deployments:
-            key: tuple[int, ...] = (id(route), streamed)
+            key: tuple[int, ...] = (id(route), streamed, patience_s)
         else:
-            key = (id(route), streamed, *map(id, candidates))
+            key = (id(route), streamed, patience_s, *map(id, candidates))
         found = self._rules.get(key)
         if found is None:  # the entry keeps route and deployments alive, so their ids stay their own
             if len(self._rules) >= _MAX_CACHED:
                 self._rules.clear()
-            rules = rules_of(route, candidates, streamed)
+            rules = rules_of(route, candidates, streamed, patience_s)
             found = self._rules[key] = (route, candidates, rules)
         if len(candidates) == 1 or (health is None and route.hedge is None):
             return found[2]

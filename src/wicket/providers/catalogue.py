@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-from wicket.providers.facts import Date, Fact, Facts, Names, Outline
+from wicket.providers.facts import Date, Fact, Facts, Kind, Names, Outline
 from wicket.wire import json
 from wicket.wire.quirks import Quirks
 
@@ -48,12 +48,14 @@ _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 class OtherWay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A second dialect at a provider's host: its name and the path under which that is spoken.
 
-    `auth` is how the key goes out there, "" for as with the first one.
+    `auth` is how the key goes out there, "" for as with the first one. `apis` are those of its APIs that are
+    there, by their names in records; (): all.
     """
 
     dialect: str
     path: str
     auth: Literal["", "bearer"] = ""
+    apis: tuple[str, ...] = ()
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -62,6 +64,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `env` are the variables that hold its key, the first set one wins; with `is_enabled_by_env` such a
     variable enables the provider when there is no config file. `auth_optional`: works without a key.
     `also` is where the host speaks another dialect as well, for the APIs that `dialect` lacks (embeddings).
+    `rerank` is the dialect in which it ranks documents, "" for its own or for none; `offers` are the kinds of
+    models, beside chats and embeddings, that can be called there by the APIs we have.
     `rename`, `remove` and `quirks` are how its API differs from the dialect's first (`wire.quirks`).
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
@@ -91,6 +95,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     rename: dict[str, str] = {}
     remove: tuple[str, ...] = ()
     usage_in_stream: Literal["ask", "always", "never"] = "ask"
+    rerank: Literal["", "jina", "voyage"] = ""
+    offers: tuple[Kind, ...] = ()
     quirks: Quirks = Quirks()
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
@@ -278,7 +284,9 @@ def known_models(row: str) -> tuple[str, ...]:
     if known is None or not known.lists_models:
         return ()
     return tuple(
-        fact.model for fact in _in_use.of(row) if fact.is_offered(today(), with_responses=known.has_responses)
+        fact.model
+        for fact in _in_use.of(row)
+        if fact.is_offered(today(), with_responses=known.has_responses, more_kinds=known.offers)
     )
 
 

@@ -7,6 +7,7 @@ larger. A field that no source knows is None, or empty; nothing is guessed.
 from __future__ import annotations
 
 import datetime
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 import msgspec
@@ -24,7 +25,7 @@ Service = Literal["batch", "flex", "priority"]
 SourceName = Literal["genai-prices", "litellm", "models.dev"]
 
 FEATURES: tuple[Feature, ...] = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
-LISTED_KINDS = frozenset({"chat", "embedding"})  # what `/v1/models` offers
+LISTED_KINDS = frozenset({"chat", "embedding"})  # what `/v1/models` offers of every provider
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -109,9 +110,11 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
         """Whether tokens have a price."""
         return self.input_pico is not None
 
-    def is_offered(self, today: datetime.date, *, with_responses: bool = False) -> bool:
+    def is_offered(
+        self, today: datetime.date, *, with_responses: bool = False, more_kinds: Collection[Kind] = ()
+    ) -> bool:
         """Whether it is worth listing: of a kind and an API that can be called, and not at its end."""
-        if not self.is_listed or self.kind not in LISTED_KINDS:
+        if not self.is_listed or not (self.kind in LISTED_KINDS or self.kind in more_kinds):
             return False
         if self.needs_responses and not with_responses:
             return False

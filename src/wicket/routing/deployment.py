@@ -12,6 +12,8 @@ from wicket.wire.quirks import Quirks
 # What a request may need of a model; a provider's facts use the same names.
 OURS = ("models", "provider", "route", "wicket")  # request fields that no provider sees (contract §2)
 FEATURES = ("tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill")
+# What a model is for, beside conversations: an API asks for one of them (`dialects.contract.Api.ability`).
+ABILITIES = ("embeddings", "rerank", "images", "speech", "transcription", "moderation")
 
 
 class Also(msgspec.Struct, frozen=True):
@@ -21,6 +23,7 @@ class Also(msgspec.Struct, frozen=True):
     path: str  # takes the place of the base path; no trailing slash
     auth: str = ""  # how the key goes out there, "" for as with the first one
     headers: tuple[tuple[str, str], ...] = ()  # those of a deployment, where `auth` is another
+    apis: tuple[str, ...] = ()  # which of its APIs are there, by their names; (): all that are asked for
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +57,10 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     context_tokens: int = 0  # 0: unknown
     max_output_tokens: int = 0
     features: tuple[str, ...] = ()  # of FEATURES, what it is known to be able to do
-    lacks: tuple[str, ...] = ()  # what it is known to be unable to do; the rest is unknown
+    lacks: tuple[
+        str, ...
+    ] = ()  # what it is known to be unable to do, ABILITIES among it; the rest is unknown
+    rerank: str = ""  # the dialect in which it ranks documents, "" for its own or none
     region: str = ""  # where it runs, such as "eu" or "us-east-1"; "": unknown
     data_collection: str = ""  # "deny": it keeps nothing to train on; "allow": it may; "": unknown
     warning: str = ""  # what callers are told of its model's end, in ASCII on one line

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from wicket.routing.deployment import FEATURES, Deployment, Limits, Route
+from wicket.routing.deployment import ABILITIES, FEATURES, Deployment, Limits, Route
 from wicket.routing.preferences import Preferences
 
 _WITHOUT = {
@@ -22,6 +22,12 @@ _WITHOUT = {
     "audio": "hears no audio",
     "pdf": "reads no PDF files",
     "prefill": "continues no answer",
+    "embeddings": "makes no embeddings",
+    "rerank": "ranks no documents",
+    "images": "makes no images",
+    "speech": "does not speak",
+    "transcription": "transcribes nothing",
+    "moderation": "judges no content",
 }
 
 
@@ -49,9 +55,16 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 def questions(deployments: Iterable[Deployment]) -> tuple[str, ...]:
-    """The features that some of them are known to lack: nothing else can tell them apart."""
-    lacking = {name for one in deployments for name in one.lacks}
-    return tuple(name for name in FEATURES if name in lacking)
+    """The features that some of them are known to lack: nothing else can tell them apart.
+
+    Abilities only where others may have them: chat models all lack the same, and are not looked at for that.
+    """
+    all_lacks = [one.lacks for one in deployments]
+    lacking = {name for lacks in all_lacks for name in lacks}
+    features = tuple(name for name in FEATURES if name in lacking)
+    return features + tuple(
+        name for name in ABILITIES if name in lacking and not all(name in lacks for lacks in all_lacks)
+    )
 
 
 def with_questions(route: Route) -> Route:

@@ -7,9 +7,9 @@ from difflib import get_close_matches
 from functools import cache
 
 from wicket.config.check import known_dialects
-from wicket.dialects.contract import Api, Way, module
+from wicket.dialects.contract import Api, Way
 from wicket.dialects.openai_chat import CHAT
-from wicket.dialects.translation import heard
+from wicket.dialects.translation import doors_of
 from wicket.errors import CallerFault
 
 ALIAS = "/openai"  # `/openai/v1/…` answers as `/v1/…` does
@@ -62,11 +62,10 @@ def inference_doors() -> dict[str, tuple[Api, Way]]:
     """
     found: dict[str, tuple[Api, Way]] = {}
     for name in sorted(known_dialects(), key=lambda name: name != CHAT.dialect):
-        if heard(name) is None:
-            continue
-        for api in module(name).APIS:
-            ways = {way.is_streamed: way for way in reversed(api.ways or (Way(f"/v1{api.path}"),))}
-            found |= {way.path: (api, way) for way in reversed(ways.values())}
+        ways: dict[tuple[str, bool | None], tuple[Api, Way]] = {}
+        for api, way in doors_of(name):
+            ways.setdefault((api.name, way.is_streamed), (api, way))
+        found |= {way.path: (api, way) for api, way in ways.values()}
     return found
 
 

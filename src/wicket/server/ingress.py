@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from wicket.dialects.contract import Api, Way, module
-from wicket.dialects.translation import Heard, heard
+from wicket.dialects.contract import Api, Way
+from wicket.dialects.translation import Voice, doors_of, voice
 
 _MODEL = "{model}"
 _QUERY_KEY = re.compile(rb"(?:^|&)key=([^&]*)")
@@ -24,7 +24,7 @@ class Door(msgspec.Struct, frozen=True):
 
     api: Api
     way: Way
-    voice: Heard
+    voice: Voice
     forwarded: frozenset[bytes] = frozenset()
 
 
@@ -39,7 +39,7 @@ class Entered(msgspec.Struct, frozen=True):
 class Ingress:
     """All doors. `forwarded` are the headers of any of them."""
 
-    def __init__(self, dialects: Iterable[str], default: Heard) -> None:
+    def __init__(self, dialects: Iterable[str], default: Voice) -> None:
         self.default = default  # tells faults where it is not known whom they are told
         self.forwarded: frozenset[bytes] = frozenset()
         self.apis: dict[str, Api] = {}
@@ -49,20 +49,19 @@ class Ingress:
             self._add(name)
 
     def _add(self, name: str) -> None:
-        voice = heard(name)
-        if voice is None:
+        teller = voice(name)
+        if teller is None:
             return
-        names = frozenset(getattr(voice, "FORWARDED_HEADERS", ()))
+        names = frozenset(getattr(teller, "FORWARDED_HEADERS", ()))
         self.forwarded |= names
-        for api in module(name).APIS:
+        for api, way in doors_of(name):
             self.apis[api.name] = api
-            for way in api.ways or (Way(f"/v1{api.path}"),):
-                door = Door(api, way, voice, names)
-                before, mark, after = way.path.partition(_MODEL)
-                if mark:
-                    self._patterns.append((before.encode(), after.encode(), door))
-                else:
-                    self._exact[way.path.encode()] = Entered(door)
+            door = Door(api, way, teller, names)
+            before, mark, after = way.path.partition(_MODEL)
+            if mark:
+                self._patterns.append((before.encode(), after.encode(), door))
+            else:
+                self._exact[way.path.encode()] = Entered(door)
 
     def find(self, url: bytes) -> Entered | None:
         """The door that a request's target leads to; None for every other path."""

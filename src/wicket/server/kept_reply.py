@@ -70,13 +70,13 @@ class SealingReply:
         self._tenant = tenant
         self._before = before
 
-    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+    def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""
-        self._inner.whole(status, headers, self._sealed(body) if status == 200 else body)
+        self._inner.whole(status, headers, self._sealed(body) if status == 200 else body, content_type)
 
-    def begin(self, headers: bytes) -> None:
+    def begin(self, headers: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""
-        self._inner.begin(headers)
+        self._inner.begin(headers, content_type)
 
     def write(self, data: bytes) -> None:
         """See `drive.Reply`."""
@@ -136,16 +136,16 @@ class KeepingReply:
             "store": True,
         }
 
-    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+    def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""
         if status != 200:
-            self._inner.whole(status, headers, body)
+            self._inner.whole(status, headers, body, content_type)
             return
-        self._kept(body, lambda shown: self._inner.whole(status, headers, shown))
+        self._kept(body, lambda shown: self._inner.whole(status, headers, shown, content_type))
 
-    def begin(self, headers: bytes) -> None:
+    def begin(self, headers: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""
-        self._inner.begin(headers)
+        self._inner.begin(headers, content_type)
 
     def write(self, data: bytes) -> None:
         """See `drive.Reply`."""

@@ -10,6 +10,7 @@ from wicket.accounts.usage_rows import GROUPS
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_kept import kept_paths
+from wicket.server.openapi_media import described
 from wicket.server.openapi_parts import body as _body
 from wicket.server.openapi_parts import json_of as _json
 from wicket.server.openapi_parts import operation as _operation
@@ -36,9 +37,9 @@ def document() -> dict[str, Any]:
         "security": [{"key": []}],
         "paths": {
             **_inference_paths(),
+            **_media_paths(),
             **_other_families(),
             **_cold_paths(),
-            **kept_paths(),
             **_admin_paths(),
         },
         "components": {
@@ -69,6 +70,18 @@ def _inference_paths() -> dict[str, Any]:
             "post": _inference("classify", "Name the label of texts", "ClassifyRequest", "ClassifyAnswer")
         },
     }
+
+
+def _media_paths() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path, (api, _) in inference_doors().items():
+        shown = described(api)
+        if shown is not None:
+            faults = (*_INFERENCE, "415") if api.form else _INFERENCE
+            operation = _operation(shown.name, shown.summary, "Document", faults, requestBody=shown.body)
+            operation["responses"]["200"]["content"] = shown.answer
+            found[path] = {"post": operation}
+    return found
 
 
 def _other_families() -> dict[str, Any]:

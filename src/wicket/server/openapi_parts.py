@@ -13,7 +13,7 @@ _FAULTS = {
     "404": "There is no such thing.",
     "409": "Not in this state.",
     "413": "The body is longer than this route takes.",
-    "415": "Not the kind of body that this route takes.",
+    "415": "This route takes another kind of body, such as a form.",
     "429": "Too much at once; come back after `retry-after`.",
     "500": "Something failed inside; `x-request-id` names the request.",
     "501": "This upstream can't do that.",

@@ -44,7 +44,7 @@ from wicket.wire.json_array import JsonArray
 
 _KEPT = frozenset(
     b"authorization x-api-key api-key x-goog-api-key traceparent content-length expect "
-    b"host transfer-encoding content-encoding x-wicket-collect".split()
+    b"host transfer-encoding content-encoding content-type x-wicket-collect".split()
 )
 
 _OF_ONE_REQUEST = frozenset((b"traceparent", COLLECT_HEADER))  # heads with these are not remembered
@@ -342,6 +342,8 @@ class InferenceProtocol(HttpToolsProtocol):
     def _remember(self, entered: Entered, digest: bytes, forwarded: Headers) -> None:
         whole = self.whole
         if whole is None or self.expect_100_continue or not _OF_ONE_REQUEST.isdisjoint(self.kept):
+            return
+        if entered.door.api.form:  # what comes is told by its type, and a form's differs each time
             return
         origin = [pair for pair in self.headers if pair[0] in _OF_EACH_CLIENT]
         self.serving.heads.remember(whole.name, KnownHead(entered, digest, origin, forwarded))

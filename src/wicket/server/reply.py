@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import socket
+import struct
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from wicket.accounts.request_ids import format_id
-from wicket.dialects.translation import Heard
+from wicket.dialects.translation import Voice
 from wicket.errors import Fault
 from wicket.server.answers import fault_headers
 from wicket.wire.chunked import LAST_CHUNK, chunk
@@ -21,6 +25,7 @@ _STREAM = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
 _ARRAY = b"content-type: application/json\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+_NO_BUFFERING = b"cache-control: no-cache\r\nx-accel-buffering: no\r\n"
 _CHUNKED = b"transfer-encoding: chunked\r\n"
 
 
@@ -31,13 +36,14 @@ class HttpReply:
     """
 
     __slots__ = (
-        "_head", "_is_chunked", "_is_over", "_protocol", "array", "cors", "keep_alive", "number", "voice",
+        "_head", "_is_chunked", "_is_over", "_is_raw", "_protocol",
+        "array", "cors", "keep_alive", "number", "voice",
     )  # fmt: skip
 
     def __init__(
         self,
         protocol: InferenceProtocol,
-        voice: Heard,
+        voice: Voice,
         keep_alive: bool,
         cors: bytes,
         *,
@@ -50,23 +56,29 @@ class HttpReply:
         self._is_chunked = is_chunked  # HTTP/1.0 knows no chunks: there the connection's end is the answer's
         self._head = b""  # a stream's head, waiting for the first bytes
         self._is_over = False
+        self._is_raw = False  # a stream without frames
         self.keep_alive = keep_alive
         self.cors = cors
 
-    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+    def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         """A complete answer in one write."""
         if not self._open():
             return
         self._is_over = True
+        kind = _typed(content_type) if content_type else _JSON
         self._protocol.transport.write(
-            b"%b%b%bcontent-length: %d\r\n\r\n%b" % (self._start(status), _JSON, headers, len(body), body)
+            b"%b%b%bcontent-length: %d\r\n\r\n%b" % (self._start(status), kind, headers, len(body), body)
         )
         self._protocol.answered(self.keep_alive)
 
-    def begin(self, headers: bytes) -> None:
+    def begin(self, headers: bytes, content_type: bytes = b"") -> None:
         """Keep the head until there is something to send with it: one packet instead of two."""
         coding = _CHUNKED if self._is_chunked else b""
-        self._head = b"%b%b%b%b\r\n" % (self._start(200), _ARRAY if self.array else _STREAM, coding, headers)
+        kind = _ARRAY if self.array else _STREAM
+        if content_type:
+            self._is_raw = True
+            kind = _typed(content_type) + _NO_BUFFERING
+        self._head = b"%b%b%b%b\r\n" % (self._start(200), kind, coding, headers)
 
     def write(self, data: bytes) -> None:
         """One chunk."""
@@ -97,8 +109,19 @@ class HttpReply:
         self.whole(fault.status, headers + lines, self.voice.fault_body(fault, format_id(self.number)))
 
     def fail_in_band(self, fault: Fault) -> None:
-        """An error frame, then the end without an end mark: no client takes it for a normal stop."""
+        """An error frame, then the end without an end mark: no client takes it for a normal stop.
+
+        Bytes have no frames: the connection ends before the last chunk does. Where its end would be the
+        answer's (HTTP/1.0), it is reset.
+        """
         if not self._open():
+            return
+        if self._is_raw:
+            self._is_over = True
+            if self._is_chunked:
+                self._protocol.transport.close()
+            else:
+                _reset(self._protocol.transport)
             return
         self.write(self.voice.fault_frame(fault, format_id(self.number)))
         self.finish()
@@ -111,6 +134,19 @@ class HttpReply:
         return self._protocol.serving.status_lines.find(
             status, self._protocol.server_state.default_headers
         ) + (self.cors + close)
+
+
+def _reset(transport: asyncio.WriteTransport) -> None:
+    """End a connection by RST: `abort` alone sends a FIN, which HTTP/1.0 takes for a good end."""
+    handle = transport.get_extra_info("socket")
+    with socket.socket(fileno=os.dup(handle.fileno())) as same:
+        same.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+def _typed(content_type: bytes) -> bytes:
+    """A type that a provider gave, and that no browser takes it for anything else."""
+    return b"content-type: %b\r\nx-content-type-options: nosniff\r\n" % content_type
 
 
 class StatusLines:

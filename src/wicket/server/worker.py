@@ -29,7 +29,7 @@ from wicket.config.check import known_dialects
 from wicket.config.schema import BodyLimits, Config, StorageTable
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
-from wicket.dialects.translation import heard
+from wicket.dialects.translation import voice
 from wicket.errors import ProviderFault, StoreFault
 from wicket.gateway.admit import check_live
 from wicket.gateway.cascade import made_ready
@@ -404,7 +404,7 @@ def _spare_the_collector() -> None:
 
 
 def _ingress() -> Ingress:
-    default = heard(openai_chat.CHAT.dialect)
+    default = voice(openai_chat.CHAT.dialect)
     assert default is not None
     return Ingress(known_dialects(), default)
 
@@ -413,10 +413,19 @@ def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
     """Per API, in bytes: conversations of every dialect alike."""
     named = {
         openai_chat.COMPLETIONS.name: limits.completions,
-        openai_chat.EMBEDDINGS.name: limits.embeddings,
         openai_chat.CLASSIFY.name: limits.classify,
     }
-    return {name: named.get(name, limits.chat) for name in ingress.apis}
+    abilities = {
+        "embeddings": limits.embeddings,
+        "rerank": limits.rerank,
+        "images": limits.images,
+        "speech": limits.speech,
+        "transcription": limits.transcription,
+        "moderation": limits.moderations,
+    }
+    return {
+        name: named.get(name) or abilities.get(api.ability, limits.chat) for name, api in ingress.apis.items()
+    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:

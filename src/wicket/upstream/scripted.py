@@ -30,6 +30,7 @@ from wicket.upstream.scripted_script import (
     Price,
     Script,
     choose,
+    form_fields,
     greet,
     pace,
     parse_answers,
@@ -64,7 +65,9 @@ class Seen(msgspec.Struct):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The body as JSON."""
+        """The body as JSON, or a form's fields."""
+        if self.body.startswith("--"):
+            return form_fields(self.body.encode())
         return msgspec.json.decode(self.body, type=dict[str, Any])
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
-import hashlib
 import random
-import struct
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from wicket.errors import ConfigFault
-from wicket.upstream import scripted_anthropic, scripted_gemini
+from wicket.upstream import scripted_anthropic, scripted_gemini, scripted_media
 from wicket.upstream.scripted_content import CREATED, Call, Content, Frame
 from wicket.upstream.scripted_errors import ERRORS
 from wicket.upstream.scripted_script import Ask, Rule, Script, last_user_text, pieces, prompt_tokens
@@ -33,6 +31,7 @@ class End(msgspec.Struct, frozen=True):
 
 
 Step = bytes | Wait | End
+_EVENTS = {"content-type": "text/event-stream; charset=utf-8"}
 _FORMS = {"anthropic": scripted_anthropic, "gemini": scripted_gemini}
 
 
@@ -57,8 +56,10 @@ def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
         form = _FORMS.get(ask.form)
         listed = _models(script) if form is None else form.models(script.models)
         return Plan(_shaped(rule, _whole(rule, 200, listed)))
-    if path.endswith("/embeddings"):
-        return Plan(_shaped(rule, _whole(rule, 200, _embeddings(script, ask))), prompt_tokens(ask.fields))
+    if scripted_media.is_here(path):
+        found = scripted_media.answer(script, rule, ask)
+        steps = _events(rule, found.events) if found.events else _bytes(rule, found.kind, found.body)
+        return Plan(_shaped(rule, steps), found.input_tokens, found.output_tokens)
     if not path.endswith("/completions") and ask.form not in _FORMS:
         return Plan(_shaped(rule, _whole(rule, 404, ERRORS["no_model"][1])))
     content = _content(script, rule, ask, number)
@@ -192,6 +193,47 @@ def _stream(rule: Rule, ask: Ask, content: Content, number: int) -> list[Step]:
     return [*steps, LAST_CHUNK]
 
 
+def _events(rule: Rule, events: Sequence[tuple[dict[str, Any], bool]]) -> list[Step]:
+    """A stream of typed events; tokens are those that are output."""
+    steps: list[Step] = [_head(rule, 200, {**_EVENTS, "transfer-encoding": "chunked"})]
+    if rule.first_token_ms:
+        steps.append(Wait(rule.first_token_ms))
+    tokens = 0
+    for nth, (event, is_token) in enumerate(events, 1):
+        if is_token:
+            if tokens in (rule.cut_after, rule.stall_after):
+                break
+            if tokens and rule.gap_ms:
+                steps.append(Wait(rule.gap_ms))
+            tokens += 1
+        frame = b"event: %b\ndata: %b\n\n" % (event["type"].encode(), encode(event))
+        steps.append(chunk(b"data: {\n\n" if nth == rule.malformed_frame else frame))
+        if is_token and tokens == rule.error_frame_after:
+            error = {"type": "error", "error": {"message": "Something went wrong here.", "code": "oops"}}
+            return [*steps, chunk(b"event: error\ndata: %b\n\n" % encode(error)), LAST_CHUNK]
+    if rule.cut_after is not None:
+        return [*steps, End(rst=rule.rst)]
+    return [*steps, Wait(None)] if rule.stall_after is not None else [*steps, LAST_CHUNK]
+
+
+def _bytes(rule: Rule, kind: str, body: bytes) -> list[Step]:
+    """A body in chunks; its tokens are eighths of it, rounded up."""
+    steps: list[Step] = [Wait(rule.first_token_ms)] if rule.first_token_ms else []
+    if kind == "application/json":
+        return [*steps, *_whole(rule, 200, body)]
+    steps.append(_head(rule, 200, {"content-type": kind, "transfer-encoding": "chunked"}))
+    size = -(-len(body) // 8)
+    for token, start in enumerate(range(0, len(body), size or 1)):
+        if token in (rule.cut_after, rule.stall_after):
+            break
+        if token and rule.gap_ms:
+            steps.append(Wait(rule.gap_ms))
+        steps.append(chunk(body[start : start + size]))
+    if rule.cut_after is not None:
+        return [*steps, End(rst=rule.rst)]
+    return [*steps, Wait(None)] if rule.stall_after is not None else [*steps, LAST_CHUNK]
+
+
 def _frames(rule: Rule, ask: Ask, content: Content, number: int) -> list[Frame]:
     """Frames in order and whether each carries a token."""
     kind = "chat.completion.chunk" if _is_chat(ask) else "text_completion"
@@ -241,27 +283,6 @@ def _models(script: Script) -> dict[str, Any]:
         {"id": name, "object": "model", "created": CREATED, "owned_by": "scripted"} for name in script.models
     ]
     return {"object": "list", "data": rows}
-
-
-def _embeddings(script: Script, ask: Ask) -> dict[str, Any]:
-    given = ask.fields.get("input", "")
-    data = []
-    for index, text in enumerate(given if isinstance(given, list) else [given]):
-        vector = _vector(str(text), script.dimensions)
-        packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
-        as_text = ask.fields.get("encoding_format") == "base64"
-        data.append({"object": "embedding", "index": index, "embedding": packed if as_text else vector})
-    tokens = prompt_tokens(ask.fields)
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": data, "model": ask.model, "usage": usage}
-
-
-def _vector(text: str, dimensions: int) -> list[float]:
-    """A unit vector that depends on the text alone."""
-    draw = random.Random(hashlib.sha256(text.encode()).digest())  # noqa: S311 - not a secret
-    raw = [draw.gauss(0, 1) for _ in range(dimensions)]
-    norm = sum(x * x for x in raw) ** 0.5
-    return [x / norm for x in raw]
 
 
 def _whole(rule: Rule, status: int, body: str | dict[str, Any] | bytes) -> list[Step]:

@@ -14,7 +14,9 @@ is done as a good provider does it.
   headers = {{ retry-after = "2" }}
 
 The path says in which dialect it answers, errors included: OpenAI's (…/chat/completions), Anthropic's
-(…/messages) or Gemini's (…/models/NAME:generateContent).
+(…/messages) or Gemini's (…/models/NAME:generateContent). Embeddings come in OpenAI's, Cohere's, Ollama's
+and Gemini's form, rankings (…/rerank) in Cohere's, Jina's and Voyage's; …/images/*, …/audio/* and
+…/moderations as OpenAI answers them, forms and streams included. Of sound a token is an eighth of its bytes.
 
 conditions (when)
   model                   equal, or a prefix with * at its end

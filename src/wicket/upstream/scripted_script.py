@@ -14,9 +14,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from wicket.errors import ConfigFault
+from wicket.errors import CallerFault, ConfigFault
+from wicket.wire.form import read_form
 
 _GEMINI = re.compile(r"/models/(.+):(?:streamG|g)enerateContent")
+_GEMINI_EMBED = re.compile(r"/models/(.+):(?:batchE|e)mbedContents?$")
 _MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]*)"')
 _PIECE = re.compile(r"\s*\S+\s*?")
 
@@ -131,12 +133,14 @@ class Ask(msgspec.Struct, frozen=True):
     @property
     def model(self) -> str:
         """The model asked for, "" if none."""
-        named = _GEMINI.search(self.path)
+        named = _GEMINI.search(self.path) or _GEMINI_EMBED.search(self.path.partition("?")[0])
         return unquote(named[1]) if named else str(self.fields.get("model", ""))
 
     @property
     def is_stream(self) -> bool:
         """Whether a stream was asked for."""
+        if self.fields.get("stream_format") == "sse":
+            return True
         return self.fields.get("stream") is True or ":streamGenerateContent" in self.path
 
     @property
@@ -173,12 +177,22 @@ def parse_answers(data: bytes) -> dict[str, str]:
 
 
 def understand(method: str, path: str, key: str, body: bytes, headers: Iterable[str] = ()) -> Ask:
-    """Read the body as far as it is a JSON object. `headers` are the request's names, lower-case."""
+    """Read the body as far as it is an object or a form. `headers` are the request's names, lower-case."""
     try:
-        fields = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
-    except msgspec.DecodeError:
+        if body.startswith(b"--"):
+            fields = form_fields(body)
+        else:
+            fields = msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+    except (msgspec.DecodeError, CallerFault):
         fields = {}
     return Ask(method, path, key, body, fields, _form(path.partition("?")[0], set(headers)))
+
+
+def form_fields(body: bytes) -> dict[str, Any]:
+    """The fields of a form whose boundary is its first line; a file is {}. Raises `CallerFault`."""
+    boundary = body[2 : body.find(b"\r\n")]
+    form = read_form(body, boundary, typed=("stream", "n", "partial_images"), once=())
+    return {name: msgspec.json.decode(raw) for name, raw in form.items()}
 
 
 def _form(path: str, headers: set[str]) -> str:
@@ -186,7 +200,8 @@ def _form(path: str, headers: set[str]) -> str:
     is_list = path.endswith("/models")
     if path.endswith("/messages") or (is_list and "anthropic-version" in headers):
         return "anthropic"
-    return "gemini" if _GEMINI.search(path) or (is_list and "x-goog-api-key" in headers) else "openai"
+    is_gemini = _GEMINI.search(path) or _GEMINI_EMBED.search(path)
+    return "gemini" if is_gemini or (is_list and "x-goog-api-key" in headers) else "openai"
 
 
 def choose(script: Script, ask: Ask, seen: dict[int, int], at_s: float) -> Rule:

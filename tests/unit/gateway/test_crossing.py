@@ -13,6 +13,7 @@ from wicket.dialects.contract import Api, Frame
 from wicket.dialects.gathering import Gathered
 from wicket.dialects.hub import Completion
 from wicket.dialects.openai_chat import CHAT, COMPLETIONS, EMBEDDINGS, read_completion, stream_reader
+from wicket.dialects.openai_chat.apis import GENERATIONS, MODERATIONS
 from wicket.errors import Fault
 from wicket.gateway.cascade import made_ready
 from wicket.gateway.checks import Checks, Verdict
@@ -231,12 +232,22 @@ def test_a_failed_provider_is_told_rather_than_one_that_could_not_be_asked(other
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("api", [EMBEDDINGS, COMPLETIONS])
-def test_only_conversations_cross(other: ModuleType, api: Api) -> None:
+@pytest.mark.parametrize("api", [COMPLETIONS, GENERATIONS, MODERATIONS])
+def test_what_has_no_translation_is_refused_by_name(other: ModuleType, api: Api) -> None:
     async def go() -> None:
         async with house([Rule()], ["other"]) as made:
             reply = await made.ask(api, input="a", prompt="a")
             assert reply.fault is not None and reply.status == 400 and reply.fault.param == "model"
+            assert api.name in reply.fault.message and "openai_chat" in reply.fault.message
+
+    asyncio.run(go())
+
+
+def test_embeddings_cross(other: ModuleType) -> None:
+    async def go() -> None:
+        async with house([Rule()], ["other"]) as made:
+            reply = await made.ask(EMBEDDINGS, input=["a", "b"])
+            assert reply.status == 200 and len(json.loads(reply.body)["data"]) == 2
 
     asyncio.run(go())
 

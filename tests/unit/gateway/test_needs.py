@@ -7,6 +7,7 @@ import pytest
 from tests.unit.routing.sample import deployment
 from wicket.dialects.contract import Api, module
 from wicket.dialects.openai_chat import CHAT, EMBEDDINGS
+from wicket.dialects.openai_chat.apis import GENERATIONS, SPEECH
 from wicket.gateway.needs import read_needs
 from wicket.routing.deployment import FEATURES, Route
 from wicket.routing.filters import Needs, with_questions
@@ -71,6 +72,16 @@ def test_of_other_apis_only_the_parameters_count() -> None:
     wanted = Preferences(require_parameters=True)
     found = read_needs(top.peek(body), EMBEDDINGS, len(body), PLAIN, wanted)
     assert found == Needs(parameters=("dimensions",))
+
+
+def test_an_ability_is_needed_where_it_tells_candidates_apart() -> None:
+    speaks, draws = deployment("a/m", lacks=("images",)), deployment("b/m", lacks=("speech",))
+    route = with_questions(Route(name="r", deployments=(speaks, draws)))
+    assert set(route.questions) == {"images", "speech"}
+    for api, features in ((GENERATIONS, ("images",)), (SPEECH, ("speech",)), (EMBEDDINGS, ()), (CHAT, ())):
+        assert read_needs({}, api, 10, route, None).features == features
+    alike = with_questions(Route(name="r", deployments=(speaks, deployment("b/m", lacks=("images",)))))
+    assert alike.questions == ()
 
 
 def api_of(name: str) -> Api:

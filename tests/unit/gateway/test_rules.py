@@ -8,10 +8,11 @@ import msgspec
 
 from wicket.accounts.callers import Caller
 from wicket.dialects.openai_chat import CHAT
+from wicket.dialects.openai_chat.apis import GENERATIONS
 from wicket.gateway.call import Call
 from wicket.gateway.hedges import MAX_SAVED, HedgeBudget
 from wicket.gateway.rules import RuleBook, rules_of
-from wicket.routing.deployment import Deployment, Hedge, Route
+from wicket.routing.deployment import Deployment, Hedge, Route, Timeouts
 from wicket.wire.origin import Origin
 
 
@@ -119,3 +120,18 @@ def test_a_budget_is_a_share_of_the_requests_and_saves_little() -> None:
     assert spent == MAX_SAVED
     other = msgspec.structs.replace(where, name="other")
     assert not budget.may(other)
+
+
+def test_an_api_s_patience_is_the_least_that_it_is_given() -> None:
+    where = route(*TWO)
+    assert rules_of(where, TWO, True).first_token_us == 10_000_000
+    patient = rules_of(where, TWO, True, 300)
+    assert (patient.first_token_us, patient.gap_us) == (300_000_000, 300_000_000)
+    brief = route(*TWO, timeouts=Timeouts(first_token_ms=500, gap_ms=400))
+    set_by_hand = rules_of(brief, TWO, True, 300)
+    assert (set_by_hand.first_token_us, set_by_hand.gap_us) == (500_000, 400_000)
+    assert patient.total_us == rules_of(where, TWO, True).total_us
+    book = RuleBook()
+    chat = book.find(call(where), TWO)
+    picture = book.find(msgspec.structs.replace(call(where), api=GENERATIONS), TWO)
+    assert chat.first_token_us < picture.first_token_us == 300_000_000

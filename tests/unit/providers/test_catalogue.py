@@ -153,8 +153,10 @@ def test_only_what_can_be_called_is_offered() -> None:
     assert "gpt-5-pro" in offered, "by the Responses API, which this row has"
     fact = catalogue.fact_of("openai", "gpt-5-pro")
     assert fact is not None and not fact.is_offered(catalogue.today())
-    for name in ("tts-1", "gpt-image-1", "text-davinci-003"):
-        assert catalogue.fact_of("openai", name) is not None and name not in offered
+    assert {"gpt-image-2", "gpt-4o-transcribe", "omni-moderation-latest"} <= set(offered)
+    assert "rerank-2.5" in catalogue.known_models("voyageai")
+    assert catalogue.fact_of("openai", "text-davinci-003") is not None and "text-davinci-003" not in offered
+    assert not any("rerank" in name for name in catalogue.known_models("nvidia"))
     assert catalogue.known_models("azure") == ()
 
 

@@ -60,7 +60,7 @@ def test_paths_lead_to_their_apis(other: ModuleType) -> None:
 
 
 def test_a_dialect_that_only_providers_speak_has_no_door(other: ModuleType) -> None:
-    del other.read_request  # type: ignore[attr-defined]
+    del other.fault_body  # type: ignore[attr-defined]
     assert ingress().find(b"/other/x:say") is None
 
 

@@ -21,10 +21,10 @@ class Kept:
     def __init__(self) -> None:
         self.said: list[Any] = []
 
-    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+    def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         self.said.append(("whole", status, body))
 
-    def begin(self, headers: bytes) -> None:
+    def begin(self, headers: bytes, content_type: bytes = b"") -> None:
         self.said.append("begin")
 
     def write(self, data: bytes) -> None:

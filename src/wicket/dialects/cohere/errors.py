@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from wicket.dialects.openai_errors import judge as judge_any
 from wicket.dialects.openai_errors import read, retry_after_ms
 from wicket.errors import CallerFault, Fault, ProviderBusy, ProviderFault, ProviderRefusal, UpstreamBroken
+from wicket.wire import json
 
 _SPENT = re.compile(r"monthly|/ ?month|billing", re.IGNORECASE)
 _KEY = re.compile(r"invalid api token|no api key", re.IGNORECASE)
@@ -38,6 +39,19 @@ def judge(status: int, headers: Mapping[bytes, bytes], body: bytes) -> Fault:
     if isinstance(fault, ProviderBusy) and fault.retry_after_ms is None:
         fault.retry_after_ms = retry_after_ms(headers)
     return fault
+
+
+KEEP_ALIVE = b": waiting\n\n"
+
+
+def fault_body(fault: Fault, request_id: str) -> bytes:
+    """An error answer as Cohere writes one."""
+    return json.encode({"id": request_id, "message": fault.message})
+
+
+def fault_frame(fault: Fault, request_id: str) -> bytes:
+    """The same inside a stream; no API of Cohere's that callers reach streams."""
+    return b"data: %b\n\n" % fault_body(fault, request_id)
 
 
 def in_stream(payload: bytes) -> Fault:

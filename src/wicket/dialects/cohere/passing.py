@@ -1,13 +1,15 @@
-"""Cohere's API and its target; and what the walk reads of answers that pass as they came.
+"""Cohere to Cohere: target, body, and what the walk reads of answers that pass as they came.
 
-No caller of ours speaks Cohere's dialect, so nothing passes today: these are for whoever checks recordings.
+Callers come to rankings and embeddings; of chats this is for whoever checks recordings.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from wicket.dialects.cohere import embedding, ranking
 from wicket.dialects.cohere.answers import decode_answer, malformed
+from wicket.dialects.cohere.apis import EMBED, RERANK
 from wicket.dialects.cohere.endings import read_finish, usage_counts
 from wicket.dialects.cohere.errors import in_stream
 from wicket.dialects.cohere.stream_reading import decode_event
@@ -17,10 +19,6 @@ from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
-CHAT = Api(
-    "cohere.chat", "/chat", can_stream=True, dialect="cohere", needs=("messages",), arrays=("messages",)
-)
-APIS = (CHAT,)
 _SAID = frozenset({"content-delta", "tool-plan-delta", "tool-call-start", "tool-call-delta"})
 
 
@@ -40,6 +38,16 @@ def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) ->
 
 def whole(data: bytes, api: Api) -> Whole:
     """Read a complete answer. Raises `UpstreamBroken`. Cohere does not say which model answered."""
+    if api.name == RERANK.name:
+        ranking_answer = ranking.decode(data)
+        if ranking_answer.results is None:
+            raise malformed("it has no results")
+        return Whole("", ranking.meta_counts(ranking_answer.meta))
+    if api.name == EMBED.name:
+        found = embedding.decode(data)
+        if found.embeddings is None:
+            raise malformed("it has no embeddings")
+        return Whole("", ranking.meta_counts(found.meta))
     try:
         answer = decode_answer(data)
     except (msgspec.DecodeError, RecursionError) as error:

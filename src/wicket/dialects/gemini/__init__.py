@@ -2,7 +2,9 @@
 
 | file | holds |
 |---|---|
-| `passing` | the APIs, and Gemini to Gemini: target, body, what the walk reads of answers |
+| `apis` | the APIs and their paths |
+| `embedding` | texts and their vectors, between families |
+| `passing` | Gemini to Gemini: target, body, what the walk reads of answers |
 | `request_reading`, `part_reading`, `settings_reading` | a caller's body as a conversation |
 | `request_writing`, `part_writing`, `tool_writing`, `settings_writing` | a conversation as a body |
 | `families` | what the model families differ in, as data |
@@ -18,8 +20,10 @@ from __future__ import annotations
 
 from wicket.dialects.gemini.answer_writing import AnswerWriter, write_completion
 from wicket.dialects.gemini.answers import AnswerReader, read_completion
+from wicket.dialects.gemini.apis import APIS, GENERATE
+from wicket.dialects.gemini.embedding import SIDE as EMBEDDING
 from wicket.dialects.gemini.errors import fault_body, fault_frame, judge
-from wicket.dialects.gemini.passing import APIS, GENERATE, body, frame, target, whole
+from wicket.dialects.gemini.passing import body, frame, target, whole
 from wicket.dialects.gemini.request_reading import read_request
 from wicket.dialects.gemini.request_writing import write_request
 from wicket.dialects.translation import Asked, Splitter, StreamReader, StreamWriter
@@ -29,6 +33,7 @@ __all__ = [
     "APIS",
     "CONVERSATION",
     "KEEP_ALIVE",
+    "SIDES",
     "STREAM_TYPE",
     "body",
     "fault_body",
@@ -47,6 +52,7 @@ __all__ = [
 ]
 
 CONVERSATION = GENERATE
+SIDES = {"embeddings": EMBEDDING}
 STREAM_TYPE = b"text/event-stream"
 KEEP_ALIVE = b"\n\n"  # google-genai takes a comment for a part of the answer
 

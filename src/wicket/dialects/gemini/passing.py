@@ -10,49 +10,15 @@ from typing import Any
 
 import msgspec
 
-from wicket.dialects.contract import Api, Body, Frame, Way, Whole
+from wicket.dialects.contract import Api, Body, Frame, Whole
+from wicket.dialects.gemini.apis import COUNT, EMBED_MANY, GENERATE
 from wicket.dialects.gemini.errors import in_band
 from wicket.dialects.gemini.request_reading import NOT_THEIRS
-from wicket.dialects.gemini.signs import SIGNS
 from wicket.dialects.gemini.usage import Usage, usage_counts
 from wicket.errors import CallerFault, Fault, UpstreamBroken
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
-
-NAME = "gemini"
-_PREFIXES = (
-    "/v1beta/models/",
-    "/v1/models/",
-    "/v1beta1/publishers/google/models/",
-    "/v1/publishers/google/models/",
-)
-
-
-def _ways(verb: str, *, is_streamed: bool = False) -> tuple[Way, ...]:
-    sse_if = "alt=sse" if is_streamed else ""
-    return tuple([Way(f"{prefix}{{model}}:{verb}", is_streamed, sse_if) for prefix in _PREFIXES])
-
-
-GENERATE = Api(
-    "generateContent",
-    "/models/{model}:generateContent",
-    can_stream=True,
-    dialect=NAME,
-    needs=("contents",),
-    ways=_ways("generateContent") + _ways("streamGenerateContent", is_streamed=True),
-    signs=SIGNS,
-)
-
-
-def _plain(verb: str) -> Api:
-    return Api(verb, f"/models/{{model}}:{verb}", can_stream=False, dialect=NAME, ways=_ways(verb))
-
-
-COUNT = _plain("countTokens")
-EMBED = _plain("embedContent")
-EMBED_MANY = _plain("batchEmbedContents")
-APIS = (GENERATE, COUNT, EMBED, EMBED_MANY)
 
 MAX_MODEL = 256
 _UNSAFE = re.compile(r"[^A-Za-z0-9._~@/-]")

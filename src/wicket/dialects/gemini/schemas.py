@@ -247,13 +247,13 @@ def without_all_of(schema: Schema) -> Schema:
         if "$ref" in one and len(inner) + len(merged) > 1 + len(_annotations(merged)):
             return schema
         for name, value in one.items():
-            if name == "properties" and not set(value) & set(merged.get(name, {})):
-                merged[name] = {**merged.get(name, {}), **value}
-            elif name == "required":
-                merged[name] = [
-                    *merged.get(name, []),
-                    *(key for key in value if key not in merged.get(name, [])),
-                ]
+            known = merged.get(name, {} if name == "properties" else [])
+            are_objects = isinstance(value, dict) and isinstance(known, dict)
+            are_lists = isinstance(value, list) and isinstance(known, list)
+            if name == "properties" and are_objects and not set(value) & set(known):
+                merged[name] = {**known, **value}
+            elif name == "required" and are_lists:
+                merged[name] = [*known, *(key for key in value if key not in known)]
             elif name not in merged or merged[name] == value:
                 merged[name] = value
             else:

@@ -1,4 +1,4 @@
-"""Ollama's API and its target; and what the walk reads of answers that pass as they came.
+"""Ollama's target; and what the walk reads of answers that pass as they came.
 
 No caller of ours speaks Ollama's dialect, so nothing passes today: these are for whoever checks recordings.
 """
@@ -8,17 +8,14 @@ from __future__ import annotations
 import msgspec
 
 from wicket.dialects.contract import Api, Body, Frame, Whole
+from wicket.dialects.ollama import embedding
 from wicket.dialects.ollama.answers import MAX_MODEL, counts_of, decode_piece, malformed, read_finish
+from wicket.dialects.ollama.apis import EMBED
 from wicket.dialects.ollama.errors import in_stream
 from wicket.errors import UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
-
-CHAT = Api(
-    "ollama.chat", "/api/chat", can_stream=True, dialect="ollama", needs=("messages",), arrays=("messages",)
-)
-APIS = (CHAT,)
 
 
 def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
@@ -41,6 +38,9 @@ def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) ->
 
 def whole(data: bytes, api: Api) -> Whole:
     """Read a complete answer. Raises `UpstreamBroken`, or the fault that it tells of."""
+    if api.name == EMBED.name:
+        answer = embedding.decode(data)
+        return Whole((answer.model or "")[:MAX_MODEL], embedding.counts_of(answer))
     try:
         piece = decode_piece(data)
     except (msgspec.DecodeError, RecursionError) as error:

@@ -15,6 +15,7 @@ import msgspec
 
 from wicket.dialects.contract import Api, Body, Frame, Whole
 from wicket.dialects.openai_chat.apis import CHAT, OF_DATA
+from wicket.dialects.openai_chat.media import is_media, read_json
 from wicket.dialects.openai_chat.messages_edit import edited
 from wicket.dialects.openai_chat.usage import Usage, usage_counts
 from wicket.dialects.openai_errors import in_band, of_base_resp
@@ -23,6 +24,7 @@ from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
+from wicket.wire.form import Form
 
 # Finish reasons that are failures by another name.
 _FAILED_FINISHES = frozenset({"error", "network_error", "insufficient_system_resource"})
@@ -93,13 +95,15 @@ def target(deployment: Deployment, api: Api, *, streamed: bool = False) -> str:
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
     """The caller's bytes with the model renamed, our fields removed and usage asked for in streams."""
     put = {"model": _model_name(deployment.model)}
-    if streamed and deployment.usage_in_stream == "ask":
+    if streamed and deployment.usage_in_stream == "ask" and not api.is_media:
         put["stream_options"] = _with_usage(fields.get("stream_options"))
     if deployment.quirks.edits_messages and api is CHAT and "messages" in fields:
         put |= _messages(fields, deployment)
     dropped = tuple([name for name in deployment.remove if name in fields]) if deployment.remove else ()
     ours = tuple([name for name in OURS if name in fields])
     edits = Edits(put=put, rename=deployment.rename, remove=ours + dropped)
+    if isinstance(fields, Form):
+        return Body(fields.edited(edits), dropped, fields.content_type)
     return Body(splice(fields, edits), dropped)
 
 
@@ -147,6 +151,8 @@ def read(decode: Callable[[bytes], _T], data: bytes) -> _T:
 
 def whole(data: bytes, api: Api) -> Whole:
     """Read a complete answer; an error inside a 200 or an answer without choices is a failure."""
+    if is_media(api):
+        return read_json(data, api)
     try:
         answer = read(_decode_answer, data)
     except msgspec.DecodeError as error:

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.dialects.gemini.speaking import VERTEX, answer, deployment
 from wicket.dialects import gemini
 from wicket.dialects.contract import Counts
-from wicket.dialects.gemini.passing import COUNT, EMBED, EMBED_MANY, GENERATE
+from wicket.dialects.gemini.apis import COUNT, EMBED, EMBED_MANY, GENERATE
 from wicket.errors import CallerFault, ProviderBusy, UpstreamBroken
 from wicket.wire.fields import peek
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from wicket.dialects.gemini.openapi_schemas import fit_openapi
@@ -242,6 +242,7 @@ def param_of(function: Callable[[msgspec.Raw, str], object], schema: Any) -> str
 
 
 @settings(max_examples=200, deadline=None)
+@example(schema={"allOf": [{"properties": "a", "required": None}, {"properties": None}]})
 @given(schema=st.dictionaries(st.sampled_from(WORDS), SCHEMAS, max_size=5))
 def test_any_json_is_fitted_or_refused(schema: Any) -> None:
     for function in (fit_json_schema, fit_openapi, to_json_schema):
