@@ -30,9 +30,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "routing": {"wire", "errors", "providers"},
     "accounts": {"wire", "errors", "providers"},
     "upstream": {"wire", "errors"},
-    "store": {"errors", "accounts"},
+    "store": {"errors", "accounts", "state"},
     "config": {"wire", "errors", "providers", "routing", "accounts", "guardrails", "dialects"},
-    "state": {"errors", "store"},
+    "state": {"wire", "errors"},
     "gateway": {
         "wire", "errors", "providers", "minis", "guardrails", "routing", "accounts", "upstream", "store",
         "config", "state", "dialects",
@@ -68,6 +68,7 @@ PURE = {
     "guardrails",
     "pages",
     "suites",
+    "state",
 }
 IMPURE_MODULES = {
     "asyncio",

@@ -104,6 +104,7 @@ def test_the_guide_s_defaults_are_the_program_s() -> None:
             schema.Model,
             schema.TaskTable,
             schema.EngineTable,
+            schema.StorageTable,
         )
         for field, name in zip(section.__struct_fields__, section.__struct_encode_fields__, strict=True)
     }

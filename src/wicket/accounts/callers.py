@@ -37,6 +37,7 @@ class Caller(msgspec.Struct, frozen=True):
     blocked: str = ""
     previous: bytes = b""
     previous_until_ms: int = 0
+    is_lent: bool = False  # stands for the key in what the server asks itself (batches), beside it
 
 
 def digest(key: bytes) -> bytes:
@@ -50,6 +51,7 @@ class CallerTable:
     def __init__(self, callers: Iterable[Caller] = ()) -> None:
         self._by_digest: dict[bytes, Caller] = {}
         self._digests: dict[int, tuple[bytes, bytes]] = {}
+        self._lent: dict[int, bytes] = {}
         for caller in callers:
             self.add(caller)
 
@@ -66,14 +68,23 @@ class CallerTable:
 
     def add(self, caller: Caller) -> None:
         """A new or changed key; whatever text it had before is forgotten."""
-        self.remove(caller.key_id)
+        if caller.is_lent:
+            self._by_digest.pop(self._lent.get(caller.key_id, b""), None)
+            self._lent[caller.key_id] = caller.digest
+            self._by_digest[caller.digest] = caller
+            return
+        self._forget(caller.key_id)
         self._digests[caller.key_id] = (caller.digest, caller.previous)
         self._by_digest[caller.digest] = caller
         if caller.previous:
             self._by_digest[caller.previous] = _as_before(caller)
 
     def remove(self, key_id: int) -> None:
-        """A revoked key; unknown ids are ignored."""
+        """A revoked key, and what stands for it; unknown ids are ignored."""
+        self._forget(key_id)
+        self._by_digest.pop(self._lent.pop(key_id, b""), None)
+
+    def _forget(self, key_id: int) -> None:
         for digest in self._digests.pop(key_id, ()):
             self._by_digest.pop(digest, None)
 

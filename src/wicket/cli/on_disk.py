@@ -27,9 +27,15 @@ from wicket.supervisor.verbs import perform
 from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
+    from wicket.config.schema import StorageTable
     from wicket.server.app_cost import NewEstimate
+    from wicket.state.seal import Seal
+    from wicket.store.contents import Contents
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.keeper import Keeper
     from wicket.supervisor.reception import Reception
+    from wicket.upstream.fetch import Response as Answered
+    from wicket.wire.origin import Origin
 
 Message = MutableMapping[str, Any]  # of ASGI
 OPERATOR = 0  # the admin key's id: whoever may open the database is the operator
@@ -45,6 +51,7 @@ class Desk:
         self.recent = Recent()
         self._home = home
         self._collector: Collector | None = None
+        self._keeper: Keeper | None = None
         self._reception: Reception | None = None
 
     @property
@@ -67,6 +74,16 @@ class Desk:
         return self._collector
 
     @property
+    def keeper(self) -> Keeper:
+        """What is kept. Nothing expires here either."""
+        if self._keeper is None:
+            from wicket.config.schema import StorageTable
+            from wicket.supervisor.keeper import Keeper  # most commands need none
+
+            self._keeper = Keeper(self._home, StorageTable())
+        return self._keeper
+
+    @property
     def config(self) -> Config:
         """See `House`."""
         raise _needs_server()
@@ -77,7 +94,9 @@ class Desk:
         return CredentialFile(self._home)
 
     def close(self) -> None:
-        """Let go of both databases."""
+        """Let go of the databases."""
+        if self._keeper is not None:
+            self._keeper.close()
         if self._collector is not None:
             self._collector.stop()
         if self._reception is not None:
@@ -189,6 +208,25 @@ class DeskHouse:
 
     @property
     def snapshot(self) -> Snapshot:
+        """See `House`."""
+        raise _needs_server()
+
+    @property
+    def storage(self) -> StorageTable:
+        """See `House`."""
+        raise _needs_server()
+
+    @property
+    def seal(self) -> Seal | None:
+        """See `House`."""
+        raise _needs_server()
+
+    @property
+    def contents(self) -> Contents:
+        """See `House`."""
+        raise _needs_server()
+
+    async def fetch(self, origin: Origin, request: bytes) -> Answered:
         """See `House`."""
         raise _needs_server()
 

@@ -106,6 +106,7 @@ def parse(text: str, environ: Mapping[str, str], *, source: str, base: Path) -> 
         models=models,
         tasks=file.tasks,
         engines=engines | mini_engines(models),
+        storage=file.storage,
         warnings=tuple(warnings),
     )
 

@@ -271,6 +271,24 @@ class TaskTable(_Section, frozen=True):
     by_header: bool = False
 
 
+class StorageTable(_Section, frozen=True):
+    """What is kept beyond a request. Everything is off until the operator says otherwise.
+
+    `responses`: "local" keeps answers of the Responses API here, "provider" leaves them to the providers that
+    keep such. `files` and `batches`: "local" keeps files here, and runs batches here. `team_bytes` bounds the
+    files of one team (of one key that has none); `batch_lines` the lines of a batch.
+    """
+
+    responses: Literal["off", "local", "provider"] = "off"
+    files: Literal["off", "local"] = "off"
+    batches: Literal["off", "local"] = "off"
+    keep_days: Days = 30.0
+    max_file_bytes: Bytes = 200 * MIB
+    team_bytes: Annotated[int, Meta(ge=1024, le=1 << 50)] = 10 << 30
+    batch_lines: Count = 50_000
+    batch_concurrency: Annotated[int, Meta(ge=1, le=256)] = 8
+
+
 class EngineTable(_Section, frozen=True):
     """A local model in a process of its own. 0 and "" leave the choice to the engine."""
 
@@ -335,6 +353,7 @@ class File(_Section, frozen=True):
     models: dict[str, Model] = {}
     tasks: dict[str, TaskTable] = {}
     engines: dict[str, EngineTable] = {}
+    storage: StorageTable = StorageTable()
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -426,6 +445,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     models: dict[str, Model] = {}
     tasks: dict[str, TaskTable] = {}
     engines: dict[str, Engine] = {}
+    storage: StorageTable = StorageTable()
     warnings: tuple[str, ...] = ()
     catalogue: NewerFile | None = None  # models fetched since, in place of the shipped ones
     unusable: dict[str, str] = {}  # provider name → why its variable was not taken

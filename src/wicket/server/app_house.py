@@ -11,8 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wicket.accounts.callers import Caller
+from wicket.config.schema import StorageTable
 from wicket.routing.deployment import Deployment, Route
+from wicket.state.seal import Seal
+from wicket.store.contents import Contents
 from wicket.supervisor.messages import NOBODY, Asker, EngineState
+from wicket.upstream.fetch import Response as Answered
+from wicket.wire.origin import Origin
 
 if TYPE_CHECKING:
     from wicket.server.app_cost import NewEstimate
@@ -61,6 +66,25 @@ class House(Protocol):
     @property
     def cors_origins(self) -> tuple[str, ...]:
         """Origins whose pages may call us; empty: no CORS at all; "*": all."""
+        ...
+
+    @property
+    def storage(self) -> StorageTable:
+        """What is kept."""
+        ...
+
+    @property
+    def seal(self) -> Seal | None:
+        """What ids that carry a pin are sealed with; None where none are given out."""
+        ...
+
+    @property
+    def contents(self) -> Contents:
+        """What files hold."""
+        ...
+
+    async def fetch(self, origin: Origin, request: bytes) -> Answered:
+        """A provider's whole answer to a request about a thing that it keeps. Raises `ProviderFault`."""
         ...
 
     def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:

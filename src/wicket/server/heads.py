@@ -97,3 +97,14 @@ def odd_head(kept: Mapping[bytes, bytes], version: str) -> CallerFault | None:
     if kept.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
         return CallerFault("unsupported_encoding", "Send the body without Content-Encoding.", status=415)
     return None
+
+
+def head_too_large() -> CallerFault:
+    """A 431."""
+    return CallerFault("headers_too_large", "The request's headers are too large.", status=431)
+
+
+def body_too_large(limit: int) -> CallerFault:
+    """A 413 that names the limit, in bytes."""
+    message = f"The request's body is larger than the {limit:,} bytes that this route takes."
+    return CallerFault("body_too_large", message, status=413)

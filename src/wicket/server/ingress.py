@@ -7,7 +7,7 @@ Built once per worker. Most paths are exact and found in one look-up; those with
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -88,3 +88,11 @@ def query_key(url: bytes) -> bytes | None:
     query = url.partition(b"?")[2]
     found = _QUERY_KEY.search(query) if query else None
     return unquote_to_bytes(found[1]) if found is not None else None
+
+
+def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
+    """A key that came otherwise than in `Authorization`, as Anthropic's, Azure's and Google's clients do."""
+    for name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
+        if kept.get(name):
+            return kept[name]
+    return query_key(url)

@@ -9,7 +9,7 @@ import wicket
 from wicket.dialects.openai_chat import CHAT
 from wicket.server.app_paths import inference_doors
 from wicket.server.openapi_families import FAMILIES, body_of
-from wicket.server.openapi_faults import FAULTS
+from wicket.server.openapi_kept import kept_paths
 from wicket.server.openapi_limits import LIMIT_OPERATIONS, LIMIT_SCHEMAS, WHOSE
 from wicket.server.openapi_media import described
 from wicket.server.openapi_money import CSV, PAGE
@@ -27,10 +27,12 @@ from wicket.server.openapi_parameters import (
     transfer_parameters,
     usage_parameters,
 )
-from wicket.server.openapi_schemas import EVENTS, MODEL_PATTERN, SCHEMAS, Schema, one_of, ref
+from wicket.server.openapi_parts import body as _body
+from wicket.server.openapi_parts import json_of as _json
+from wicket.server.openapi_parts import operation as _operation
+from wicket.server.openapi_schemas import EVENTS, MODEL_PATTERN, SCHEMAS, one_of, ref
 from wicket.server.openapi_tenants import OPERATIONS, TENANT_SCHEMAS
 
-_ALWAYS = ("500", "503")
 _OPEN: list[dict[str, list[str]]] = [{}]
 _INFERENCE = ("400", "401", "403", "404", "413", "429", "501", "502", "504")
 
@@ -170,6 +172,7 @@ def _cold_paths() -> dict[str, Any]:
                 requestBody=_body("NewFeedback"),
             )
         },
+        **kept_paths(),
         "/healthz": {"get": _operation("health", "The process lives", "Health", (), security=_OPEN)},
         "/readyz": {"get": _operation("ready", "Inference is answered now", "Readiness", (), security=_OPEN)},
         "/metrics": {
@@ -319,15 +322,6 @@ def _money_paths() -> dict[str, Any]:
     }
 
 
-def _operation(
-    operation_id: str, summary: str, answer: str, faults: tuple[str, ...], **rest: Any
-) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": summary, "content": _json(ref(answer))}}
-    for status in sorted({*faults, *_ALWAYS}):
-        responses[status] = {"description": FAULTS[status], "content": _json(ref("Error"))}
-    return {"operationId": operation_id, "summary": summary, "responses": responses, **rest}
-
-
 def _inference(operation_id: str, summary: str, body: str, answer: str) -> dict[str, Any]:
     operation = _operation(operation_id, summary, answer, _INFERENCE, requestBody=_body(body))
     if operation_id == "chatCompletions":
@@ -387,11 +381,3 @@ def _lines(operation: dict[str, Any]) -> dict[str, Any]:
     content = operation["responses"]["200"]["content"]
     content["application/x-ndjson"] = content.pop("application/json")
     return operation
-
-
-def _body(name: str) -> dict[str, Any]:
-    return {"required": True, "content": _json(ref(name))}
-
-
-def _json(schema: Schema) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}

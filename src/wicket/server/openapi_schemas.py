@@ -384,6 +384,15 @@ SCHEMAS: dict[str, Schema] = {
         {"status": TEXT, "engines": one_of("object", additionalProperties=TEXT), "reasons": array(TEXT)},
         "status",
     ),
+    "NewBatch": record(
+        {
+            "input_file_id": TEXT,
+            "endpoint": one_of("string", pattern="^/v1/"),
+            "completion_window": one_of("string", enum=["24h"]),
+            "metadata": one_of("object null", additionalProperties=TEXT),
+        },
+        "input_file_id endpoint completion_window",
+    ),
     "Document": one_of("object"),
     "Documents": array(one_of("object")),
     "NewCredential": record(

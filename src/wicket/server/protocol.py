@@ -11,26 +11,34 @@ size of the body per route, requests pipelined behind a running one (answered wi
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import httptools
-import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from wicket.accounts.callers import Caller
 from wicket.accounts.networks import client_address
 from wicket.errors import CallerFault, Fault
 from wicket.gateway.admit import admit, check_live, check_network
-from wicket.gateway.call import Arrival, Headers
+from wicket.gateway.call import Arrival, Call, Headers
 from wicket.gateway.collect import COLLECT_HEADER
 from wicket.gateway.drive import Drive
 from wicket.gateway.explain import explain
-from wicket.gateway.gate import Gate, overloaded
+from wicket.gateway.gate import overloaded
 from wicket.server.bearer import read_bearer, unknown_key
-from wicket.server.heads import HeadMemo, KnownHead, Parts, odd_head, without_upgrade
-from wicket.server.ingress import Entered, Ingress, query_key
-from wicket.server.reply import HttpReply, StatusLines
+from wicket.server.heads import (
+    KnownHead,
+    Parts,
+    body_too_large,
+    head_too_large,
+    odd_head,
+    without_upgrade,
+)
+from wicket.server.ingress import Entered, other_key
+from wicket.server.reply import HttpReply
+from wicket.server.serving import Serving
+from wicket.server.storing import DIALECT as KEPT_DIALECT
+from wicket.server.storing import KeptReply, Waiting
 from wicket.wire import json
 from wicket.wire.json_array import JsonArray
 
@@ -46,31 +54,6 @@ PARTING_S = 2.0
 LARGE_BODY = 64 * 1024  # smaller ones are bounded by how many requests may be under way
 
 
-class Bounds(msgspec.Struct, frozen=True):
-    """What one connection may use; sizes in bytes, times in seconds. `body[api]` is per route."""
-
-    max_headers: int = 100
-    max_header_bytes: int = 64 * 1024
-    header_s: float = 10.0
-    body_s: float = 60.0
-    keep_alive_s: float = 75.0
-    stream_buffer_bytes: int = 256 * 1024
-    body: Mapping[str, int] = {}
-    max_body: int = 32 * 1024 * 1024
-
-
-class Serving(msgspec.Struct):
-    """What a worker's connections share. `bounds` and `cors` change with the configuration."""
-
-    gate: Gate
-    ingress: Ingress
-    bounds: Bounds = Bounds()
-    cors: frozenset[bytes] = frozenset()
-    trusted_proxies: tuple[str, ...] = ()
-    status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
-    heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
-
-
 class InferenceProtocol(HttpToolsProtocol):
     """One client connection."""
 
@@ -78,7 +61,7 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.drive: Drive | None = None
+        self.drive: Drive | Waiting | None = None
         self.reply: HttpReply | None = None
         self.entered: Entered | None = None
         self.kept: dict[bytes, bytes] = {}
@@ -173,7 +156,7 @@ class InferenceProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._refuse(CallerFault("invalid_http", "This is not a valid HTTP/1.1 request."))
         if self.in_head and not self.is_refused and self.num_bytes > self.serving.bounds.max_header_bytes:
-            self._refuse(_head_too_large())
+            self._refuse(head_too_large())
 
     def _stay(self, rest: bytes) -> None:
         """Go on in HTTP/1.1, whatever else the client would speak as well (RFC 9110 §7.8)."""
@@ -226,7 +209,7 @@ class InferenceProtocol(HttpToolsProtocol):
             self._refuse(CallerFault("too_many_headers", "The request has too many headers.", status=431))
             return
         if self.num_bytes > bounds.max_header_bytes and _head_bytes(self) > bounds.max_header_bytes:
-            self._refuse(_head_too_large())
+            self._refuse(head_too_large())
             return
         if b"host" not in self.kept or b"transfer-encoding" in self.kept or b"content-encoding" in self.kept:
             fault = odd_head(self.kept, self.parser.get_http_version())
@@ -248,7 +231,7 @@ class InferenceProtocol(HttpToolsProtocol):
         length = self.kept.get(b"content-length", b"0")
         num_bytes = int(length) if length.isdigit() else 0
         if num_bytes > limit:
-            self._refuse(_too_large(limit))
+            self._refuse(body_too_large(limit))
         elif num_bytes > LARGE_BODY and not self._reserve(num_bytes):
             self._refuse(overloaded())
         elif self.expect_100_continue:
@@ -272,6 +255,7 @@ class InferenceProtocol(HttpToolsProtocol):
         if self.is_refused:
             return
         if self.entered is None:
+            self.num_bytes += len(body)  # an upload that goes on is given time
             super().on_body(body)
             return
         self.parts.append(body)
@@ -279,7 +263,7 @@ class InferenceProtocol(HttpToolsProtocol):
         bounds = self.serving.bounds
         limit = bounds.body.get(self.entered.door.api.name, bounds.max_body)
         if self.num_bytes > limit:
-            self._refuse(_too_large(limit))
+            self._refuse(body_too_large(limit))
         elif self.num_bytes - self.num_reserved > LARGE_BODY and not self._reserve(LARGE_BODY):
             self._refuse(overloaded())
 
@@ -395,12 +379,41 @@ class InferenceProtocol(HttpToolsProtocol):
             if call.preferences is not None and call.preferences.is_explained:
                 reply.whole(200, b"x-request-id: req_%016x\r\n" % number, json.encode(explain(gate, call)))
                 return
-            drive = Drive(gate, call, reply)
+            if call.api.dialect == KEPT_DIALECT:
+                self.serving.storing.begin(call, self)
+            elif self.serving.storing.has_files:
+                self.serving.storing.start(call, self)
+            else:
+                self.drive_on(call)
         except Fault as fault:
             reply.refuse(fault, b"x-request-id: req_%016x\r\n" % number)
-            return
-        self.drive = drive
+
+    def drive_on(self, call: Call, reply: KeptReply | None = None) -> None:
+        """Begin to answer, through `reply` where the answer is kept. Raises `CallerFault`."""
+        self.drive = drive = Drive(self.serving.gate, call, reply or self.reply_of())
+        if reply is not None:
+            reply.drive = drive
         drive.start()
+
+    def reply_of(self) -> HttpReply:
+        """The reply to the request under way."""
+        assert self.reply is not None
+        return self.reply
+
+    def wait_for(self, waiting: Waiting) -> None:
+        """See `storing.Client`."""
+        self.drive = waiting
+
+    def resumed(self, waiting: Waiting, fault: Fault | None, call: Call, reply: KeptReply | None) -> None:
+        """See `storing.Client`. A client who left meanwhile has nothing under way."""
+        if self.drive is not waiting:
+            return
+        try:
+            if fault is not None:
+                raise fault
+            self.drive_on(call, reply)
+        except Fault as found:
+            self.reply_of().refuse(found, b"x-request-id: req_%016x\r\n" % call.id)
 
     def _client(self) -> str:
         """The client's address, by the socket or by the proxies that are trusted to know."""
@@ -470,25 +483,8 @@ class InferenceProtocol(HttpToolsProtocol):
         reply.refuse(fault, self._name(reply))
 
 
-def other_key(kept: Mapping[bytes, bytes], url: bytes) -> bytes | None:
-    """A key that came otherwise than in `Authorization`, as Anthropic's, Azure's and Google's clients do."""
-    for name in (b"x-api-key", b"api-key", b"x-goog-api-key"):
-        if kept.get(name):
-            return kept[name]
-    return query_key(url)
-
-
 def _head_bytes(protocol: InferenceProtocol) -> int:
     return len(protocol.url) + sum([len(name) + len(value) + 4 for name, value in protocol.headers])
-
-
-def _head_too_large() -> CallerFault:
-    return CallerFault("headers_too_large", "The request's headers are too large.", status=431)
-
-
-def _too_large(limit: int) -> CallerFault:
-    message = f"The request's body is larger than the {limit:,} bytes that this route takes."
-    return CallerFault("body_too_large", message, status=413)
 
 
 def bind(serving: Serving) -> type[InferenceProtocol]:

@@ -26,7 +26,7 @@ import uvicorn
 from wicket.accounts.callers import Caller, CallerTable
 from wicket.accounts.record import Record
 from wicket.config.check import known_dialects
-from wicket.config.schema import BodyLimits, Config
+from wicket.config.schema import BodyLimits, Config, StorageTable
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
 from wicket.dialects.translation import voice
@@ -43,8 +43,12 @@ from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
-from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
+from wicket.server.protocol import InferenceProtocol, bind
+from wicket.server.serving import Bounds, Serving
 from wicket.server.sharing import Sharing
+from wicket.server.storing import Storing
+from wicket.state.seal import Seal
+from wicket.store.contents import FOLDER, Contents
 from wicket.supervisor.messages import (
     NOBODY,
     AddCaller,
@@ -66,11 +70,12 @@ from wicket.supervisor.messages import (
     Turned,
     pack_record,
 )
-from wicket.upstream.fetch import fetch
+from wicket.upstream.fetch import Response, fetch
 from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.proxies import proxy_for
 from wicket.upstream.request_head import head, without_body
 from wicket.wire import json
+from wicket.wire.origin import Origin
 
 RESPOOL_S = 20.0  # by then the supervisor has taken what a worker spooled
 FLUSH_S = 0.05  # records wait at most this long in a worker
@@ -79,6 +84,7 @@ SWEEP_S = 1.0
 MAX_FILES = 65_536
 PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
 LAST_WORD_S = 0.5  # before the deadline, who still waits for room is told that it won't come
+MAX_KEPT_BYTES = 64 * 1024 * 1024  # of an answer that a provider keeps
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
 
 _log = logging.getLogger("wicket.worker")
@@ -90,12 +96,14 @@ class Worker:
 
     def __init__(self, index: int, home: Path) -> None:
         self.home = home
+        self.contents = Contents(home / FOLDER)
         self.pool = KeepAlivePool()
         self.basket = Basket()
         self.gate = Gate(self.pool, index, self._record, self.basket.put)
         self.checks = self.gate.checks = Checks(self.gate, self._checked)
-        self.serving = Serving(gate=self.gate, ingress=_ingress())
         self.control = Control(self._hear, self._lost, self._spool)
+        self.storing = Storing(self.control.ask, self.contents)
+        self.serving = Serving(gate=self.gate, ingress=_ingress(), storing=self.storing)
         self.sharing = Sharing(self.gate, self.control)
         self.gate.metering.tell = self.control.send_notes
         self.probes = Probes(self.gate)
@@ -131,6 +139,22 @@ class Worker:
     def cors_origins(self) -> tuple[str, ...]:
         """Origins whose pages may call."""
         return self.config.server.cors_origins
+
+    @property
+    def storage(self) -> StorageTable:
+        """What is kept."""
+        return self.config.storage
+
+    @property
+    def seal(self) -> Seal | None:
+        """What ids are sealed with."""
+        return self.storing.seal
+
+    async def fetch(self, origin: Origin, request: bytes) -> Response:
+        """A provider's whole answer about a thing that it keeps."""
+        return await fetch(
+            self.pool, origin, request, connect_ms=5_000, total_ms=30_000, max_bytes=MAX_KEPT_BYTES
+        )
 
     def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
         """The caller behind an `Authorization` header."""
@@ -223,6 +247,7 @@ class Worker:
         self.engines = {name: state for name, state in self.engines.items() if name in config.engines}
         self._note_unready()
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
+        self.storing.configure(config.storage, message.seal_key)
         self.serving.trusted_proxies = server.trusted_proxies
         limits = server.body_limits
         self.serving.bounds = Bounds(
@@ -278,7 +303,7 @@ class Worker:
     async def _leave(self, deadline_ms: int) -> None:
         """Stop accepting; what is connected may still ask once, and is told to connect anew."""
         server = self.server
-        if server is None:  # it never served: what `run` waits for will not come
+        if server is None:  # it had not begun to serve, and will not: `run` sees that
             self.configured.set()
             self.keyed.set()
             return
@@ -326,7 +351,8 @@ class Worker:
         loop = asyncio.get_running_loop()
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
-        if self.leaving is not None:
+        if self.gate.is_draining:
+            self.control.close()
             return
         config = uvicorn.Config(
             build_app(self, self.serving.ingress.paths()),

@@ -29,6 +29,7 @@ class Kind(msgspec.Struct, frozen=True):
 
 LEDGER = Kind(APPLICATION_ID, "wicket.store.migrations")
 EXAMPLES = Kind(0x574B5458, "wicket.store.example_migrations")  # "WKTX"
+KEPT = Kind(0x574B544B, "wicket.store.kept_migrations")  # "WKTK"
 
 
 def migrations(package: str = LEDGER.steps) -> list[str]:
@@ -52,7 +53,7 @@ def open_writer(path: Path, kind: Kind = LEDGER) -> sqlite3.Connection:
         try:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
-            if kind is EXAMPLES:
+            if kind is not LEDGER:  # they hold what people wrote
                 connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten with zeros
                 connection.execute("PRAGMA temp_store = MEMORY")  # and nothing of it lies about elsewhere
             connection.execute("PRAGMA foreign_keys = ON")

@@ -39,6 +39,7 @@ from wicket.supervisor.messages import (
 from wicket.supervisor.notifier import Notifier
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.reception import Reception
+from wicket.supervisor.sealkey import seal_key
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.treasury import Treasury
@@ -49,6 +50,8 @@ from wicket.supervisor.worker import Worker
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.errands import Errands
+    from wicket.supervisor.keeper import Keeper
 
 _log = logging.getLogger("wicket.supervisor")
 
@@ -71,6 +74,8 @@ class RunningHouse:
         self.engines: Engines
         self.books: Books | None = None
         self.opened_collector: Collector | None = None
+        self.opened_keeper: Keeper | None = None
+        self.errands: Errands | None = None
         self.cascades = Cascades(home)
         self.cascades.enact(settings.config, settings.cards)
         self._told_terms = self.cascades.message()
@@ -105,6 +110,19 @@ class RunningHouse:
         return self.opened_collector
 
     @property
+    def keeper(self) -> Keeper:
+        """What is kept."""
+        if self.opened_keeper is None:
+            raise StoreFault("store_opening", "The database is being opened. Try again in a moment.")
+        return self.opened_keeper
+
+    def caller(self, key_id: int) -> Caller | None:
+        """A live key, the operator's among them."""
+        found = self._admin if key_id == self._admin.key_id else self._callers.get(key_id)
+        is_over = found is not None and 0 < found.expires_ms <= time.time() * 1_000
+        return None if is_over else found
+
+    @property
     def config(self) -> Config:
         """The configuration in force."""
         return self.settings.config
@@ -114,6 +132,12 @@ class RunningHouse:
         """Providers' keys that were put in."""
         return self.settings.credentials
 
+    def lend(self, message: ToWorker) -> None:
+        """Tell every worker of a caller that stands for another (`supervisor.errands`)."""
+        if isinstance(message, AddCaller):
+            message = AddCaller(self._dressed(message.caller))
+        self.crew.tell(message)
+
     def tell(self, message: ToWorker) -> None:
         """Send to every worker, those that start later included."""
         if isinstance(message, AddCaller):
@@ -122,6 +146,8 @@ class RunningHouse:
             message = AddCaller(self._dressed(message.caller))
         elif isinstance(message, RemoveCaller):
             self._callers.pop(message.key_id, None)
+            if self.errands is not None:
+                self.errands.forget(message.key_id)
         self.crew.tell(message)
 
     def status(self) -> dict[str, Any]:
@@ -251,6 +277,9 @@ class RunningHouse:
         self.reception.table = config.accounts
         if self.opened_collector is not None:
             self.opened_collector.tasks = tasks_of(config)
+        if self.opened_keeper is not None:
+            self.opened_keeper.storage = config.storage
+            self.opened_keeper.wake()
         retire = await self.engines.change(config.engines, before.server.drain_s)
         self.cascades.enact(config, self.settings.cards)
         self._tell_terms()
@@ -280,10 +309,27 @@ class RunningHouse:
             self.books.metrics.declare(["mini", "auto", *config.models, *engines], [*engines, *written])
 
     def _configure(self) -> Configure:
-        return Configure(self.settings.version, self.settings.encoded, engine_sockets=self.engines.sockets)
+        return Configure(
+            self.settings.version,
+            self.settings.encoded,
+            engine_sockets=self.engines.sockets,
+            seal_key=self._seal_key(),
+        )
+
+    def _seal_key(self) -> bytes:
+        """The key of sealed ids, where such are given out."""
+        if self.settings.config.storage.responses != "provider":
+            return b""
+        try:
+            return seal_key(self.home)
+        except OperatorFault as fault:
+            _log.error("%s", fault.message)
+            return b""
 
     def _set_callers(self) -> SetCallers:
-        return SetCallers([self._dressed(caller) for caller in (self._admin, *self._callers.values())])
+        lent = self.errands.callers() if self.errands is not None else []
+        callers = (self._admin, *self._callers.values(), *lent)
+        return SetCallers([self._dressed(caller) for caller in callers])
 
     def _dressed(self, caller: Caller) -> Caller:
         """The caller with what the workers must know of its money and its limits."""

@@ -44,6 +44,7 @@ from wicket.supervisor.verbs import answer
 from wicket.supervisor.worker import Worker, WorkerCommand
 
 if TYPE_CHECKING:
+    from wicket.supervisor.batches import Batches
     from wicket.supervisor.books import Books
     from wicket.supervisor.collector import Collector
 
@@ -79,6 +80,7 @@ class Supervisor:
         self._failure = ""
         self._had_terminal = os.isatty(0)
         self._children = Children()
+        self._batches: Batches | None = None
         self.house = RunningHouse(boot.settings, boot.admin.caller(), boot.url, boot.home, self._spawn)
         command = WorkerCommand(boot.listener, boot.home, for_child(boot.environ), boot.worker_module)
         self._crew = self.house.crew = Crew(self._children, command, self.house.greet, self._hear)
@@ -104,6 +106,7 @@ class Supervisor:
             self._spawn(self._crew.watch_pulses())
             self._spawn(self.house.wards.watch())
             self._spawn(self.house.allowances.watch())
+            self._keep()
             await self._stop.wait()
         except Fault as fault:
             self._failure = fault.message
@@ -116,6 +119,9 @@ class Supervisor:
         def open_them() -> tuple[Books, Collector]:
             from wicket.supervisor.books import Books  # while the workers start, not before
             from wicket.supervisor.collector import Collector
+            from wicket.supervisor.keeper import Keeper
+
+            self.house.opened_keeper = Keeper(self._boot.home, self._boot.settings.config.storage)
 
             tasks = tasks_of(self._boot.settings.config)  # what has expired goes at once
             return Books(self._boot.home, table, self._ledger_turned), Collector(self._boot.home, tasks)
@@ -131,6 +137,17 @@ class Supervisor:
         self.house.open_books(books, collector, callers)
         if books.num_imported:
             _log.info("%d records came in from the spool", books.num_imported)
+
+    def _keep(self) -> None:
+        """Let go of what is too old, and go on with batches."""
+        from wicket.supervisor.batches import Batches
+        from wicket.supervisor.errands import Errands
+
+        house = self.house
+        house.errands = Errands(self._boot.url, house.caller, house.lend)
+        self._batches = Batches(house.keeper, house.errands)
+        self._spawn(house.keeper.watch())
+        self._spawn(self._batches.run())
 
     async def _until_ready(self) -> None:
         """Wait for the first worker, then say where everything is. Raises `OperatorFault` without one."""
@@ -154,10 +171,14 @@ class Supervisor:
     async def _close(self) -> int:
         server = self._boot.settings.config.server
         self._boot.listener.close()
+        if self._batches is not None:
+            self._batches.is_closing = True
         num_busy = sum(worker.load.in_flight for worker in self._crew.workers)
         if num_busy:
             say(f"Finishing {num_busy} requests within {server.drain_s:g} s; a second Ctrl-C stops at once.")
         await self._crew.close(round(server.drain_s * 1_000), self._hurry)
+        if self._batches is not None:
+            await self._batches.rest()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -165,6 +186,10 @@ class Supervisor:
             await asyncio.to_thread(self.house.books.close)
         if self.house.opened_collector is not None:
             await asyncio.to_thread(self.house.opened_collector.stop)
+        if self.house.errands is not None:
+            await self.house.errands.close()
+        if self.house.opened_keeper is not None:
+            await asyncio.to_thread(self.house.opened_keeper.close)
         await asyncio.to_thread(self.house.cascades.save)
         self.house.reception.close()
         await self._engines.close(1.0 if self._hurry.is_set() else ENGINE_GRACE_S)

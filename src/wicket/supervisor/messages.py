@@ -77,6 +77,7 @@ class Configure(msgspec.Struct, tag="configure"):
     version: int
     config: bytes
     engine_sockets: dict[str, str] = {}  # engine name → path of its Unix socket
+    seal_key: bytes = b""  # what ids that carry a pin are sealed with, b"" where nothing is kept
 
 
 class SetCallers(msgspec.Struct, tag="callers"):

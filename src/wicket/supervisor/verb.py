@@ -19,6 +19,7 @@ from wicket.supervisor.recent import Recent
 if TYPE_CHECKING:
     from wicket.supervisor.allowances import Allowances
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.keeper import Keeper
     from wicket.supervisor.reception import Reception
 
 
@@ -43,6 +44,11 @@ class House(Protocol):
     @property
     def allowances(self) -> Allowances | None:
         """Limits, budgets and credits as they stand; None without a server."""
+        ...
+
+    @property
+    def keeper(self) -> Keeper:
+        """What is kept: answers, files, batches."""
         ...
 
     @property

@@ -19,8 +19,10 @@ from wicket.supervisor.identity import actor_of, entry
 from wicket.supervisor.messages import Answer, Ask
 from wicket.supervisor.verb import ActorVerb, Arguments, House, OpenVerb, Verb, key_number, now_ms
 from wicket.supervisor.verbs_auth import OPEN_VERBS
+from wicket.supervisor.verbs_batches import BATCH_VERBS
 from wicket.supervisor.verbs_credits import CREDIT_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
+from wicket.supervisor.verbs_kept import KEPT_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
 from wicket.supervisor.verbs_limits import LIMIT_VERBS
 from wicket.supervisor.verbs_money import MONEY_VERBS
@@ -176,6 +178,8 @@ VERBS: dict[str, Verb] = {
     **MONEY_VERBS,
     **EXAMPLE_VERBS,
     **LIMIT_VERBS,
+    **KEPT_VERBS,
+    **BATCH_VERBS,
     **PROVIDER_VERBS,
 }
 

@@ -26,6 +26,7 @@ from wicket.routing.deployment import Deployment
 from wicket.server.app import build_app
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import carried
+from wicket.store.contents import FOLDER, Contents
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.messages import (
     NOBODY,
@@ -71,6 +72,9 @@ class StoreHouse(Desk):
         self.trusted_proxies: tuple[str, ...] = ()
         self.allows_plain_http = False
         self.failure: Exception | None = None
+        self.storage = parsed.storage
+        self.seal = None
+        self.contents = Contents(folder / FOLDER)
 
     def tell(self, message: ToWorker) -> None:
         if isinstance(message, AddCaller):

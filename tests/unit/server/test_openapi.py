@@ -16,6 +16,7 @@ from wicket.server.app import MODULES
 from wicket.server.app_paths import all_paths, inference_paths
 from wicket.server.example_query import NewFeedback
 from wicket.server.openapi import document
+from wicket.state.batches import NewBatch
 
 METHODS = {"get", "post", "put", "patch", "delete"}
 TYPES = {"string", "number", "integer", "boolean", "object", "array", "null"}
@@ -143,7 +144,7 @@ def test_a_record_has_the_fields_that_are_described() -> None:
 
 
 def test_the_bodies_that_are_read_have_the_fields_that_are_described() -> None:
-    for kind in (NewKey, BackupTarget, NewFeedback):
+    for kind in (NewKey, BackupTarget, NewFeedback, NewBatch):
         schema = DOCUMENT["components"]["schemas"][kind.__name__]
         assert tuple(schema["properties"]) == kind.__struct_fields__
         with pytest.raises(CallerFault):

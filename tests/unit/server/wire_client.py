@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -14,7 +15,10 @@ from wicket.errors import ProviderFault
 from wicket.gateway.gate import Gate
 from wicket.routing.deployment import Deployment, Route
 from wicket.server.ingress import Ingress
-from wicket.server.protocol import Bounds, InferenceProtocol, Serving, bind
+from wicket.server.protocol import InferenceProtocol, bind
+from wicket.server.serving import Bounds, Serving
+from wicket.server.storing import Storing
+from wicket.store.contents import Contents
 from wicket.wire.origin import Origin
 
 KEY = b"wk-a-key-of-these-tests"
@@ -112,6 +116,10 @@ async def _nobody(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError("the cold routes are not asked here")
 
 
+async def _ask_nobody(verb: str, arguments: dict[str, Any], key_id: int) -> Any:
+    raise AssertionError("nothing is kept here")
+
+
 def protocol(**bounds: Any) -> tuple[InferenceProtocol, Kept]:
     """A connection that has just been made."""
     gate = Gate(Upstreams(), 1, lambda record: records(gate).append(record))
@@ -121,7 +129,12 @@ def protocol(**bounds: Any) -> tuple[InferenceProtocol, Kept]:
     voice = heard("openai_chat")
     assert voice is not None
     ingress = Ingress(["openai_chat"], voice)
-    serving = Serving(gate=gate, ingress=ingress, bounds=Bounds(**bounds))
+    serving = Serving(
+        gate=gate,
+        ingress=ingress,
+        storing=Storing(_ask_nobody, Contents(Path("nowhere"))),
+        bounds=Bounds(**bounds),
+    )
     config = uvicorn.Config(_nobody, ws="none", lifespan="off", log_config=None, server_header=False)
     config.load()
     made = bind(serving)(config=config, server_state=ServerState(), app_state={}, _loop=object())

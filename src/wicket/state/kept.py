@@ -1,0 +1,66 @@
+"""The rows of what is kept here. Times are Unix ms; `tenant` is `state.tenant.tenant_of`'s."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class KeptResponse(msgspec.Struct, frozen=True, array_like=True):
+    """An answer: `items` is the JSON array of what was new in its input, `answer` the whole response object.
+
+    `previous` is the id of the answer that it went on from, "" for none.
+    """
+
+    tenant: str
+    id: str
+    created_ms: int
+    key_id: int
+    model: str
+    previous: str
+    items: bytes
+    answer: bytes
+
+
+class KeptFile(msgspec.Struct, frozen=True, array_like=True):
+    """A file: its content lies under `digest` (SHA-256, hex). `expires_ms` 0 is never."""
+
+    tenant: str
+    id: str
+    created_ms: int
+    expires_ms: int
+    name: str
+    purpose: str
+    num_bytes: int
+    digest: str
+
+
+class KeptBatch(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+    """A batch. `caller` is its key's id, in whose name the lines run; `moments` holds Unix s by event.
+
+    `errors` is the JSON array of what validation found. The counts are of lines.
+    """
+
+    tenant: str
+    id: str
+    created_ms: int
+    caller: int
+    endpoint: str
+    input_file: str
+    status: str = "validating"
+    metadata: dict[str, str] = {}
+    moments: dict[str, int] = {}
+    total: int = 0
+    completed: int = 0
+    failed: int = 0
+    output_file: str = ""
+    error_file: str = ""
+    errors: bytes = b"[]"
+
+
+class KeptLine(msgspec.Struct, frozen=True, array_like=True):
+    """What came of one line of a batch, or how often it was begun: `result` is its JSON, b"" for none yet."""
+
+    number: int
+    num_begun: int = 0
+    is_good: bool = False
+    result: bytes = b""

@@ -1,0 +1,1 @@
+"""Steps of the examples' database, forward only; the n-th makes version n."""
