@@ -34,9 +34,15 @@ positional arguments:
     users          add and change users
     invitations    invite users
     audit          who changed what
+    credits        prepaid and promotional credit
+    ledger         whether the money adds up
+    limits         how much a key, team or organisation may do in a time
+    budgets        how much it may spend
     logs           show the requests that were answered
     usage          tokens and money, summed
-    savings        what cascades saved, by task
+    estimate       what a request would cost; a month of it
+    statement      a month's statement: text, CSV or a page
+    savings        what smaller models saved
     requests       what one request used and cost
     tasks          what is collected to learn from
     feedback       say of an answer how good it was
