@@ -88,8 +88,7 @@ class Person:
     def go(self, view: str) -> Page:
         """A view of the signed-in page, once it is there."""
         self.page.goto(f"/#/{view}")
-        self.page.wait_for_selector("main h1")
-        self.page.wait_for_selector("main:not([aria-busy])")
+        self.page.wait_for_selector(f'main[data-shown="{view}"]:not([aria-busy])')
         return self.page
 
     def sign_up(self) -> None:

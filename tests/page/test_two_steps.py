@@ -99,7 +99,7 @@ def test_two_models_side_by_side_and_the_snippet_of_it(person: Person, upstream:
     columns.nth(1).get_by_label("Model", exact=True).select_option("mine/large")
     page.get_by_label("Your message").fill('It\'s "this" one?')
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('.measures').length === 2")
+    eventually(lambda: page.locator(".measures").count() == 2)
     assert {seen.model for seen in upstream.log} == {"small", "large"}
     page.get_by_role("button", name="As a snippet").click()
     shown = page.get_by_role("dialog", name="As a snippet")
@@ -131,4 +131,4 @@ def test_what_happened_is_there_to_see(person: Person, name: str) -> None:
         "usage": "best", "requests": "mine/small", "health": "mine/small", "models": "mine/large",
         "providers": "mine", "audit": "keys.create",
     }  # fmt: skip
-    page.locator("main table").get_by_text(wanted[name]).first.wait_for()
+    page.locator("main table").get_by_text(wanted[name]).filter(visible=True).first.wait_for()

@@ -127,6 +127,7 @@ async function show() {
     const content = await module.view({ session, signal, argument: rest.map(decodeURIComponent).join("/"), again: show });
     if (signal.aborted) return;
     put(main, content);
+    main.dataset.shown = view;
     main.querySelector("h1")?.focus({ preventScroll: true });
     scrollTo(0, 0);
   } catch (fault) {

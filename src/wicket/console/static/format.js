@@ -17,6 +17,9 @@ export function usd(value) {
   return `${value < 0 ? "−" : ""}$${whole.format(BigInt(before))}.${after}`;
 }
 
+// A balance shows what a single request takes from it.
+export const balance = (value) => `${value < 0 ? "−" : ""}$${Math.abs(value).toFixed(4)}`;
+
 export const percent = (part, all) => (all ? `${((100 * part) / all).toFixed(part && part < all / 100 ? 1 : 0)} %` : "–");
 
 export function milliseconds(value) {

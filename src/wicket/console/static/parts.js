@@ -37,7 +37,7 @@ export function table(caption, columns, rows, options = {}) {
       "table",
       {},
       h("caption", { class: options.isCaptionSeen ? "" : "unseen" }, caption),
-      h("thead", {}, h("tr", {}, columns.map(([title, , side]) => h("th", { scope: "col", class: side }, title)))),
+      h("thead", {}, h("tr", {}, columns.map(([title, , side]) => h("th", { scope: "col", class: side }, title || h("span", { class: "unseen" }, "What can be done"))))),
       body,
     ),
   );

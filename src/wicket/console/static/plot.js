@@ -49,7 +49,7 @@ function frame(title, labels, top, show) {
 }
 
 function figure(title, plotted, labels, series, show) {
-  const columns = [["", (row) => row.label], ...series.map((one, index) => [one.name, (row) => show(one.values[row.place] || 0), "right"])];
+  const columns = [["Day", (row) => row.label], ...series.map((one, index) => [one.name, (row) => show(one.values[row.place] || 0), "right"])];
   const rows = labels.map((label, place) => ({ label, place }));
   return h(
     "figure",

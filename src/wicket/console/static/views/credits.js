@@ -2,7 +2,7 @@
 
 import { get, getOr, post, query } from "../api.js";
 import { h } from "../dom.js";
-import { moment, usd } from "../format.js";
+import { balance, moment, usd } from "../format.js";
 import { button, dialog, empty, field, form, head, table, tag, toast } from "../parts.js";
 
 export async function view({ signal, again }) {
@@ -27,7 +27,7 @@ function balances(rows) {
     [
       ["Whose", (row) => row.name || row.scope],
       ["Kind", (row) => row.scope.split(":")[0]],
-      ["Left", (row) => h("strong", {}, usd(Number(row.balance_usd))), "right"],
+      ["Left", (row) => h("strong", {}, balance(Number(row.balance_usd))), "right"],
       ["Of it promotional", (row) => usd(Number(row.granted_usd || 0)), "right"],
       ["State", (row) => (Number(row.balance_usd) <= 0 ? tag("empty", "bad") : tag("there", "good"))],
     ],

@@ -2,12 +2,14 @@
 
 import { get, post, stream } from "../api.js";
 import { h, put } from "../dom.js";
-import { count, milliseconds, usd } from "../format.js";
+import { balance as left, count, milliseconds, usd } from "../format.js";
 import { button, code, dialog, empty, field, head, link, note, tabs, valuesOf } from "../parts.js";
 import { snippets } from "../snippets.js";
 import { trace } from "./requests.js";
 
 const MOST = 4;
+const LOOKS = 6;
+const LOOK_MS = 300;
 let key = { key: "", expires: 0 };
 
 export async function view({ signal, argument }) {
@@ -31,7 +33,7 @@ export async function view({ signal, argument }) {
     many.disabled = talks.length >= MOST;
   };
   const many = button("Add a model", () => add((models.find((one) => !talks.some((talk) => talk.model === one.id)) || models[0]).id));
-  const asking = composer(talks, signal, () => showBalance(balance));
+  const asking = composer(talks, signal, () => settled(balance));
   add(first.id);
   showBalance(balance);
   return h(
@@ -190,9 +192,19 @@ async function playgroundKey() {
   return key.key;
 }
 
+// The charge of an answer is in the ledger a moment after its end: then the balance is looked at again.
+async function settled(place) {
+  const before = place.textContent;
+  for (let looks = 0; looks < LOOKS && place.textContent === before; looks += 1) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    await showBalance(place);
+  }
+}
+
 async function showBalance(place) {
   const made = await playgroundKey().catch(() => "");
   const mine = made && (await fetch("/v1/key", { headers: { authorization: `Bearer ${made}` } }).then((answer) => (answer.ok ? answer.json() : null)).catch(() => null));
   const balance = mine?.credit?.balance_usd ?? mine?.balance_usd;
-  put(place, balance === undefined || balance === null ? "" : `Credit left: ${usd(Number(balance))}`);
+  if (balance === undefined || balance === null) return put(place, "");
+  return put(place, `Credit left: ${left(Number(balance))}`);
 }
