@@ -169,8 +169,13 @@ class OnDisk:
         sent: asyncio.Queue[Message | None] = asyncio.Queue()
         asked = {"type": "http.request", "body": b"" if body is None else encode(body), "more_body": False}
 
+        coming = [asked]
+
         async def receive() -> Message:
-            return asked
+            """The request, once; then nothing: this client does not leave before its answer's end."""
+            if not coming:
+                await asyncio.get_running_loop().create_future()
+            return coming.pop()
 
         async def answer() -> None:
             try:
