@@ -261,7 +261,7 @@ WRONG: list[tuple[str, str, int, str | None]] = [
     ("DELETE", "?colour=1", 400, "colour"),
     ("DELETE", "?key=nobody", 404, None),
     ("GET", "", 400, "task"),
-    ("GET", "?task=none'--", 404, None),
+    ("GET", "?task=none'--", 404, "task"),
     ("GET", "?task=booking&since=yesterday", 400, "since"),
     ("GET", "?task=booking&minis=yes", 400, "minis"),
 ]

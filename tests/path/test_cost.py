@@ -208,8 +208,16 @@ def test_usage_savings_and_statements_tell_the_same_story(
     assert row["key_name"] == "'=cmd|' /C calc'!A0" and row["charge_usd"] == "0.006"
     assert all(not cell.startswith(("=", "+", "@")) for one in rows for cell in one.values())
 
+    for number, (kind, usd) in enumerate((("top_up", "3"), ("grant", "0.5"))):
+        credit = {"team": "@sum(1)", "usd": usd, "kind": kind, "idempotency_key": f"statement-{number}"}
+        moved = house.admin("POST", "/admin/v1/credits", credit)
+        if kind == "top_up":
+            back = {"of": moved["id"], "usd": "1", "idempotency_key": "statement-back"}
+            house.admin("POST", "/admin/v1/credits/refund", back)
     document = json.loads(command(house, "statement", month, "--team", "@sum(1)", "--json").stdout)
-    assert document["time_zone"] == "UTC" and document["requests"] == 1 and document["movements"] == []
+    assert document["time_zone"] == "UTC" and document["requests"] == 1
+    moved = [(one["kind"], one["amount_usd"]) for one in document["movements"]]
+    assert moved == [("top_up", 3.0), ("refund", -1.0), ("grant", 0.5)]
     assert document["charge_usd"] == pytest.approx(charge) and document["models"][0]["model"] == "pair"
     page = tmp_path / "statement.html"
     command(house, "statement", month, "--team", "@sum(1)", "--html", str(page))
@@ -217,7 +225,7 @@ def test_usage_savings_and_statements_tell_the_same_story(
     assert "UTC" in text and "$0.006" in text and "<script" not in text and "http://" not in text
     assert "pair" in command(house, "statement", month, "--key", made["id"]).stdout
     lines = list(csv.DictReader(io.StringIO(command(house, "statement", month, "--csv").stdout)))
-    assert {one["kind"] for one in lines} == {"usage"} and len(lines) >= 1
+    assert {one["kind"] for one in lines} >= {"usage", "top_up", "refund", "grant"}
 
 
 @pytest.mark.parametrize(

@@ -340,3 +340,16 @@ def test_a_low_balance_is_told_once_signed_and_survives_a_kill(open_gateway: Any
         assert SIGNED not in masked
     finally:
         again.close()
+
+
+def test_a_soft_budget_that_is_used_up_is_told_once(open_gateway: Any, provider: Any, hook: Hook) -> None:
+    served: Gateway = open_gateway(CONFIG + HOOK + f'"{hook.url}"\n')
+    key = served.admin("POST", "/admin/v1/keys", {"name": "thrifty", "team": "thrift"})["key"]
+    budget = {"team": "thrift", "usd": "0.000001", "period": "month", "is_hard": False}
+    served.admin("PUT", "/admin/v1/budgets", budget)
+    for _ in range(3):
+        assert served.chat(key=key).status == 200  # soft: it refuses nothing
+    eventually(lambda: "budget.used_up" in [one["type"] for one in hook.events()])
+    assert served.chat(key=key).status == 200
+    (event,) = [one for one in hook.events() if one["type"] == "budget.used_up"]
+    assert event["data"]["per"] == "month" and event["data"]["usd"] == "0.000001"

@@ -57,6 +57,7 @@ class Allowances:
         self._soft: set[str] = set()
         self._unsettled: list[tuple[int, Sequence[Settled]]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.used_up: Callable[[Meter, int], None] = lambda meter, unix_ms: None  # hears of soft budgets
         treasury.subscribe(self._balance_is)
 
     # what there is
@@ -238,6 +239,7 @@ class Allowances:
         for id, is_used_up in changed.items():
             if is_used_up:
                 _log.warning("the budget %s of %s per %s is used up", id, *_named(self.meters[id]))
+                self.used_up(self.meters[id], now.unix_ms)
         if changed:
             self._tell(Meters(warnings=changed))
 

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wicket.accounts.callers import Caller
+from wicket.accounts.cost import format_usd
+from wicket.accounts.meters import Meter
 from wicket.accounts.scopes import scopes_of
 from wicket.accounts.usage_rows import DAY_MS
+from wicket.accounts.windows import window_at
 from wicket.config.schema import Config
 from wicket.config.tasks import tasks_of
 from wicket.errors import ConfigFault, Fault, OperatorFault, StoreFault
@@ -83,6 +86,7 @@ class RunningHouse:
         self.treasury = Treasury()
         self.allowances = Allowances(self.treasury, self._redress)
         self.notifier = Notifier(lambda: self.store.ledger, lambda: self.settings.config.accounts.webhook)
+        self.allowances.used_up = self._budget_used_up
         self.upkeep = Upkeep(
             lambda: self.store, lambda: self.settings.config.records.keep_days, self.credits_changed
         )
@@ -330,6 +334,24 @@ class RunningHouse:
         lent = self.errands.callers() if self.errands is not None else []
         callers = (self._admin, *self._callers.values(), *lent)
         return SetCallers([self._dressed(caller) for caller in callers])
+
+    def _budget_used_up(self, meter: Meter, unix_ms: int) -> None:
+        """A soft budget's crossing goes to the webhook, once for each of its windows."""
+        begins_ms = window_at(meter.window, meter.zone, unix_ms)[0]
+        facts = {
+            "budget": meter.id,
+            "scope": meter.scope,
+            "per": meter.window,
+            "model": meter.model,
+            "usd": format_usd(meter.amount),
+        }
+        self._spawn(self._tell_webhook("budget.used_up", facts, f"{meter.id}@{begins_ms}"))
+
+    async def _tell_webhook(self, kind: str, facts: dict[str, Any], once: str) -> None:
+        try:
+            await self.notifier.notify(kind, facts, once=once)
+        except StoreFault as fault:
+            _log.warning("the webhook is not told of %s: %s", kind, fault.message)
 
     def _dressed(self, caller: Caller) -> Caller:
         """The caller with what the workers must know of its money and its limits."""

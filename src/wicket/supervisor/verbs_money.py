@@ -8,9 +8,12 @@ from typing import Any
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.savings import SAVINGS_GROUPS, savings_report
 from wicket.accounts.statement import Month, Movement, parse_month, statement
-from wicket.accounts.usage_rows import GROUPS, UsageRow, usage_report
+from wicket.accounts.usage_rows import GROUPS, UsageRow, record_ms, usage_report
 from wicket.errors import CallerFault
 from wicket.supervisor.verb import Arguments, House, Verb, key_number, now_ms
+
+MAX_MOVEMENTS = 10_000
+TAKEN = ("refund", "expiry")
 
 
 async def usage(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -41,14 +44,26 @@ async def statements_get(house: House, arguments: Arguments, key_id: int) -> Any
         rows = [row for row in rows if row.team == team]
         if not rows and all(one.team != team for one in keys):
             raise CallerFault("unknown_team", f"There is no team {team[:80]!r}.", status=404, param="team")
-    return statement(
-        month, _whose(team, number, keys), rows, movements_of(house, month, team, number), now_ms()
-    )
+    moved = await asyncio.to_thread(movements_of, house, month, team, number)
+    return statement(month, _whose(team, number, keys), rows, moved, now_ms())
 
 
 def movements_of(house: House, month: Month, team: str, key_id: int | None) -> list[Movement]:
-    """Top-ups, grants, refunds and expiries of the month, oldest first: none while no ledger keeps them."""
-    return []
+    """Top-ups, grants, refunds and expiries, oldest first; what was taken is negative. Blocks."""
+    ledger = house.store.ledger
+    scope = f"key:{key_id}" if key_id is not None else ledger.scope_named("team", team) if team else ""
+    if team and not scope:
+        return []
+    return [
+        Movement(
+            record_ms(each.id),
+            each.kind,
+            -each.amount_nanos if each.kind in TAKEN else each.amount_nanos,
+            each.memo,
+        )
+        for each in reversed(ledger.movements(scope, MAX_MOVEMENTS))
+        if month.since_ms <= record_ms(each.id) < month.until_ms
+    ]
 
 
 def _rows(house: House, month: Month, key_id: int | None) -> list[UsageRow]:
