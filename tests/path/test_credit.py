@@ -2,11 +2,14 @@
 
 import threading
 
+import pytest
+
 from tests.path.conftest import Open
 from tests.path.house import Gateway, Provider, rule
 from tests.path.metered import LIMITED, Metered, statuses
 from tests.path.served import eventually
 
+pytestmark = pytest.mark.faults
 CENT = 0.01  # the bound: docs/limits.md
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,16 @@ from tests.path.house import Gateway, Provider, rule
 from tests.path.metered import LIMITED, Metered, statuses
 from tests.path.served import eventually
 
+pytestmark = pytest.mark.faults
+
 
 def test_requests_per_minute_are_exact_over_all_workers(open_gateway: Open, provider: Provider) -> None:
     """4 workers, 60 a minute: of 80 at once, 60 are answered and what flows in meanwhile."""
     caller = Metered(open_gateway(LIMITED.format(workers=4)))
     caller.limit("requests", 60, "minute")
+    began = time.monotonic()
     answers = caller.burst(80)
+    burst_s = time.monotonic() - began
     limit = caller.own()["limits"][0]
     found = statuses(answers)
     assert set(found) == {200, 429}
@@ -30,7 +35,7 @@ def test_requests_per_minute_are_exact_over_all_workers(open_gateway: Open, prov
     assert 1 <= int(refused.headers["retry-after"]) <= 2
     assert 1 <= int(refused.headers["retry-after-ms"]) <= 1_100
     assert refused.headers["x-ratelimit-limit-requests"] == "60"
-    assert refused.headers["x-ratelimit-remaining-requests"] in ("0", "1")
+    assert 0 <= int(refused.headers["x-ratelimit-remaining-requests"]) <= 1 + burst_s  # one a second flows in
     answered = next(answer for answer in answers if answer.status == 200)
     assert answered.headers["x-ratelimit-limit-requests"] == "60"
     assert 0 <= int(answered.headers["x-ratelimit-remaining-requests"]) < 60
