@@ -1,11 +1,11 @@
 """Providers' keys put in by the administration: in force at once, never read out."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.path.house import Gateway
+from tests.path.house import Gateway, Provider
 
 CONFIG = '[server]\nport = 0\nworkers = 2\n[providers.groq]\noptional = true\nbase_url = "{url}"\n'
 KEY = "gsk-put-in-by-hand-0123456789"
@@ -32,18 +32,27 @@ def test_a_key_that_is_put_in_is_used_at_once_and_told_to_nobody(
     assert gateway.request("DELETE", "/admin/v1/credentials/groq").status == 404
 
 
+@pytest.fixture(scope="module")
+def one_house(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    config = CONFIG.format(url=one_provider.upstream.base_url)
+    served = Gateway(tmp_path_factory.mktemp("credentials"), config)
+    try:
+        yield served.wait_ready()
+    finally:
+        served.close()
+
+
 @pytest.mark.parametrize(
     ("provider_name", "key", "status", "param"),
     [("nobody", KEY, 404, "provider"), ("groq", "", 400, "key"), ("groq", "$GROQ_API_KEY", 400, "key"),
      ("groq", "a\nb", 400, "key"), ("groq", "k" * 5_000, 400, "key"), ("../../etc", KEY, 404, None)],
 )  # fmt: skip
 def test_what_is_no_key_changes_nothing(
-    open_gateway: Callable[..., Gateway], provider_name: str, key: str, status: int, param: str | None
+    one_house: Gateway, provider_name: str, key: str, status: int, param: str | None
 ) -> None:
-    gateway = open_gateway(CONFIG)
     body = json.dumps({"key": key}).encode()
-    answer = gateway.request("PUT", f"/admin/v1/credentials/{provider_name}", body)
+    answer = one_house.request("PUT", f"/admin/v1/credentials/{provider_name}", body)
     assert (answer.status, answer.error["param"]) == (status, param)
-    assert not (gateway.home / "credentials.json").exists()
+    assert not (one_house.home / "credentials.json").exists()
     if len(key) > 5:
         assert key.encode() not in answer.body

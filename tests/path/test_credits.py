@@ -309,6 +309,7 @@ def hook() -> Iterator[Hook]:
         thread.join()
 
 
+@pytest.mark.faults
 def test_a_low_balance_is_told_once_signed_and_survives_a_kill(open_gateway: Any, hook: Hook) -> None:
     hook.status = 307  # not followed, and no success
     served: Gateway = open_gateway(CONFIG + HOOK + f'"{hook.url}"\n')

@@ -3,12 +3,22 @@
 from collections.abc import Iterator
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tests.path.callers import CALLERS, Caller, Question
 from tests.path.house import SECRET, Answer, Gateway, Provider, delta, rule, sse, stream_rule
 from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
 
-PAIRS = [(name, spoken) for name in CALLERS for spoken in MODELS]
+FEW = {"cohere", "ollama"}  # spoken by few: `make test-services` has time for them
+
+
+def marked(name: str, spoken: str, *more: str) -> ParameterSet:
+    """A pair, and where it is tried."""
+    marks = [pytest.mark.services] if FEW & {name, spoken} else []
+    return pytest.param(name, spoken, *more, marks=marks)
+
+
+PAIRS = [marked(name, spoken) for name in CALLERS for spoken in MODELS]
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +36,7 @@ def house(one_house: Gateway, provider: Provider) -> Iterator[Gateway]:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize(("name", "spoken", "check"), pairs(CALLERS))
+@pytest.mark.parametrize(("name", "spoken", "check"), [marked(*each) for each in pairs(CALLERS)])
 def test_suite(
     house: Gateway, provider: Provider, name: str, spoken: str, check: str, *, stream: bool
 ) -> None:
