@@ -54,15 +54,24 @@ export function query(values) {
   return kept.length ? `?${new URLSearchParams(kept)}` : "";
 }
 
-// A streamed chat completion: calls `hear(chunk)` for each chunk; resolves with the answer's headers.
-export async function stream(key, request, hear, signal) {
+const HELD = ["credit_held", "budget_held"];
+const MOST_TRIES = 6;
+
+// A streamed chat completion: calls `hear(chunk)` for each chunk; resolves with the answer's headers. What other
+// requests of this page hold of a credit is waited for.
+export async function stream(key, request, hear, signal, tries = 1) {
   const answer = await reach("/v1/chat/completions", {
     method: "POST",
     headers: { "content-type": "application/json", authorization: `Bearer ${key}` },
     body: JSON.stringify({ ...request, stream: true, stream_options: { include_usage: true } }),
     signal,
   });
-  if (!answer.ok) throw new ApiFault(answer.status, errorIn(await answer.text()));
+  if (!answer.ok) {
+    const error = errorIn(await answer.text());
+    if (!HELD.includes(error.code) || tries >= MOST_TRIES) throw new ApiFault(answer.status, error);
+    await new Promise((resolve) => setTimeout(resolve, Number(answer.headers.get("retry-after-ms")) || 1000));
+    return stream(key, request, hear, signal, tries + 1);
+  }
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   let isDone = false;
