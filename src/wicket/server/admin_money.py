@@ -21,7 +21,6 @@ from wicket.errors import CallerFault
 from wicket.server.admin_query import UsageQuery, group_query, refuse_unknown
 from wicket.server.admin_shapes import now_ms, report_json, savings_json, statement_json
 from wicket.server.app_house import Call, Routes
-from wicket.server.statement_page import statement_page
 from wicket.wire.json import encode
 
 _JSON, _CSV, _HTML = "application/json", "text/csv", "text/html"
@@ -59,6 +58,8 @@ async def statement(call: Call) -> Response:
     if kind == "csv":
         return _file(statement_csv(document), _CSV, f"statement-{document['month']}.csv")
     if kind == "html":
+        from wicket.server.statement_page import statement_page  # few ask
+
         return _file(statement_page(document), _HTML, f"statement-{document['month']}.html")
     return _json(statement_json(document))
 

@@ -11,7 +11,6 @@ from wicket.dialects.openai_chat import fault_body
 from wicket.errors import OperatorFault, PermissionFault
 from wicket.server.answers import fault_headers
 from wicket.server.app_house import Call, House, Routes, authenticate
-from wicket.server.openapi import document
 from wicket.wire.json import decode, encode
 
 _JSON = "application/json"
@@ -74,6 +73,8 @@ async def openapi(call: Call) -> Response:
 
 @cache
 def _document() -> bytes:
+    from wicket.server.openapi import document  # large, and few ask
+
     return encode(document())
 
 

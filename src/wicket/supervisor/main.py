@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -40,7 +41,6 @@ from wicket.supervisor.messages import (
 from wicket.supervisor.settings import Settings
 from wicket.supervisor.sign_up import has_owner
 from wicket.supervisor.verb import now_ms
-from wicket.supervisor.verbs import answer
 from wicket.supervisor.worker import Worker, WorkerCommand
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from wicket.supervisor.books import Books
     from wicket.supervisor.collector import Collector
 
+VERBS = "wicket.supervisor.verbs"
 WATCH_S = 0.5
 ENGINE_GRACE_S = 5.0
 
@@ -121,6 +122,7 @@ class Supervisor:
             from wicket.supervisor.collector import Collector
             from wicket.supervisor.keeper import Keeper
 
+            importlib.import_module(VERBS)  # asked for later, on the loop
             self.house.opened_keeper = Keeper(self._boot.home, self._boot.settings.config.storage)
 
             tasks = tasks_of(self._boot.settings.config)  # what has expired goes at once
@@ -216,6 +218,8 @@ class Supervisor:
             self.house.wards.hear(worker, message)
 
     async def _answer(self, worker: Worker, ask: Ask) -> None:
+        from wicket.supervisor.verbs import answer  # read while the workers started
+
         worker.channel.send(await answer(self.house, ask))
 
     def _engine_changed(self, engine: EngineProcess) -> None:
