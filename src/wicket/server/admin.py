@@ -12,8 +12,6 @@ Verbs, their arguments and what they answer with:
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
@@ -27,9 +25,9 @@ from wicket.server.admin_query import (
     refuse_unknown,
 )
 from wicket.server.admin_shapes import now_ms, records_json
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes
 from wicket.server.tenant_bodies import ChangedKey, Rotation, checked_routes
-from wicket.wire.json import encode
 
 _JSON = "application/json"
 _SSE = "text/event-stream"
@@ -103,10 +101,6 @@ async def backup(call: Call) -> Response:
 async def restart(call: Call) -> Response:
     """`POST /admin/v1/restart`: new workers one after the other, no request dropped."""
     return _json(await call.ask("restart"), 202)
-
-
-def _json(value: Any, status_code: int = 200) -> Response:
-    return Response(encode(value), status_code, media_type=_JSON, headers={"cache-control": "no-store"})
 
 
 ROUTES: Routes = [

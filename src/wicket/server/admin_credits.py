@@ -9,8 +9,6 @@ Verbs, their arguments and what they answer with:
 
 from __future__ import annotations
 
-from typing import Any
-
 from starlette.responses import Response
 
 from wicket.server.admin_credit_query import (
@@ -23,8 +21,8 @@ from wicket.server.admin_credit_query import (
 )
 from wicket.server.admin_query import read_body, refuse_unknown
 from wicket.server.admin_shapes import now_ms
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes
-from wicket.wire.json import encode
 
 
 async def list_credits(call: Call) -> Response:
@@ -69,12 +67,6 @@ async def list_accounts(call: Call) -> Response:
 async def verify(call: Call) -> Response:
     """`POST /admin/v1/ledger/verify`: whether everything adds up; reads all of it."""
     return _json(await call.ask("ledger.verify"))
-
-
-def _json(value: Any, status_code: int = 200) -> Response:
-    return Response(
-        encode(value), status_code, media_type="application/json", headers={"cache-control": "no-store"}
-    )
 
 
 ROUTES: Routes = [

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from wicket.dialects.openai_chat import fault_body
 from wicket.errors import Fault
 from wicket.server.admin_shapes import now_ms
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes
 from wicket.server.example_query import erase_query, examples_query
 from wicket.server.example_shapes import example_json
@@ -52,10 +53,6 @@ async def _lines(call: Call, wanted: dict[str, Any], found: dict[str, Any]) -> A
         except Fault as fault:
             yield fault_body(fault) + b"\n"
             return
-
-
-def _json(value: Any) -> Response:
-    return Response(encode(value), media_type=_JSON, headers=_PRIVATE)
 
 
 ROUTES: Routes = [

@@ -19,8 +19,8 @@ from wicket.accounts.scopes import KINDS
 from wicket.errors import CallerFault
 from wicket.server.admin_query import read_body, refuse_unknown
 from wicket.server.admin_shapes import iso, usd
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes
-from wicket.wire.json import encode
 
 MAX_AMOUNT = 10**15
 WINDOWS = {0: "", 60: MINUTE, 86_400: DAY}
@@ -197,11 +197,6 @@ def key_json(fields: Mapping[str, Any]) -> dict[str, Any]:
         "budgets": [budget_json(one) for one in fields["budgets"]],
         "credit": credit,
     }
-
-
-def _json(value: Any, status_code: int = 200) -> Response:
-    headers = {"cache-control": "no-store"}
-    return Response(encode(value), status_code, media_type="application/json", headers=headers)
 
 
 ROUTES: Routes = [

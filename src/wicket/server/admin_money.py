@@ -20,8 +20,8 @@ from wicket.accounts.usage_rows import GROUPS
 from wicket.errors import CallerFault
 from wicket.server.admin_query import UsageQuery, group_query, refuse_unknown
 from wicket.server.admin_shapes import now_ms, report_json, savings_json, statement_json
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes
-from wicket.wire.json import encode
 
 _JSON, _CSV, _HTML = "application/json", "text/csv", "text/html"
 _TYPES = {"json": _JSON, "csv": _CSV, "html": _HTML}
@@ -92,10 +92,6 @@ def wanted_format(request: Request, known: tuple[str, ...]) -> str:
 def _grouped(request: Request, known: tuple[str, ...]) -> UsageQuery:
     query = {name: value for name, value in request.query_params.items() if name != "format"}
     return group_query(query, known, now_ms())
-
-
-def _json(value: Any) -> Response:
-    return Response(encode(value), media_type=_JSON, headers={"cache-control": "no-store"})
 
 
 def _file(text: str, media_type: str, name: str) -> Response:

@@ -6,14 +6,14 @@ Verbs: `providers.list` → `{"data", "is_file_in_force"}` · `credentials.put` 
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from starlette.responses import Response
 
 from wicket.server.admin_query import read_body
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes
-from wicket.wire.json import encode
 
 _PRIVATE = {"cache-control": "no-store"}
 
@@ -42,10 +42,6 @@ async def put_credential(call: Call) -> Response:
 async def remove_credential(call: Call) -> Response:
     """`DELETE /admin/v1/credentials/PROVIDER`: what the environment or the file says counts again."""
     return _json(await call.ask("credentials.remove", {"provider": call.request.path_params["provider"]}))
-
-
-def _json(value: Any) -> Response:
-    return Response(encode(value), media_type="application/json", headers=_PRIVATE)
 
 
 ROUTES: Routes = [

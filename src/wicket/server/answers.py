@@ -1,4 +1,4 @@
-"""The headers of a fault that steer a client's retry; its body is its dialect's.
+"""Administrative answers, and the headers of a fault that steer a retry; its body is its dialect's.
 
 The SDKs of OpenAI and Anthropic (one generator made both) look at `x-should-retry`, then
 `retry-after-ms`, then `retry-after` before they fall back on the status code.
@@ -6,11 +6,23 @@ The SDKs of OpenAI and Anthropic (one generator made both) look at `x-should-ret
 
 from __future__ import annotations
 
+from typing import Any
+
+from starlette.responses import Response
+
 from wicket.errors import BusyFault, CallerFault, Fault, OperatorFault
+from wicket.wire.json import encode
 
 MAX_WAIT_MS = 60_000  # the SDKs wait no longer than that, they come back sooner and in vain
 
 Headers = list[tuple[bytes, bytes]]
+
+
+def private_json(value: Any, status: int = 200) -> Response:
+    """A document that no cache on the way may keep."""
+    return Response(
+        encode(value), status, media_type="application/json", headers={"cache-control": "no-store"}
+    )
 
 
 def fault_headers(fault: Fault) -> Headers:

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from wicket.errors import CallerFault, Fault, KeyFault
 from wicket.server.admin_query import read_body
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Routes, authenticate, has_key
 from wicket.server.sessions import (
     asker_of,
@@ -27,7 +28,6 @@ from wicket.server.sessions import (
     set_trip_cookie,
     trip_cookie,
 )
-from wicket.wire.json import encode
 
 _JSON = "application/json"
 _MAX_PASSWORD_CHARS = 1_024
@@ -196,10 +196,6 @@ def _come_in(call: Call, found: dict[str, Any], status: int) -> Response:
     response = _json({**found["session"], "csrf": csrf_token(token)}, status)
     set_cookie(call.house, call.request, response, token, int(found["max_age_s"]))
     return response
-
-
-def _json(value: Any, status_code: int = 200) -> Response:
-    return Response(encode(value), status_code, media_type=_JSON, headers={"cache-control": "no-store"})
 
 
 ROUTES: Routes = [

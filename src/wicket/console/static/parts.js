@@ -1,7 +1,7 @@
 // What views are put together from: fields, tables, dialogs, messages.
 
 import { ApiFault } from "./api.js";
-import { append, freshId, h, put } from "./dom.js";
+import { freshId, h, put } from "./dom.js";
 
 export function head(title, lead, ...actions) {
   return h("div", { class: "head" }, h("div", {}, h("h1", { tabindex: "-1" }, title), lead && h("p", {}, lead)), h("div", { class: "row" }, actions));
@@ -185,9 +185,4 @@ export function tabs(label, entries) {
   });
   choose(0);
   return h("div", { class: "stack" }, list, panel);
-}
-
-export function menuOf(element, ...children) {
-  append(element, children);
-  return element;
 }
