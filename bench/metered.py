@@ -4,8 +4,8 @@
 
 One server, two virtual keys in turn: one without meters, and one whose requests are held against a prepaid
 credit, a budget per month, and limits on requests and tokens per minute. Every request of both leaves its
-record, priced. CPU is that of all of Wicket's processes (`/proc/PID/stat`), so what the supervisor does for the
-ledger counts too. Wicket is alone on core 0, upstream and load generator are on core 1.
+record, priced. CPU is that of all of Wicket's processes (`/proc/PID/stat`), the supervisor and its ledger
+included. Wicket is alone on core 0, upstream and load generator are on core 1.
 """
 
 from __future__ import annotations
