@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from wicket.accounts.cost import format_usd
 from wicket.dialects.contract import LaterDialect, Progress, module
-from wicket.errors import CallerFault, Fault, OperatorFault
+from wicket.errors import CallerFault, Fault, OperatorFault, UpstreamBroken
 from wicket.gateway.pinned import KEEPER
 from wicket.server.app_house import Call, Routes
 from wicket.server.kept_query import Query, answer, asked_there, home_of, page_of, request_there, tenant
@@ -161,7 +161,11 @@ def _query(call: Call, *names: str) -> list[tuple[str, str]]:
 
 
 def _progress(response: bytes) -> Progress:
-    return cast(LaterDialect, module(KEEPER)).progress(response)
+    """How far it is; what can't be read is not over."""
+    try:
+        return cast(LaterDialect, module(KEEPER)).progress(response)
+    except UpstreamBroken:
+        return Progress()
 
 
 def _id(call: Call) -> str:
@@ -205,8 +209,11 @@ async def _there(call: Call, pin: Pin, seal: Seal, method: str, *more: str, quer
 
 
 def _sealed(response: bytes, pin: Pin, seal: Seal, owner: str) -> bytes:
-    """A provider's response with both of its ids as they are known here."""
-    links = json.decode(response, type=_Links)
+    """A provider's response with both of its ids as they are known here. Raises `UpstreamBroken`."""
+    try:
+        links = json.decode(response, type=_Links)
+    except msgspec.DecodeError:
+        raise UpstreamBroken("malformed", "The provider's answer is no JSON object.") from None
     edits: dict[str, object] = {}
     for name, value in (("id", links.id), (PREVIOUS, links.previous_response_id)):
         if isinstance(value, str) and value:

@@ -70,7 +70,7 @@ class KeptDue(msgspec.Struct, frozen=True, array_like=True):
     """What goes on at a provider, whose cost is not known yet: the request `record_id` began it.
 
     `id` is the sealed id that the caller has, `remote` the provider's own; `provider` and `credential` are
-    its pin's. `record` is the request's record as it was then and `price` its price row (b"" for none), both as
+    its pin's. `record` is the request's record as it was and `price` its price row (b"" for none), both as
     msgpack; `markup_ppm` is what the caller pays beyond the cost.
     """
 

@@ -50,6 +50,7 @@ class Dues:
         self._looks: dict[int, tuple[float, float]] = {}  # request → when it is looked at next, the pause
         self._settling: dict[int, asyncio.Future[int]] = {}  # request → its charge, once that is committed
         self._turn = 0
+        self._is_loaded = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __len__(self) -> int:
@@ -83,7 +84,7 @@ class Dues:
 
     async def pending(self, record_id: int) -> Record | None:
         """The record of a request whose answer is under way, as far as it is known."""
-        if record_id not in self._looks:
+        if (self._is_loaded and record_id not in self._looks) or not self._keeper.has_store:
             return None
         due = await self._keeper.do(lambda store: store.due_of(record_id))
         return msgspec.msgpack.decode(due.record, type=Record) if due is not None else None
@@ -116,7 +117,8 @@ class Dues:
                 self._looks.setdefault(due.record_id, (time.monotonic(), FIRST_S))
                 after = due.record_id
             if len(found) < _PAGE:
-                return
+                break
+        self._is_loaded = True
 
     async def _look(self) -> None:
         now_s = time.monotonic()

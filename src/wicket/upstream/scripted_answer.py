@@ -58,7 +58,10 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(script: Script, rule: Rule, ask: Ask, number: int, shelf: Shelf | None = None) -> Plan:
-    """What the `number`-th request is answered with; `shelf` has what is kept. Raises `ConfigFault` for an unknown `error`."""
+    """What the `number`-th request is answered with; `shelf` has what is kept.
+
+    Raises `ConfigFault` for an unknown `error`.
+    """
     if rule.silent:
         return Plan([Wait(None)])
     if rule.reset or rule.close:

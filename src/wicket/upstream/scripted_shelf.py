@@ -1,6 +1,6 @@
 """What the scripted upstream keeps between requests: OpenAI's responses, files and batches, by credential.
 
-Written from OpenAI's API reference ("responses", "files", "batch") and its guides "Background mode" and "Batch
+Written from OpenAI's API reference ("responses", "files", "batch"), its guides "Background mode" and "Batch
 API", apart from our own dialect. A thing that goes on has got further each time somebody looks: it is over at
 the look of the script's number `looks`.
 """
