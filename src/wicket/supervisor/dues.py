@@ -153,8 +153,8 @@ class Dues:
         try:
             await self._keeper.do(lambda store: store.end_due(due.record_id))
             self._looks.pop(due.record_id, None)
-        except StoreFault as fault:  # the next look finds that its record is there
-            _log.warning("what is settled is looked at once more: %s", fault.message)
+        except (StoreFault, RuntimeError) as error:  # the disk, or the server's end: the next look ends it
+            _log.warning("what is settled is looked at once more: %s", error)
         finally:
             self._settling.pop(due.record_id, None)
 

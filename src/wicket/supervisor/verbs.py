@@ -42,7 +42,7 @@ CHANGING = frozenset(
         *("remove", "restart", "revoke", "set", "threshold", "update"),
     }
 )
-CALLERS_OWN = frozenset({"batches", "feedback", "files", "responses"})  # callers' own things
+CALLERS_OWN = frozenset({"batches", "dues", "feedback", "files", "responses"})  # callers' own things
 TARGETS = ("id", "scope", "provider", "team", "task", "path")  # never "key": that may be a secret
 
 
