@@ -17,7 +17,7 @@ from tests.unit.dialects.openai_responses.speaking import (
     streamed,
 )
 from wicket.dialects import openai_responses
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, Whole
 from wicket.dialects.hub import (
     AnnotationDelta,
     Began,
