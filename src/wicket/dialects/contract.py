@@ -119,6 +119,7 @@ class Api(msgspec.Struct, frozen=True):
     ability: str = ""
     patience_s: int = 0
     signs: Signs | None = None
+    is_later: bool = False  # its answer may be one that is only begun, and is looked at later (`progress`)
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -134,6 +135,23 @@ class Whole(msgspec.Struct, frozen=True):
 
     model: str
     counts: Counts | None
+
+
+REMOTE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,255}")  # a provider's ids that may stand in a path
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a thing is that a provider works on.
+
+    `id` is the provider's. `outcome` is "" while it is not over; then "ok", or why there is no whole answer.
+    `is_paid`: the caller pays for what it used. `counts` is None if the provider has not reported usage.
+    """
+
+    id: str = ""
+    outcome: str = ""
+    is_paid: bool = False
+    model: str = ""
+    counts: Counts | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -194,6 +212,14 @@ class MediaDialect(Dialect, Protocol):
 
     def flow_counts(self, api: Api, fields: Fields) -> Counts | None:
         """What an answer that flows is billed by, as far as the request says it."""
+        ...
+
+
+class LaterDialect(Dialect, Protocol):
+    """A dialect with an API that is `is_later`."""
+
+    def progress(self, data: bytes) -> Progress:
+        """How far a thing is, by the provider's object of it. Raises `UpstreamBroken` if it is not one."""
         ...
 
 

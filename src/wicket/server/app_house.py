@@ -16,6 +16,7 @@ from wicket.routing.deployment import Deployment, Route
 from wicket.state.seal import Seal
 from wicket.store.contents import Contents
 from wicket.supervisor.messages import NOBODY, Asker, EngineState
+from wicket.upstream.contract import Exchange, Sink
 from wicket.upstream.fetch import Response as Answered
 from wicket.wire.origin import Origin
 
@@ -85,6 +86,10 @@ class House(Protocol):
 
     async def fetch(self, origin: Origin, request: bytes) -> Answered:
         """A provider's whole answer to a request about a thing that it keeps. Raises `ProviderFault`."""
+        ...
+
+    def send(self, origin: Origin, request: bytes, sink: Sink) -> Exchange:
+        """The same where the answer is to be passed on as it comes."""
         ...
 
     def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
