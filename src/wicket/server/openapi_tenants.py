@@ -29,6 +29,8 @@ SESSION = record(
         "organisation": record(_NAMED, "id name"),
         "role": _ROLE,
         "is_operator": one_of("boolean", description="Whether everything is theirs to do."),
+        "is_bound_to_teams": one_of("boolean", description="Whether no role is of the whole organisation."),
+        "may": array(one_of("string", description="What the role may ask, somewhere in its reach.")),
         "teams": array(record({**_NAMED, "role": _ROLE}, "id name role")),
         "ends_at": MOMENT,
         "csrf": one_of("string", description="What `x-wicket-csrf` repeats with every change."),

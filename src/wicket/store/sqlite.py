@@ -80,9 +80,11 @@ class SqliteStore(SqliteLimits):
         sums = self._read(*queries.usage(groups, span(since_ms, until_ms), key_id))
         return usage_rows(groups, sums, self.list_keys() if "key" in groups else [])
 
-    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+    def savings(
+        self, since_ms: int = 0, until_ms: int = 0, key_ids: Sequence[int] | None = None
+    ) -> list[SavingsRow]:
         """See `Store.savings`."""
-        return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms))]
+        return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms, key_ids))]
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
         """See `Store.transact`."""

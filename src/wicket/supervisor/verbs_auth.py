@@ -16,8 +16,8 @@ import msgspec
 
 from wicket.accounts import passwords
 from wicket.accounts.keys import VirtualKey, create_key
-from wicket.accounts.roles import Actor
-from wicket.accounts.tenants import Membership, Session, User, email_key, new_id
+from wicket.accounts.roles import Actor, verbs_of
+from wicket.accounts.tenants import ROLES, Membership, Session, User, email_key, new_id
 from wicket.errors import CallerFault, KeyFault
 from wicket.store.contract import Rows
 from wicket.supervisor.identity import Guest, end_sessions, entry, find_guest, guest_of, no_session
@@ -293,7 +293,7 @@ def tell_ended(house: House, key_ids: list[int]) -> None:
 def guest_fields(guest: Guest) -> dict[str, Any]:
     """A session as the page sees it."""
     user, organisation = guest.user, guest.organisation
-    roles = {one.team_id: one.role for one in guest.memberships}
+    actor, roles = guest.actor(Asker()), {one.team_id: one.role for one in guest.memberships}
     return {
         "id": guest.session.public_id,
         "user": {
@@ -304,9 +304,15 @@ def guest_fields(guest: Guest) -> dict[str, Any]:
         },
         "organisation": {"id": organisation.public_id, "name": organisation.name},
         "role": guest.role,
-        "is_operator": guest.actor(Asker()).is_of_the_house,
+        "is_operator": actor.is_of_the_house,
+        "is_bound_to_teams": guest.is_bound_to_teams,
+        "may": verbs_of(actor),
         "teams": [
-            {"id": team.public_id, "name": team.name, "role": roles.get(team.id, roles.get(0))}
+            {
+                "id": team.public_id,
+                "name": team.name,
+                "role": min((roles[id] for id in (team.id, 0) if id in roles), key=ROLES.index),
+            }
             for team in guest.teams
         ],
         "ends_at": iso(guest.session.ends_ms),
