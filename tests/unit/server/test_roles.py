@@ -290,4 +290,4 @@ def test_the_session_says_what_its_role_may(bank: Bank, who: str) -> None:
     assert ("teams.create" in may) == (who in ("owner", "admin", "stranger", "first"))
     assert ("keys.create" in may) == (who not in ("viewer", "redviewer"))
     assert {"limits.list", "transfers", "savings", "statements.get"} <= may
-    assert session["is_bound_to_teams"] == who.startswith("red")
+    assert (session["organisation"]["role"] is None) == who.startswith("red")
