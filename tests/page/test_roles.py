@@ -45,23 +45,29 @@ def town(gateway: Gateway) -> Gateway:
     return gateway
 
 
-@pytest.fixture
-def people(chromium: Browser, town: Gateway) -> Iterator[dict[str, Person]]:
-    known: dict[str, Person] = {}
+class People(dict[str, Person]):
+    """Everybody with a window of their own, signed in when first asked for."""
 
-    class Known(dict[str, Person]):
-        def __missing__(self, name: str) -> Person:
-            known[name] = Person(chromium, town.url)
-            page = known[name].page
-            page.goto("/")
-            page.get_by_label("E-mail").fill(EMAIL if name == "owner" else f"{name}@example.org")
-            page.get_by_label("Password").fill(PASSWORD)
-            page.get_by_role("button", name="Sign in").click()
-            page.wait_for_selector(".shell main h1")
-            return known[name]
+    def __init__(self, chromium: Browser, url: str) -> None:
+        super().__init__()
+        self._chromium, self._url = chromium, url
 
-    yield Known()
-    for someone in known.values():
+    def __missing__(self, name: str) -> Person:
+        someone = self[name] = Person(self._chromium, self._url)
+        page = someone.page
+        page.goto("/")
+        page.get_by_label("E-mail").fill(EMAIL if name == "owner" else f"{name}@example.org")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_selector(".shell main h1")
+        return someone
+
+
+@pytest.fixture(scope="module")
+def people(chromium: Browser, town: Gateway) -> Iterator[People]:
+    everybody = People(chromium, town.url)
+    yield everybody
+    for someone in everybody.values():
         someone.context.close()
         assert someone.complaints == []
 
@@ -77,7 +83,7 @@ def people(chromium: Browser, town: Gateway) -> Iterator[dict[str, Person]]:
     ],
 )
 def test_a_role_is_offered_what_it_may_do(
-    people: dict[str, Person], who: str, hidden: set[str], budgets_removable: set[str], offers: set[str]
+    people: People, who: str, hidden: set[str], budgets_removable: set[str], offers: set[str]
 ) -> None:
     page = people[who].page
     seen = {one.inner_text() for one in page.get_by_role("navigation").locator("ul a").all()}
@@ -102,7 +108,7 @@ def test_a_role_is_offered_what_it_may_do(
     assert {label.rpartition(" ")[2] for label in labels} == budgets_removable
 
 
-def test_an_admin_sets_a_budget_and_lifts_it(people: dict[str, Person]) -> None:
+def test_an_admin_sets_a_budget_and_lifts_it(people: People) -> None:
     page = people["admin"].go("limits")
     page.get_by_role("button", name="Set a budget").first.click()
     dialog = page.get_by_role("dialog", name="Set a budget")
@@ -117,7 +123,7 @@ def test_an_admin_sets_a_budget_and_lifts_it(people: dict[str, Person]) -> None:
     page.wait_for_selector("text=of $2.00")
 
 
-def test_one_of_two_organisations_goes_on_in_the_other(people: dict[str, Person]) -> None:
+def test_one_of_two_organisations_goes_on_in_the_other(people: People) -> None:
     page = people["admin"].page
     chooser = page.get_by_label("Organisation")
     assert chooser.locator("option").count() == 2

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.roles import check_may
-from wicket.errors import CallerFault, Fault
+from wicket.errors import CallerFault, Fault, StoreFault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.identity import actor_of, entry
 from wicket.supervisor.messages import Answer, Ask
@@ -139,16 +139,29 @@ async def requests_get(house: House, arguments: Arguments, key_id: int) -> Any:
 
 
 async def backup(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`path`, a file that does not exist yet → where the copy is and how large."""
-    target = Path(arguments["path"])
-    if not target.is_absolute():
-        raise CallerFault("relative_path", "Give an absolute path: the server has its own current folder.")
+    """`path`, a file, and `kept_path`, a folder, that do not exist yet → where the copies are and how large.
+
+    What is kept is copied first: whom it belongs to is in the other copy then.
+    """
+    target, folder = _new_path(arguments, "path"), arguments.get("kept_path", "")
+    kept = await house.keeper.backup(_new_path(arguments, "kept_path")) if folder else None
 
     def copy() -> int:
         house.store.backup(target)
         return target.stat().st_size
 
-    return {"path": str(target), "bytes": await asyncio.to_thread(copy)}
+    made = {"path": str(target), "bytes": await asyncio.to_thread(copy)}
+    return {**made, "has_kept": house.keeper.has_store, "kept": kept}
+
+
+def _new_path(arguments: Arguments, field: str) -> Path:
+    target = Path(arguments[field])
+    if not target.is_absolute():
+        message = "Give an absolute path: the server has its own current folder."
+        raise CallerFault("relative_path", message, param=field)
+    if target.exists():
+        raise StoreFault("backup_exists", f"{target} exists already: choose another name.")
+    return target
 
 
 async def status(house: House, arguments: Arguments, key_id: int) -> Any:

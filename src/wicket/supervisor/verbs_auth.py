@@ -261,7 +261,7 @@ OPEN_VERBS: dict[str, OpenVerb] = {
 
 
 class Opened(NamedTuple):
-    """A new session: the cookie's text, whom it stands for, and the ids of keys that an older one took along."""
+    """A new session: the cookie's text, whom it stands for, ids of the keys that an older one took along."""
 
     text: str
     guest: Guest

@@ -1,4 +1,4 @@
-"""One who belongs to several organisations goes on in another: a new session, and nothing of the old is left."""
+"""One who belongs to several organisations goes on in another: a new session, and nothing old is left."""
 
 from __future__ import annotations
 
