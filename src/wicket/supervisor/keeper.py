@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wicket.config.schema import StorageTable
 from wicket.errors import Fault, StoreFault
@@ -33,6 +33,9 @@ MAX_UPLOAD_S = 86_400.0  # what came in longer ago belongs to a process that die
 _DAY_MS = 86_400_000
 _log = logging.getLogger("wicket.keeper")
 
+if TYPE_CHECKING:
+    from wicket.telemetry.batches import BatchGauges
+
 T = TypeVar("T")
 
 
@@ -45,6 +48,7 @@ class Keeper:
         self.contents = Contents(home / FOLDER)
         self.num_expired = 0
         self.wake: Callable[[], None] = lambda: None  # there is something new to work on
+        self.progress: Callable[[], BatchGauges | None] = lambda: None  # of the batches
         self._path = home / DATABASE_FILE
         self._store: SqliteKept | None = None
         self._thread = ThreadPoolExecutor(1, "keeper")
