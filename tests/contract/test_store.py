@@ -310,6 +310,10 @@ def test_savings_are_sums_of_the_records(store: Store) -> None:
     report = savings_report(store.savings(NOON))
     assert report["requests"] == 5 and report["mini_share"] == 0.4
     assert report["spent_nanos"] == 789 and report["large_only_nanos"] == 1_139
+    assert store.savings(NOON, 0, [1]) == store.savings(NOON) and store.savings(NOON, 0, []) == []
+    store.insert_records([record(sequence=9, task="u", key_id=7, cost_nanos=2, large_cost_nanos=5)])
+    assert store.savings(NOON, 0, [7, 8]) == [SavingsRow("u", 1, 0, 0, 0, 2, 5, 0)]
+    assert store.savings(NOON, 0, [1, 7])[1].spent_nanos == 11
     assert report["tasks"][0]["saved_nanos"] == 350 and report["tasks"][0]["is_estimated"]
 
 

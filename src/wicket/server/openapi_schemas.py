@@ -413,7 +413,15 @@ SCHEMAS: dict[str, Schema] = {
         {"object": TEXT, "data": array(ref("Provider")), "is_file_in_force": FLAG}, "data"
     ),
     "BackupTarget": record(
-        {"path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")},
+        {
+            "path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$"),
+            "kept_path": one_of(
+                "string",
+                maxLength=4096,
+                pattern=r"^(/[^\x00-\x1f\x7f]*)?$",
+                description="A new folder for what is kept of conversations, files and batches.",
+            ),
+        },
         "path",
         additionalProperties=False,
     ),

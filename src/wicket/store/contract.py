@@ -152,8 +152,13 @@ class Store(LimitStore, Protocol):
         """
         ...
 
-    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
-        """Sums of the cascades' requests begun in [since, until), by task; from the records themselves."""
+    def savings(
+        self, since_ms: int = 0, until_ms: int = 0, key_ids: Sequence[int] | None = None
+    ) -> list[SavingsRow]:
+        """Sums of the cascades' requests begun in [since, until), by task; from the records themselves.
+
+        `key_ids`: of these keys alone.
+        """
         ...
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:

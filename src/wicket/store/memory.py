@@ -105,11 +105,17 @@ class MemoryStore(MemoryLimits):
         wanted = [record for record in self._records.values() if low <= record.id < high]
         return [(one.task, key, sums) for one in wanted for key, sums in rollup([one]).items()]
 
-    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+    def savings(
+        self, since_ms: int = 0, until_ms: int = 0, key_ids: Sequence[int] | None = None
+    ) -> list[SavingsRow]:
         """See `Store.savings`."""
         low, high = first_id(since_ms), first_id(until_ms) if until_ms else 1 << 63
         with self._lock:
-            return savings_rows(record for record in self._records.values() if low <= record.id < high)
+            return savings_rows(
+                record
+                for record in self._records.values()
+                if low <= record.id < high and (key_ids is None or record.key_id in key_ids)
+            )
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
         """See `Store.transact`."""

@@ -224,6 +224,16 @@ def test_text_has_no_parts_however_it_reads() -> None:
     assert count_parts(body) == Parts()
 
 
+def test_coheres_documents_are_texts_and_anthropics_are_files() -> None:
+    body = b'{"messages":[{"role":"tool","content":[{"type":"document","document":{"data":"{}"}}]}]}'
+    assert count_parts(body, has_text_documents=True) == Parts()
+    assert count_parts(body) == Parts(0, 1)
+    mixed = (
+        b'[{"type":"document","document":{}},{"type":"image_url","image_url":{"url":"u"}},{"type":"file"}]'
+    )
+    assert count_parts(mixed, has_text_documents=True) == Parts(1, 1)
+
+
 @pytest.mark.parametrize(
     ("body", "parts"),
     [
