@@ -18,6 +18,7 @@ Pico = Annotated[int, msgspec.Meta(ge=0, le=10**10)]  # at most 10,000 USD per m
 Nanos = Annotated[int, msgspec.Meta(ge=0, le=10**12)]  # at most 1,000 USD for one of anything
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")]  # it goes into headers and ids
+ImageSize = Annotated[str, msgspec.Meta(pattern=r"^([a-z]+/)?(\d{2,5}x\d{2,5}|\d(\.\d)?k)$")]
 Modality = Literal["text", "image", "audio", "video", "pdf"]
 Feature = Literal["tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill"]
 Kind = Literal["chat", "embedding", "rerank", "image", "speech", "transcription", "moderation", "completion"]
@@ -78,10 +79,13 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
     page: str = ""
     request_nanos: Nanos = 0
     search_nanos: Nanos | None = None  # per web search
+    is_search_per_request: bool = False  # one fee per request that searched, not one per search
     image_nanos: Nanos | None = None  # per image that comes out
+    image_sizes: dict[ImageSize, Nanos] = {}  # the same by quality and size, where that has its own price
     image_input_nanos: Nanos | None = None  # per image that goes in
     audio_second_nanos: Nanos | None = None  # per second of audio
     character_pico: Pico | None = None  # per character of a text to speak
+    cache_storage_nanos: Nanos | None = None  # per million tokens that a cache keeps for an hour
     tiers: tuple[Tier, ...] = ()
     services: dict[Service, ServicePrices] = {}
     context_tokens: Tokens = 0
