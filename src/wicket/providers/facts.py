@@ -66,7 +66,8 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of one model at one provider.
 
     `date` is when its prices were read or last changed; `sources` which catalogues know it; `page` where the
-    provider says so, as far as a source names it; `disputed` what a source that was overruled says instead.
+    provider says so, as far as a source names it; `disputed` what a source that was overruled says instead;
+    `corrected` which fields are as the provider's own page has them, and which page.
     Sizes are in tokens, 0 for unknown; `context_tokens` is the whole window, `max_input_tokens` is given
     where less of it may be input. `features` maps what is known to true or false. `also` are other exact
     names. `deprecation_date` is the announced end; a model that is not `is_listed` is kept for its price.
@@ -103,6 +104,7 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
     is_listed: bool = True
     also: tuple[Name, ...] = ()
     disputed: tuple[str, ...] = ()
+    corrected: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
