@@ -92,7 +92,13 @@ ENDS: dict[str, tuple[str | None, str | None, str | None, str, str]] = {
     "openai/o4-mini": ("2024-05", "2026-10-23", "gpt-5.6-terra", "text image pdf", AZURE),
     "openai/o3-mini": ("2023-10", "2026-10-23", "gpt-5.6-sol", "text", AZURE),
     "openai/text-embedding-3-small": ("2024-01", None, None, "text", NOBODY),
-    "anthropic/claude-opus-4-1": ("2025-03-31", "2026-08-05", "claude-opus-4-8", "text image pdf", CLAUDE_ENDS),
+    "anthropic/claude-opus-4-1": (
+        "2025-03-31",
+        "2026-08-05",
+        "claude-opus-4-8",
+        "text image pdf",
+        CLAUDE_ENDS,
+    ),
     "anthropic/claude-opus-4-5": ("2025-05", None, None, "text image pdf", CLAUDE),
     "anthropic/claude-opus-4-6": ("2025-05-31", None, None, "text image pdf", CLAUDE),
     "anthropic/claude-sonnet-4-20250514": (
@@ -102,7 +108,13 @@ ENDS: dict[str, tuple[str | None, str | None, str | None, str, str]] = {
         "text image pdf",
         CLAUDE_ENDS,
     ),
-    "anthropic/claude-sonnet-4-5": ("2025-01", "2026-11-30", "claude-sonnet-5-5", "text image pdf", CLAUDE_45),
+    "anthropic/claude-sonnet-4-5": (
+        "2025-01",
+        "2026-11-30",
+        "claude-sonnet-5-5",
+        "text image pdf",
+        CLAUDE_45,
+    ),
     "anthropic/claude-sonnet-4-6": ("2025-08-31", None, None, "text image pdf", CLAUDE),
     "anthropic/claude-haiku-4-5": ("2025-02-28", None, None, "text image pdf", CLAUDE),
     "anthropic/claude-3-haiku-20240307": (
@@ -144,7 +156,11 @@ def test_what_a_page_corrects_says_so_and_names_it() -> None:
     fact = catalogue.fact_of("anthropic", "claude-opus-4-1")
     assert fact is not None and fact.is_deprecated and len(fact.corrected) == 2
     assert all(CLAUDE_ENDS in line and "read 2026-11-27" in line for line in fact.corrected)
-    named = {f"{one.provider}/{one.model}" for one in [fact for facts in catalogue.facts().models.values() for fact in facts] if one.corrected}
+    named = {
+        f"{one.provider}/{one.model}"
+        for one in [fact for facts in catalogue.facts().models.values() for fact in facts]
+        if one.corrected
+    }
     assert named <= set(corrections.shipped()) and len(named) > 30
 
 

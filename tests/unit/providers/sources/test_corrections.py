@@ -24,7 +24,11 @@ def fact(**fields: object) -> Fact:
 
 def test_a_page_overrules_what_the_catalogues_came_to() -> None:
     found, past = corrections.correct(fact(max_output_tokens=4096), KNOWN)
-    assert (found.deprecation_date, found.max_output_tokens, found.is_deprecated) == ("2026-12-01", 8192, True)
+    assert (found.deprecation_date, found.max_output_tokens, found.is_deprecated) == (
+        "2026-12-01",
+        8192,
+        True,
+    )
     assert past == [] and found.corrected == (
         "deprecation_date: nothing; https://provider.example/ends, read 2026-11-27",
         "max_output_tokens: 4096; https://provider.example/ends, read 2026-11-27",
@@ -43,7 +47,9 @@ def test_news_of_the_catalogues_stand_above_an_old_reading() -> None:
     assert found == newer and len(past) == 2 and "16384 now, was 4096" in past[1]
 
 
-@pytest.mark.parametrize("text", ["pages = 1", TEXT.replace("is =", "then ="), TEXT.replace("2026-11-27", "now")])
+@pytest.mark.parametrize(
+    "text", ["pages = 1", TEXT.replace("is =", "then ="), TEXT.replace("2026-11-27", "now")]
+)
 def test_a_file_of_another_form_is_refused(text: str) -> None:
     with pytest.raises(msgspec.ValidationError):
         corrections.parse(text)
