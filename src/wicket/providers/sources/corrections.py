@@ -64,7 +64,9 @@ def shipped() -> Mapping[str, list[Correction]]:
 
 def correct(fact: Fact, known: Mapping[str, list[Correction]]) -> tuple[Fact, list[str]]:
     """`fact` with what pages say of it, and which corrections of it are past, a line each."""
-    past, done, changed = [], [], {}
+    past: list[str] = []
+    done: list[str] = []
+    changed: dict[str, Value | bool] = {}
     id = f"{fact.provider}/{fact.model}"
     for one in known.get(id, ()):
         came_to, change = getattr(fact, one.field) or type(one.change.was)(), one.change

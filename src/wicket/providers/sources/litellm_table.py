@@ -106,8 +106,8 @@ def _take_sizes(document: Mapping[str, Any], wanted: frozenset[str], claims: dic
         nanos = amount(entry.get("input_cost_per_image"), NANOS_PER_USD)
         if not nanos:  # by the pixel: USD per image, divided; so it is rounded to what was divided
             per_pixel = entry.get("input_cost_per_pixel")
-            is_number = isinstance(per_pixel, int | float) and 0 < per_pixel < 1
-            nanos = round(width * height * per_pixel * 1e5) * 10_000 if is_number else 0
+            if isinstance(per_pixel, int | float) and 0 < per_pixel < 1:
+                nanos = round(width * height * per_pixel * 1e5) * 10_000
         if nanos and is_request_name(match["name"]):
             claim = claims.setdefault(match["name"], Claim(source="litellm", kind="image"))
             quality = f"{match['quality']}/" if match["quality"] else ""
