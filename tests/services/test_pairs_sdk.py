@@ -9,7 +9,7 @@ import pytest
 from tests.path.callers import Question
 from tests.path.house import Gateway, Provider, rule
 from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
-from tests.services.sdk_callers import SDKS, google
+from tests.services.sdk_callers import SDKS, cohere, google
 
 pytestmark = pytest.mark.services
 # Before all providers the callers of bare HTTP are: what SDKs read does not depend on them further.
@@ -133,6 +133,8 @@ def test_models_are_listed_for_every_sdk(house: Gateway) -> None:
     with google(house) as client:
         names = {model.name for model in client.models.list()}
     assert f"models/{MODELS['gemini']}" in names
+    with cohere(house) as client:
+        assert MODELS["cohere"] in [model.name for model in client.models.list(page_size=1000).models]
 
 
 def test_bodies_for_the_providers_are_what_the_sdks_types_say(house: Gateway, provider: Provider) -> None:

@@ -138,9 +138,16 @@ def whole(data: bytes, api: Api) -> Whole:
 
 def _counts(answer: _Response) -> Counts | None:
     found = [raw for raw in answer.output or () if _HOSTED.search(raw)]
-    items = [msgspec.structs.asdict(_decode_call(raw)) for raw in found]
+    items = [msgspec.structs.asdict(_call(raw)) for raw in found]
     searches = sum([is_search(item) for item in items])
     return usage_counts(answer.usage, answer.service_tier, searches, hosted_tools(items))
+
+
+def _call(raw: msgspec.Raw) -> _Call:
+    try:
+        return _decode_call(raw)
+    except (msgspec.DecodeError, RecursionError):  # no item at all
+        return _Call()
 
 
 def _malformed(error: object) -> UpstreamBroken:
