@@ -204,8 +204,12 @@ def _steps(tables: Any, mistakes: Mistakes) -> tuple[Step, ...]:
             mistakes.add((*path, "technique"), f'"{str(name)[:40]}" is no technique{near}')
             continue
         options = {key: value for key, value in table.items() if key != "technique"}
-        technique = techniques[name]
-        found.append(Step(technique, convert(technique.options, options, path, mistakes)))
+        technique, before = techniques[name], len(mistakes)
+        converted = convert(technique.options, options, path, mistakes)
+        wrong = technique.mistake(converted) if len(mistakes) == before else None
+        if wrong is not None:
+            mistakes.add((*path, wrong[0]), wrong[1])
+        found.append(Step(technique, converted))
     return tuple(found)
 
 

@@ -156,7 +156,20 @@ def _steps(report: dict[str, Any]) -> list[Part]:
         "Losses are nats per token of the evaluation data; as exported means written in the export's format "
         "and read back. Tokens per second here are plain torch reading a batch, for comparing stages only."
     )
-    return [table, Paragraph(words), *says, _plots(report)]
+    return [table, Paragraph(words), *_stored(models), *says, _plots(report)]
+
+
+def _stored(models: Sequence[dict[str, Any]]) -> list[Part]:
+    """What the teacher's stored logits came to."""
+    return [
+        Paragraph(
+            f"{made['name']} learned from stored logits: the {stored['k']} likeliest tokens of "
+            f"{stored['num_places']:,} places at {stored['bytes_per_token']:.0f} bytes each, "
+            f"{stored['num_asked']:,} of them asked in this step."
+        )
+        for made in models
+        if (stored := made["report"].get("stored"))
+    ]
 
 
 def _plots(report: dict[str, Any]) -> Figures:

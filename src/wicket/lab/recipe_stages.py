@@ -32,6 +32,7 @@ from wicket.lab.techniques.train_on_grid import hard_loss
 from wicket.lab.vocabulary import copy_vocabulary, pieces_vocabulary, train_vocabulary, vocabulary_hash
 
 VOCABULARY_FILE = "vocabulary.gguf"
+STORES = "logits"  # what the teacher said, for as many steps as want it
 SPEED_REPEATS = 3
 
 
@@ -186,14 +187,23 @@ def foresee(bench: Bench) -> estimate.Estimate:
     for step in bench.steps:
         pace = getattr(step.options, "pace", None)
         if pace is not None:
-            theirs = large if "teacher" in step.technique.needs else 0
+            theirs = large if step.technique.listens else 0
             name = step.technique.name
-            jobs.append(estimate.Job(name, small, student.num_layers, theirs, pace.steps, tokens))
+            stored = _stored_bytes(step.options, student.vocab_size) * pace.steps * tokens if theirs else 0
+            jobs.append(estimate.Job(name, small, student.num_layers, theirs, pace.steps, tokens, stored))
     found = estimate.estimate(jobs, teacher if large > small else student, tokens)
     estimate.check(found, bench.folder)
     size = f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.disk_bytes / 1e9:.1f} GB of disk"
     Progress("estimate").done(f"about {clock(found.seconds)} of training, {size}")
     return found
+
+
+def _stored_bytes(options: Any, vocabulary: int) -> int:
+    """Of one token in a step's store of logits; 0 where it has none."""
+    if getattr(options, "logits", "live") != "stored":
+        return 0
+    k: int = options.k
+    return k * (4 if vocabulary <= 1 << 16 else 6)
 
 
 def teacher_stage(bench: Bench) -> Made:
@@ -227,10 +237,11 @@ def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
     material = Material(
         training=bench.batches.training,
         calibration=bench.batches.calibration,
-        teacher=bench.teacher if "teacher" in step.technique.needs else None,
+        teacher=bench.teacher if step.technique.listens else None,
         seed=bench.recipe.seed,
         tell=progress.at,
         folder=_saves(bench, name),
+        stores=bench.checkpoints / STORES,
     )
     started_s = time.monotonic()
     report = step.technique.apply(model, step.options, material)
