@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wicket.lab.data.manifest import Manifest
+from wicket.lab.data.report import removed_table, steps_table
 from wicket.lab.recipe_gate import kept
-from wicket.pages.amounts import amount, points, probability
+from wicket.pages.amounts import UNKNOWN, amount, points, probability
 from wicket.pages.lines import Series, lines
 from wicket.pages.parts import (
     Answer,
@@ -31,7 +33,8 @@ from wicket.pages.scatter import Dot, scatter
 
 if TYPE_CHECKING:
     from wicket.lab.mini_gate import Verdict
-    from wicket.lab.recipe import Recipe, Step
+    from wicket.lab.recipe import Step
+    from wicket.lab.recipe_form import Recipe
     from wicket.lab.recipe_run import Outcome
 
 VERSION = 1
@@ -47,9 +50,10 @@ def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Ver
         "gate": msgspec.to_builtins(found),
         "kept": kept(evaluated),
         "perplexity": {
-            "teacher": evaluated.teacher.likeness.perplexity,
+            "teacher": None if evaluated.teacher.likeness is None else evaluated.teacher.likeness.perplexity,
             "student": evaluated.student.likeness.perplexity,
         },
+        "teacher": _teacher(recipe, outcome),
         "recipe": msgspec.to_builtins(recipe),
         "seed": recipe.seed,
         "steps": [
@@ -69,12 +73,31 @@ def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Ver
     }
 
 
+def _teacher(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    """Where the teacher comes from, and what was asked of one behind an address."""
+    asking = outcome.asking
+    if not recipe.teacher.is_local and asking is not None:
+        return {
+            "source": f"{asking.model} at {asking.host}",
+            "licence": "its answers: as its provider says",
+            "asking": msgspec.to_builtins(asking),
+        }
+    made = outcome.models[0]
+    return {
+        "source": made.source,
+        "licence": made.licence,
+        "asking": msgspec.to_builtins(asking),
+    }
+
+
 def page(report: dict[str, Any]) -> str:
     """`report.html` of a document."""
     sections = [
         Section("Proof", [_facts(report), _gate(report)]),
         Section("Step by step", _steps(report)),
-        Section("Teacher and student, exported, in the engine", [_sides(report), *_gain(report)]),
+        Section(
+            "Teacher and student, exported, in the engine", [_sides(report), _energy(report), *_gain(report)]
+        ),
         Section("What it learned from", _data(report)),
     ]
     shown = _shown(report)
@@ -85,10 +108,11 @@ def page(report: dict[str, Any]) -> str:
 
 def _lead(report: dict[str, Any]) -> str:
     teacher, student = (report["evaluated"][side]["figures"] for side in ("teacher", "student"))
-    size = student["file_bytes"] / teacher["file_bytes"]
-    speed = student["decode_speed"] / teacher["decode_speed"]
-    words = f"keeps {report['kept']:.1%} of its teacher's score at {size:.0%} of the bytes"
-    words += f" and {speed:.2f} times the speed"
+    words = f"keeps {report['kept']:.1%} of its teacher's score"
+    if teacher is not None:
+        size = student["file_bytes"] / teacher["file_bytes"]
+        speed = student["decode_speed"] / teacher["decode_speed"]
+        words += f" at {size:.0%} of the bytes and {speed:.2f} times the speed"
     if report["gate"]["passed"]:
         return f"The gate passed: the student {words}."
     failed = ", ".join(check["name"] for check in report["gate"]["checks"] if not check["passed"])
@@ -207,24 +231,48 @@ def _sides(report: dict[str, Any]) -> Table:
     for side in ("teacher", "student"):
         found = report["evaluated"][side]
         figures, alike = found["figures"], found["likeness"]
-        rows.append(
-            [
-                side,
-                amount(found["exact"], "%"),
-                amount(found["valid"], "%"),
-                f"{math.exp(alike['loss']):.3f}",
-                amount(alike["kl"]),
-                amount(alike["same_top"], "%"),
-                amount(figures["file_bytes"], "bytes"),
-                f"{figures['decode_speed']:,.0f}",
-                f"{figures['prefill_speed']:,.0f}",
-                f"{figures['load_s']:.2f} s",
-                amount(figures["memory_bytes"], "bytes"),
-            ]
-        )
+        cells = [side, amount(found["exact"], "%"), amount(found["valid"], "%")]
+        if figures is None:  # behind an address
+            rows.append(cells + [UNKNOWN] * 9)
+            continue
+        cells += [
+            f"{math.exp(alike['loss']):.3f}",
+            amount(alike["kl"]),
+            amount(alike["same_top"], "%"),
+            amount(figures["file_bytes"], "bytes"),
+            f"{figures['decode_speed']:,.0f}",
+            f"{figures['prefill_speed']:,.0f}",
+            f"{figures['load_s']:.2f} s",
+            amount(figures["memory_bytes"], "bytes"),
+            _millijoules(figures["energy"]),
+        ]
+        rows.append(cells)
     columns = ["", "exact", "valid", "perplexity", "KL", "same top", "file", "decode tokens/s"]
     return Table(
-        "The exported files", [*columns, "prefill tokens/s", "load", "memory"], rows, list(range(1, 11))
+        "The exported files",
+        [*columns, "prefill tokens/s", "load", "memory", "mJ/token"],
+        rows,
+        list(range(1, 12)),
+    )
+
+
+def _millijoules(energy: dict[str, Any]) -> str:
+    mark = "" if energy["source"] == "rapl" else "≈ "
+    return mark + amount(energy["joules_per_token"] * 1000)
+
+
+def _energy(report: dict[str, Any]) -> Paragraph:
+    """How energy was come by."""
+    energy = report["evaluated"]["student"]["figures"]["energy"]
+    if energy["source"] == "rapl":
+        words = (
+            "Energy of decoding was measured by the processor's own meter (RAPL, all packages, whatever ran)."
+        )
+        return Paragraph(words)
+    return Paragraph(
+        "Energy of decoding is an estimate: this process's CPU seconds times a stated "
+        f"{amount(energy['watts'], 'W')} of one busy core, for the machine shows no meter. It compares these "
+        "files with each other, and nothing else."
     )
 
 
@@ -254,7 +302,58 @@ def _data(report: dict[str, Any]) -> list[Part]:
         for facts in data["files"].values()
         for why in facts["broken"]
     ]
-    return [table, Paragraph(words, "bad" if data["num_left"] else ""), *broken]
+    verdict = Paragraph(words, "bad" if data["num_left"] else "")
+    asking = report["teacher"]["asking"]
+    return [table, *curation_parts(data["curation"]), verdict, *broken, *_asking(asking)]
+
+
+def _asking(asking: dict[str, Any] | None) -> list[Part]:
+    """What a teacher behind an address answered."""
+    if asking is None:
+        return []
+    spent = f"{asking['spent_tokens']:,} tokens"
+    if asking["spent_usd"] is not None:
+        spent += f", {amount(asking['spent_usd'], '$')}"
+    words = (
+        f"{asking['model']} at {asking['host']} answered {asking['num_answered']:,} of "
+        f"{asking['num_asked']:,} requests ({spent}; {asking['num_failed_calls']:,} of "
+        f"{asking['num_calls']:,} calls failed). The file's own answers were not learned."
+    )
+    parts: list[Part] = [
+        Paragraph(words),
+        *(Paragraph(f"No answer: {why}", "warn") for why in asking["shown"]),
+    ]
+    if asking["curation"] is not None:
+        manifest = msgspec.convert(asking["curation"], Manifest)
+        parts += [steps_table(manifest), *(removed_table(step) for step in manifest.steps if step.shown)]
+    return parts
+
+
+def curation_parts(found: dict[str, Any] | None) -> list[Part]:
+    """What each step took out, and the mixture."""
+    if found is None:
+        return []
+    manifest = msgspec.convert(found["manifest"], Manifest)
+    parts: list[Part] = [steps_table(manifest)] if manifest.steps else []
+    if found["tasks"]:
+        rows = [
+            [
+                name,
+                f"{task['size']:,}",
+                f"{task['drawn']:,}",
+                amount(task["share"], "%"),
+                f"{task['epochs']:.2f}",
+            ]
+            for name, task in found["tasks"].items()
+        ]
+        columns = ["file", "samples", "drawn", "of the mixture", "times each"]
+        parts.append(Table("The mixture", columns, rows, [1, 2, 3, 4]))
+    if found["num_other_form"]:
+        words = (
+            f"{found['num_other_form']:,} conversations of more turns, with tools or pictures were left out."
+        )
+        parts.append(Paragraph(words))
+    return parts + [removed_table(step) for step in manifest.steps if step.shown]
 
 
 def _shown(report: dict[str, Any]) -> list[Sample]:
