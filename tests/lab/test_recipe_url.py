@@ -149,7 +149,7 @@ def test_one_that_fails_for_good_is_named_and_its_answers_are_kept(
     provider.script(answers=ANSWERED)
     assert answers_stage(bench(resolved, tmp_path / "half")).num_answered == NUM
     assert len(provider.log) == NUM // 2
-    tight = recipe(provider, tmp_path / "recipe", "teacher.max_all_tokens=600")
+    tight = recipe(provider, tmp_path / "recipe", "teacher.max_all_tokens=450")
     with pytest.raises(OperatorFault, match="budget does not allow another call"):
         answers_stage(bench(tight, tmp_path / "tight"))
 

@@ -142,13 +142,17 @@ class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
     """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each;
     `batches` of it measure likeness. `arithmetic` is what the engine computes in, "auto" its choice.
     `prompts` are continued greedily beside each other in the report. `watts` are those of one busy core, for
-    estimating energy where the machine does not say."""
+    estimating energy where the machine does not say. `harness` names tasks of lm-evaluation-harness, whose
+    YAML files are in `harness_folder`; `harness_limit` of their questions are asked (0: all)."""
 
     samples: Annotated[int, Meta(ge=0)] = 100
     max_tokens: Positive = 64
     batches: Positive = 16
     arithmetic: Literal["auto", "int8", "int8_g64", "f16", "f32"] = "auto"
     prompts: list[str] = []
+    harness: list[str] = []
+    harness_folder: str = "."
+    harness_limit: Annotated[int, Meta(ge=0)] = 0
     watts: Annotated[float, Meta(gt=0.0)] = 10.0
 
 

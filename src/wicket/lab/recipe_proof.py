@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer
+from wicket.lab import harness
 from wicket.lab.answering import Answered
 from wicket.lab.encode import Encoded
 from wicket.lab.examples import Sample
@@ -147,6 +148,36 @@ def evaluate_stage(bench: Bench) -> Evaluated:
     if told is not None:
         said["teacher"] = told
     return _evaluated(bench, found, said, samples)
+
+
+class Harnessed(msgspec.Struct, frozen=True, kw_only=True):
+    """Both files by the tasks of lm-evaluation-harness; nothing of a teacher behind an address."""
+
+    student: list[harness.Scores]
+    teacher: list[harness.Scores] = []
+
+
+def harness_asked(bench: Bench) -> harness.Asked:
+    """What the recipe wants of the harness."""
+    wanted = bench.recipe.evaluate
+    return harness.Asked(
+        tasks=wanted.harness,
+        folder=(bench.base / Path(wanted.harness_folder).expanduser()).resolve(),
+        limit=wanted.harness_limit,
+        arithmetic=wanted.arithmetic,
+    )
+
+
+def harness_stage(bench: Bench) -> Harnessed:
+    """Both exported files by the harness."""
+    asked = harness_asked(bench)
+    progress = Progress("lm-evaluation-harness")
+    student = harness.evaluate(bench.folder / MODEL_FILE, asked)
+    teacher = []
+    if bench.teacher is not None:
+        teacher = harness.evaluate(bench.checkpoints / TEACHER_FILE, asked)
+    progress.done(", ".join(f"{scores.task}: {scores.num} questions" for scores in student))
+    return Harnessed(student=student, teacher=teacher)
 
 
 def _evaluated(

@@ -70,6 +70,7 @@ def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Ver
         "models": [msgspec.to_builtins(made) for made in outcome.models],
         "exported": msgspec.to_builtins(outcome.exported),
         "evaluated": msgspec.to_builtins(evaluated),
+        "harness": msgspec.to_builtins(outcome.harnessed),
     }
 
 
@@ -96,7 +97,8 @@ def page(report: dict[str, Any]) -> str:
         Section("Proof", [_facts(report), _gate(report)]),
         Section("Step by step", _steps(report)),
         Section(
-            "Teacher and student, exported, in the engine", [_sides(report), _energy(report), *_gain(report)]
+            "Teacher and student, exported, in the engine",
+            [_sides(report), _energy(report), *_gain(report), *_harness(report)],
         ),
         Section("What it learned from", _data(report)),
     ]
@@ -274,6 +276,27 @@ def _energy(report: dict[str, Any]) -> Paragraph:
         f"{amount(energy['watts'], 'W')} of one busy core, for the machine shows no meter. It compares these "
         "files with each other, and nothing else."
     )
+
+
+def _harness(report: dict[str, Any]) -> list[Part]:
+    """What lm-evaluation-harness found, by its own names."""
+    found = report["harness"]
+    if found is None:
+        return []
+    theirs = {scores["task"]: scores["figures"] for scores in found["teacher"]}
+    rows = [
+        [
+            scores["task"],
+            name,
+            amount(theirs.get(scores["task"], {}).get(name)),
+            amount(value),
+            str(scores["num"]),
+        ]
+        for scores in found["student"]
+        for name, value in scores["figures"].items()
+    ]
+    columns = ["task", "figure", "teacher", "student", "questions"]
+    return [Table("By lm-evaluation-harness", columns, rows, [2, 3, 4])]
 
 
 def _gain(report: dict[str, Any]) -> list[Part]:

@@ -26,12 +26,21 @@ import torch
 from wicket.errors import OperatorFault
 from wicket.lab import recipe_card, recipe_report, recipe_stages
 from wicket.lab.estimate import Estimate
+from wicket.lab.harness import task_manager
 from wicket.lab.mini_gate import Verdict
 from wicket.lab.recipe import Resolved, read_recipe
 from wicket.lab.recipe_asking import Asking
 from wicket.lab.recipe_data import facts_of
 from wicket.lab.recipe_gate import judge
-from wicket.lab.recipe_proof import Evaluated, Exported, evaluate_stage, export_stage
+from wicket.lab.recipe_proof import (
+    Evaluated,
+    Exported,
+    Harnessed,
+    evaluate_stage,
+    export_stage,
+    harness_asked,
+    harness_stage,
+)
 from wicket.lab.recipe_stages import Bench, Made, Read, Vocabulary
 from wicket.lab.run import Run, alone_in, write_whole
 from wicket.lab.versions import machine, versions
@@ -50,6 +59,7 @@ class Outcome(msgspec.Struct, frozen=True):
     exported: Exported
     evaluated: Evaluated
     asking: Asking | None = None
+    harnessed: Harnessed | None = None
 
 
 def make(resolved: Resolved, folder: Path, home: Path) -> Verdict:
@@ -78,6 +88,9 @@ def _make(resolved: Resolved, folder: Path, home: Path) -> Verdict:
 
 
 def _stages(bench: Bench, run: Run) -> Outcome:
+    wanted = bench.recipe.evaluate.harness
+    if wanted:  # told before anything is trained
+        task_manager(harness_asked(bench))
     read = run.stage("data", Read, lambda: recipe_stages.read_stage(bench))
     if facts_of(bench.read.manifest) != facts_of(read.manifest):
         message = "The data changed since this run began: choose another --out."
@@ -100,7 +113,10 @@ def _stages(bench: Bench, run: Run) -> Outcome:
     last = models[-1].name
     exported = run.stage("export", Exported, lambda: export_stage(bench, last))
     evaluated = run.stage("evaluate", Evaluated, lambda: evaluate_stage(bench))
-    return Outcome(read, vocabulary, foreseen, models, exported, evaluated, asking)
+    harnessed = None
+    if wanted:
+        harnessed = run.stage("harness", Harnessed, lambda: harness_stage(bench))
+    return Outcome(read, vocabulary, foreseen, models, exported, evaluated, asking, harnessed)
 
 
 def _leave(bench: Bench, outcome: Outcome, found: Verdict, seconds: float) -> None:
