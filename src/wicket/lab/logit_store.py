@@ -132,8 +132,8 @@ def rows_of(batch: Batch) -> list[tuple[str, int]]:
         if not len(places):
             continue
         end = int(places[-1]) + 1
-        digest = hashlib.sha256(batch.ids[place, :end].contiguous().numpy())
-        digest.update(batch.targets[place, :end].contiguous().numpy())
+        digest = hashlib.sha256(batch.ids[place, :end].contiguous().numpy().data)
+        digest.update(batch.targets[place, :end].contiguous().numpy().data)
         found.append((digest.hexdigest()[:_HASH_DIGITS], place))
     return found
 

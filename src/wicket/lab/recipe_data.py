@@ -110,7 +110,7 @@ def read_data(data: Data, folder: Path, reading: Reading | None = None) -> Texts
     raw = {part: _bytes(folder / Path(name).expanduser()) for part, name in names.items() if name}
     if data.form == "text":
         return _texts(data, names, raw, cleaned)
-    files, samples = {}, {"calibration": list[Sample]()}
+    files, samples = dict[str, FileFacts](), {"calibration": list[Sample]()}
     curation = None
     if cleaned is not None:
         again = io.BytesIO(to_bytes(cleaned.documents))
@@ -212,7 +212,7 @@ def _windows(data: Data, texts: Texts, tokenizer: Tokenizer, seed: int, num_eval
 
 def _texts(data: Data, names: dict[str, str], raw: dict[str, bytes], cleaned: Curated | None) -> Texts:
     """Plain texts; broken UTF-8 is refused with the line it stands in, or that line is left out."""
-    files, texts = {}, {"calibration": ""}
+    files, texts = dict[str, FileFacts](), {"calibration": ""}
     curation = None
     if cleaned is not None:
         texts["train"] = "\n\n".join(document.text for document in cleaned.documents)

@@ -48,5 +48,5 @@ def fingerprint(model: Llama) -> str:
     digest = hashlib.sha256(repr(model.shape).encode())
     for name, parameter in model.named_parameters():
         digest.update(name.encode())
-        digest.update(parameter.detach().contiguous().view(torch.uint8).numpy())
+        digest.update(parameter.detach().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
