@@ -161,7 +161,7 @@ def _steps(report: dict[str, Any]) -> list[Part]:
                 f"{size['plain']['loss']:.4f}",
                 f"{size['exported']['loss']:.4f}",
                 f"{change:+.4f}" if place > 1 else "",
-                amount(size["exported"]["kl"]),
+                _kl(size["exported"]["kl"]),
                 amount(size["exported"]["same_top"], "%"),
                 f"{made['seconds']:.0f} s",
             ]
@@ -208,11 +208,11 @@ def _plots(report: dict[str, Any]) -> Figures:
     figures = [
         Figure(
             scatter("Loss against size", Axis("file", "bytes"), loss, dots("file_bytes")),
-            "Each stage's model in the export's format; lower left is better.",
+            "Loss against size: each stage's model in the export's format; lower left is better.",
         ),
         Figure(
             scatter("Loss against speed", Axis("tokens per second in torch"), loss, dots("speed")),
-            "Lower right is better.",
+            "Loss against speed; lower right is better.",
         ),
     ]
     curves = [
@@ -223,7 +223,10 @@ def _plots(report: dict[str, Any]) -> Figures:
     if curves:
         drawn = lines("Loss while training", Axis("tokens read"), Axis("loss of the stage (nats)"), curves)
         figures.append(
-            Figure(drawn, "Each training's own loss: of distillation the divergence from the teacher.")
+            Figure(
+                drawn,
+                "Loss while training: each stage's own, of distillation the divergence from the teacher.",
+            )
         )
     return Figures(figures)
 
@@ -239,7 +242,7 @@ def _sides(report: dict[str, Any]) -> Table:
             continue
         cells += [
             f"{math.exp(alike['loss']):.3f}",
-            amount(alike["kl"]),
+            _kl(alike["kl"]),
             amount(alike["same_top"], "%"),
             amount(figures["file_bytes"], "bytes"),
             f"{figures['decode_speed']:,.0f}",
@@ -256,6 +259,11 @@ def _sides(report: dict[str, Any]) -> Table:
         rows,
         list(range(1, 12)),
     )
+
+
+def _kl(value: float | None) -> str:
+    """Nothing is less than none: what float32 leaves of equal distributions is a zero."""
+    return amount(None if value is None else max(0.0, round(value, 6)))
 
 
 def _millijoules(energy: dict[str, Any]) -> str:
@@ -383,15 +391,19 @@ def _shown(report: dict[str, Any]) -> list[Sample]:
     found = report["evaluated"]
     shown = [
         Sample(
-            answer["request"][:60],
+            f"Request {number}",
             answer["request"],
             [_answer(name, answer[name], answer[f"{name}_right"]) for name in ("teacher", "student")],
             answer["expected"],
         )
-        for answer in found["answers"]
+        for number, answer in enumerate(found["answers"], 1)
     ]
     return shown + [
-        Sample(prompt[:60] or "From nothing", prompt, [Answer("teacher", theirs), Answer("student", ours)])
+        Sample(
+            "Continued" if prompt else "From nothing",
+            prompt,
+            [*([Answer("teacher", theirs)] if theirs else []), Answer("student", ours)],
+        )
         for prompt, theirs, ours in found["continued"]
     ]
 
@@ -402,8 +414,9 @@ def _answer(name: str, text: str, is_right: bool) -> Answer:
 
 def _footer(report: dict[str, Any]) -> str:
     machine = report["machine"]
+    threads = "thread" if machine["threads"] == 1 else "threads"
     made = " ".join(f"{name} {number}" for name, number in report["versions"].items())
     return (
         f"Made in {report['seconds'] / 60:.1f} minutes (of what was run last) on {machine['cores']} cores "
-        f"({machine['processor']}), {machine['threads']} threads, seed {report['seed']}; {made}."
+        f"({machine['processor']}), {amount(machine['threads'])} {threads}, seed {report['seed']}; {made}."
     )
