@@ -69,7 +69,7 @@ def test_it_leaves_what_the_house_promises(done: Path) -> None:
     ]  # fmt: skip
     assert found["data"]["num_train"] == 200 and len(found["data"]["files"]["train"]["sha256"]) == 64
     page = (done / "report.html").read_text()
-    assert page.count("<svg") == 3 and "Side by side" in page and "http" not in page.replace("http-equiv", "")
+    assert page.count("<svg") == 4 and "Side by side" in page and "http" not in page.replace("http-equiv", "")
 
 
 def test_each_step_reports_what_it_changed(done: Path) -> None:

@@ -69,11 +69,12 @@ def task_manager(asked: Asked) -> Any:
 
 def evaluate(path: Path, asked: Asked) -> list[Scores]:
     """What a file scores. Paths in the tasks' files start at their folder. Raises as `task_manager` does."""
+    manager = task_manager(asked)
     with _at(asked.folder), loaded(path, scheme=asked.arithmetic) as engine:
         found = import_module("lm_eval").simple_evaluate(
             model=_served(engine, path),
             tasks=list(asked.tasks),
-            task_manager=task_manager(asked),
+            task_manager=manager,
             limit=asked.limit or None,
             bootstrap_iters=_BOOTSTRAP,
             log_samples=False,

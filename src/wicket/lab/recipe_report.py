@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wicket.lab.recipe_run import Outcome
 
 VERSION = 1
+LISTENING = ("distil", "train_on_grid")  # techniques whose loss is a divergence where there is a teacher
 
 
 def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Verdict) -> dict[str, Any]:
@@ -139,7 +140,7 @@ def _facts(report: dict[str, Any]) -> Facts:
 
 def _gate(report: dict[str, Any]) -> Table:
     rows = [
-        [check["name"], "kept" if check["passed"] else "NOT kept", f"{check['value']:.4g}",
+        [check["name"], "kept" if check["passed"] else "NOT\u00a0kept", f"{check['value']:.4g}",
          f"{check['needed']:.4g}", check["says"]]
         for check in report["gate"]["checks"]
     ]  # fmt: skip
@@ -215,20 +216,32 @@ def _plots(report: dict[str, Any]) -> Figures:
             "Loss against speed; lower right is better.",
         ),
     ]
-    curves = [
-        Series(made["name"], [(float(x), float(y)) for x, y in made["curve"]])
-        for made in models
-        if made["curve"]
-    ]
-    if curves:
-        drawn = lines("Loss while training", Axis("tokens read"), Axis("loss of the stage (nats)"), curves)
-        figures.append(
-            Figure(
-                drawn,
-                "Loss while training: each stage's own, of distillation the divergence from the teacher.",
-            )
-        )
+    figures += _curves(report)
     return Figures(figures)
+
+
+def _curves(report: dict[str, Any]) -> list[Figure]:
+    """Trainings' losses; the divergence from a teacher has a plot of its own, for it is far smaller."""
+    has_teacher = report["evaluated"]["teacher"]["figures"] is not None
+    tokens, divergences = list[Series](), list[Series]()
+    for made in report["models"]:
+        listens = has_teacher and made["name"].partition("-")[2] in LISTENING
+        if made["curve"]:
+            points = [(float(x), float(y)) for x, y in made["curve"]]
+            (divergences if listens else tokens).append(Series(made["name"], points))
+    figures = []
+    for title, says, series in (
+        ("Loss while training", "Loss while training, of the tokens to be foretold.", tokens),
+        (
+            "Divergence while training",
+            "What each distillation has left to learn of its teacher.",
+            divergences,
+        ),
+    ):
+        if series:
+            drawn = lines(title, Axis("tokens read"), Axis("nats per token"), series)
+            figures.append(Figure(drawn, says))
+    return figures
 
 
 def _sides(report: dict[str, Any]) -> Table:
@@ -326,8 +339,10 @@ def _data(report: dict[str, Any]) -> list[Part]:
         for part, facts in data["files"].items()
     ]
     table = Table("Files", ["part", "file", "bytes", "broken lines", "SHA-256 begins"], rows, [2, 3])
-    words = f"{data['num_removed']} of training stood in the evaluation data and were removed"
-    words += f"; {data['num_left']} still stand there." if data["num_left"] else "."
+    words = f"{data['num_removed']:,} of training stood in the evaluation data and were removed"
+    words += f"; {data['num_left']:,} still stand there." if data["num_left"] else "."
+    if not data["num_removed"] and not data["num_left"]:
+        words = "Nothing that is learned stands in the evaluation data word for word."
     broken = [
         Paragraph(f"{facts['name']}: {why}", "warn")
         for facts in data["files"].values()
