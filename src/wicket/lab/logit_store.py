@@ -98,7 +98,7 @@ class Store:
     def bytes_per_token(self) -> float:
         """Of the learned tokens."""
         size = sum(ids.nbytes + logprobs.nbytes for ids, logprobs in self._tensors)
-        return size / max(1, self.num_places)
+        return float(size) / max(1, self.num_places)
 
     @property
     def sha256(self) -> str:
