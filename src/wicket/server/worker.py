@@ -1,23 +1,20 @@
-"""A worker process: answers inference on callbacks and everything else through a plain ASGI app.
+"""A worker: answers inference on callbacks and everything else through a plain ASGI app.
 
-`python -m wicket.server.worker --listen-fd N --control-fd M --index I --home DIR`, started by the
-supervisor, which owns the socket, the database, the configuration and the engines.
+The supervisor owns the socket, the database, the configuration and the engines; `process.py` starts.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import logging
 import os
 import resource
-import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -38,11 +35,11 @@ from wicket.gateway.gate import Gate
 from wicket.gateway.lanes import LaneTable
 from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
-from wicket.server.app_cost import NewEstimate, estimated
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
+from wicket.server.late_app import LateApp
 from wicket.server.protocol import InferenceProtocol, bind
 from wicket.server.serving import Bounds, Serving
 from wicket.server.sharing import Sharing
@@ -77,11 +74,13 @@ from wicket.upstream.request_head import head, without_body
 from wicket.wire import json
 from wicket.wire.origin import Origin
 
+if TYPE_CHECKING:
+    from wicket.server.app_cost import NewEstimate
+
 RESPOOL_S = 20.0  # by then the supervisor has taken what a worker spooled
 FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
 SWEEP_S = 1.0
-MAX_FILES = 65_536
 PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
 LAST_WORD_S = 0.5  # before the deadline, who still waits for room is told that it won't come
 MAX_KEPT_BYTES = 64 * 1024 * 1024  # of an answer that a provider keeps
@@ -116,6 +115,7 @@ class Worker:
         self.server: uvicorn.Server | None = None
         self.records: list[msgspec.Raw] = []
         self.leaving: asyncio.Future[None] | None = None
+        self.late_app = LateApp(self, self.serving.ingress.paths())
 
     # what the cold routes ask (server.app_house.House)
 
@@ -192,6 +192,8 @@ class Worker:
 
     def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
         """What a request would cost."""
+        from wicket.server.app_cost import estimated  # asked through the cold routes only, which have read it
+
         return estimated(asked, caller, self.gate, self.gate.check_room(), self.gate.rates)
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
@@ -346,8 +348,6 @@ class Worker:
 
     async def run(self, listen_fd: int, control_fd: int) -> None:
         """Answer until told to drain."""
-        from wicket.server.app import build_app
-
         loop = asyncio.get_running_loop()
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
@@ -355,7 +355,7 @@ class Worker:
             self.control.close()
             return
         config = uvicorn.Config(
-            build_app(self, self.serving.ingress.paths()),
+            self.late_app,
             http=bind(self.serving),
             ws="none",
             lifespan="off",
@@ -400,6 +400,7 @@ class Worker:
                 if server.started:
                     is_announced = True
                     self.control.ready()
+                    self.late_app.start()
                 continue
             now = time.monotonic()
             connections = server.server_state.connections
@@ -423,9 +424,9 @@ class Worker:
 
 def _spare_the_collector() -> None:
     """Requests leave no cycles behind, so the cycle collector need not look often (10 % of CPU otherwise)."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()  # `process.py` let it rest
 
 
 def _ingress() -> Ingress:
@@ -451,41 +452,3 @@ def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
     return {
         name: named.get(name) or abilities.get(api.ability, limits.chat) for name, api in ingress.apis.items()
     }
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """The process's entry point."""
-    parser = argparse.ArgumentParser(prog="wicket worker", description="Started by `wicket serve`.")
-    parser.add_argument("--listen-fd", type=int, required=True)
-    parser.add_argument("--control-fd", type=int, required=True)
-    parser.add_argument("--index", type=int, required=True)
-    parser.add_argument("--home", type=Path, required=True)
-    options = parser.parse_args(argv)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to hear
-
-    async def run() -> None:
-        await Worker(options.index, options.home).run(options.listen_fd, options.control_fd)
-
-    _raise_file_limit()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run())
-
-
-def _raise_file_limit() -> None:
-    """Each request holds two sockets; the usual soft limit of 1,024 files is for programs that use select."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not made for this platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-if __name__ == "__main__":
-    main()
