@@ -79,7 +79,12 @@ def cpu_s(pids: list[int]) -> float:
 
 def first_answer(source: Path, home: Path, port: int, cores: str) -> Figures:
     """Wall and CPU seconds of one start."""
-    environ = {**os.environ, "WICKET_HOME": str(home), "WICKET_ADMIN_KEY": ADMIN_KEY, "PYTHONPATH": str(source)}
+    environ = {
+        **os.environ,
+        "WICKET_HOME": str(home),
+        "WICKET_ADMIN_KEY": ADMIN_KEY,
+        "PYTHONPATH": str(source),
+    }
     serve = [sys.executable, "-P", "-m", "wicket.cli", "serve", "--port", str(port)]
     serve += ["--config", str(home.parent / "wicket.toml")]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -3,11 +3,13 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.path.graphs import share_graphs
 from tests.path.house import HELLO, MINE, SECRET, Answer, Gateway, Provider, rule
 from tests.path.served import eventually
 from tests.path.test_feedback import document, wicket
@@ -30,7 +32,8 @@ HARD: list[dict[str, Any]] = [
 ]
 
 
-def opened(folder: Path, config: str) -> Gateway:
+def opened(folder: Path, config: str, graphs: Path) -> Gateway:
+    share_graphs(folder / "home", graphs)
     served = Gateway(folder, config)
     try:
         served.wait_ready()
@@ -46,11 +49,15 @@ def engine(served: Gateway) -> dict[str, Any]:
     return dict(found)
 
 
+def mine(url: str) -> str:
+    return ENGINE + MINE.format(url=url, secret=SECRET) + RULE + AUTO
+
+
 @pytest.fixture(scope="module")
-def shared(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    url = one_provider.upstream.base_url
-    config = ENGINE + MINE.format(url=url, secret=SECRET) + RULE + AUTO
-    running = opened(tmp_path_factory.mktemp("auto"), config)
+def shared(
+    one_provider: Provider, tmp_path_factory: pytest.TempPathFactory, graphs: Path
+) -> Iterator[Gateway]:
+    running = opened(tmp_path_factory.mktemp("auto"), mine(one_provider.upstream.base_url), graphs)
     yield running
     running.close()
 
@@ -148,28 +155,38 @@ def test_a_killed_engine_leaves_everything_to_the_large_model(served: Gateway) -
     eventually(lambda: ask(served).headers["x-wicket-deployment"] == LOCAL)
 
 
-def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path) -> None:
-    served = opened(tmp_path, ENGINE + MINE.format(url="http://127.0.0.1:9/v1", secret=SECRET) + RULE + AUTO)
+@contextmanager
+def configured(served: Gateway, config: str) -> Iterator[None]:
+    """Another configuration for a while; the engine is the same, so that it stays."""
+    before, pid = served.file.read_text(), engine(served)["pid"]
+    served.file.write_text(config)
+    served.admin("POST", "/admin/v1/config/reload")
     try:
+        yield
+    finally:
+        served.file.write_text(before)
+        served.admin("POST", "/admin/v1/config/reload")
+    assert engine(served)["pid"] == pid
+
+
+def test_a_dead_provider_costs_the_hard_questions_only(served: Gateway) -> None:
+    with configured(served, mine("http://127.0.0.1:9/v1")):
+        eventually(lambda: ask(served, SUM).status == 502)
         assert "Paris" in ask(served).json["choices"][0]["message"]["content"]
         hard = ask(served, SUM)
         assert hard.status == 502 and hard.error["code"] != "not_confident"
         assert hard.headers["x-wicket-deployment"] == LARGE
         assert attempts(served, hard)[0] == (LOCAL, "not_confident")
-    finally:
-        served.close()
 
 
-def test_without_a_provider_it_answers_everything(tmp_path: Path) -> None:
-    served = opened(tmp_path, ENGINE)
-    try:
+def test_without_a_provider_it_answers_everything(served: Gateway) -> None:
+    with configured(served, ENGINE):
+        eventually(lambda: ask(served, SUM).headers["x-wicket-deployment"] == LOCAL)
         for answer in (ask(served), ask(served, SUM), ask(served, SUM, stream=True)):
             assert answer.status == 200 and answer.headers["x-wicket-deployment"] == LOCAL
             assert "x-wicket-confidence" not in answer.headers
         listed = served.request("GET", "/v1/models").json["data"]
         assert [card["id"] for card in listed[:2]] == ["mini", "auto"] and "quality" not in listed[1]
-    finally:
-        served.close()
 
 
 LANDS = (

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
+
+from wicket.config.check import known_dialects
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,35 +23,34 @@ UNASKED_S = 1.0  # after the start
 
 
 class LateApp:
-    """An ASGI app that becomes `build_app(house, doors)` with its first request."""
+    """An ASGI app that becomes `build_app(house, doors())` with its first request."""
 
-    def __init__(self, house: House, doors: Sequence[str]) -> None:
+    def __init__(self, house: House, doors: Callable[[], Sequence[str]]) -> None:
         self._house = house
         self._doors = doors
         self._lock = threading.Lock()
         self._app: ASGIApp | None = None
 
-    @property
-    def is_there(self) -> bool:
-        """Whether it has been built."""
-        return self._app is not None
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer."""
-        await (self._app or self._build())(scope, receive, send)
+        await (self._app or self._build(self._doors()))(scope, receive, send)
 
-    def start(self) -> None:
-        """Build it in a while if nobody asks before; call it on the loop."""
-        asyncio.get_running_loop().call_later(UNASKED_S, self._build_aside)
-
-    def _build_aside(self) -> None:
+    async def read_ahead(self) -> None:
+        """Build it in a while if nobody asks before."""
+        await asyncio.sleep(UNASKED_S)
         if self._app is None:
-            asyncio.get_running_loop().run_in_executor(None, self._build)
+            await asyncio.to_thread(_read_modules)
+            await asyncio.to_thread(self._build, self._doors())  # the doors are the loop's
 
-    def _build(self) -> ASGIApp:
+    def _build(self, doors: Sequence[str]) -> ASGIApp:
         with self._lock:  # who asks while it is being built waits for that
             if self._app is None:
                 from wicket.server.app import build_app
 
-                self._app = build_app(self._house, self._doors)
+                self._app = build_app(self._house, doors)
             return self._app
+
+
+def _read_modules() -> None:
+    import_module("wicket.server.app")
+    known_dialects()

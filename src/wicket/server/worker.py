@@ -82,6 +82,7 @@ FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
 SWEEP_S = 1.0
 PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
+PARTING_POLL_S = 0.02
 LAST_WORD_S = 0.5  # before the deadline, who still waits for room is told that it won't come
 MAX_KEPT_BYTES = 64 * 1024 * 1024  # of an answer that a provider keeps
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
@@ -115,7 +116,8 @@ class Worker:
         self.server: uvicorn.Server | None = None
         self.records: list[msgspec.Raw] = []
         self.leaving: asyncio.Future[None] | None = None
-        self.late_app = LateApp(self, self.serving.ingress.paths())
+        self.late_app = LateApp(self, self.serving.ingress.paths)
+        self.serving.ingress.on_more = self._bound_bodies
 
     # what the cold routes ask (server.app_house.House)
 
@@ -251,7 +253,6 @@ class Worker:
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
         self.storing.configure(config.storage, message.seal_key)
         self.serving.trusted_proxies = server.trusted_proxies
-        limits = server.body_limits
         self.serving.bounds = Bounds(
             max_headers=server.max_headers,
             max_header_bytes=server.max_header_bytes,
@@ -259,9 +260,14 @@ class Worker:
             body_s=server.body_timeout_s,
             keep_alive_s=server.keep_alive_s,
             stream_buffer_bytes=server.stream_buffer_bytes,
-            body=_body_limits(self.serving.ingress, limits),
         )
+        self._bound_bodies()
         self.configured.set()
+
+    def _bound_bodies(self) -> None:
+        """Bounds for the bodies of every API that has been read."""
+        body = _body_limits(self.serving.ingress, self.config.server.body_limits)
+        self.serving.bounds = msgspec.structs.replace(self.serving.bounds, body=body)
 
     def _configure_providers(self, before: Config, config: Config, snapshot: Snapshot) -> None:
         """Lanes and probes anew; what was wrong with a provider that is configured otherwise is forgotten."""
@@ -303,7 +309,7 @@ class Worker:
             self.leaving = asyncio.ensure_future(self._leave(deadline_ms))
 
     async def _leave(self, deadline_ms: int) -> None:
-        """Stop accepting; what is connected may still ask once, and is told to connect anew."""
+        """Stop accepting; whoever is connected may still ask once, and is told to connect anew."""
         server = self.server
         if server is None:  # it had not begun to serve, and will not: `run` sees that
             self.configured.set()
@@ -312,8 +318,12 @@ class Worker:
         for listening in getattr(server, "servers", ()):
             listening.close()
         last_s = max(0.0, deadline_ms / 1_000 - LAST_WORD_S)
-        asyncio.get_running_loop().call_later(last_s, self.gate.lanes.close)
-        await asyncio.sleep(min(PARTING_S, deadline_ms / 2_000))
+        loop = asyncio.get_running_loop()
+        loop.call_later(last_s, self.gate.lanes.close)
+        end_s = loop.time() + min(PARTING_S, deadline_ms / 2_000)
+        await asyncio.sleep(PARTING_POLL_S)  # who was accepted just now is counted by then
+        while server.server_state.connections and loop.time() < end_s:
+            await asyncio.sleep(PARTING_POLL_S)
         server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
         server.should_exit = True
 
@@ -369,6 +379,7 @@ class Worker:
         self.server = server = uvicorn.Server(config)
         self.gate.start(loop)
         timers = [loop.create_task(self._flush_often()), loop.create_task(self._sweep(server))]
+        timers.append(loop.create_task(self.late_app.read_ahead()))
         listener = socket.socket(fileno=listen_fd)
         _spare_the_collector()
         try:
@@ -400,7 +411,6 @@ class Worker:
                 if server.started:
                     is_announced = True
                     self.control.ready()
-                    self.late_app.start()
                 continue
             now = time.monotonic()
             connections = server.server_state.connections
@@ -432,7 +442,7 @@ def _spare_the_collector() -> None:
 def _ingress() -> Ingress:
     default = voice(openai_chat.CHAT.dialect)
     assert default is not None
-    return Ingress(known_dialects(), default)
+    return Ingress([openai_chat.CHAT.dialect], default, known_dialects)
 
 
 def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:

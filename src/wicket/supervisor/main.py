@@ -142,7 +142,7 @@ class Supervisor:
             _log.info("%d records came in from the spool", books.num_imported)
 
     async def _read_verbs(self) -> None:
-        """Read what the administration needs, where nobody asked for it before: the first answers do without."""
+        """Read what the administration needs: the first answers do without."""
         await asyncio.sleep(UNASKED_S)
         await asyncio.to_thread(importlib.import_module, VERBS)
 
