@@ -25,7 +25,35 @@ settings.load_profile("any machine")
 
 # The files that take longest, by what `make test ARGS=--durations=400` says: who begins one when the others
 # have ended keeps everybody waiting.
-LONGEST = ["test_auto", "test_golden", "test_compare", "test_cascade_promotion", "test_health", "test_collect", "test_supervisor", "test_cli_tenants", "test_translation", "test_load", "test_cascade", "test_choosing_by_health", "test_cli", "test_cascade_host", "test_cascade_checks", "test_engine_model", "test_limits", "test_google_tokens", "test_feedback", "test_upheaval", "test_providers", "test_compare_checks", "test_dialects", "test_crash", "test_engine_host", "test_clients_model", "test_engines"]
+LONGEST = [
+    "test_auto",
+    "test_golden",
+    "test_compare",
+    "test_cascade_promotion",
+    "test_health",
+    "test_collect",
+    "test_supervisor",
+    "test_cli_tenants",
+    "test_translation",
+    "test_load",
+    "test_cascade",
+    "test_choosing_by_health",
+    "test_cli",
+    "test_cascade_host",
+    "test_cascade_checks",
+    "test_engine_model",
+    "test_limits",
+    "test_google_tokens",
+    "test_feedback",
+    "test_upheaval",
+    "test_providers",
+    "test_compare_checks",
+    "test_dialects",
+    "test_crash",
+    "test_engine_host",
+    "test_clients_model",
+    "test_engines",
+]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,7 +69,7 @@ def _turn(file: Path) -> int:
 
 @pytest.fixture(scope="session")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where engines keep compiled graphs, one folder for all processes: making one takes longer than a test."""
+    """Where engines keep compiled graphs, one folder for all processes: making one takes seconds."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "graphs"
     folder.mkdir(exist_ok=True)

@@ -318,12 +318,12 @@ class Worker:
         for listening in getattr(server, "servers", ()):
             listening.close()
         last_s = max(0.0, deadline_ms / 1_000 - LAST_WORD_S)
-        loop = asyncio.get_running_loop()
-        loop.call_later(last_s, self.gate.lanes.close)
-        end_s = loop.time() + min(PARTING_S, deadline_ms / 2_000)
-        await asyncio.sleep(PARTING_POLL_S)  # who was accepted just now is counted by then
-        while server.server_state.connections and loop.time() < end_s:
-            await asyncio.sleep(PARTING_POLL_S)
+        asyncio.get_running_loop().call_later(last_s, self.gate.lanes.close)
+        parting_s = min(PARTING_S, deadline_ms / 2_000)
+        for _ in range(max(1, round(parting_s / PARTING_POLL_S))):
+            await asyncio.sleep(PARTING_POLL_S)  # who was accepted just now is counted by then
+            if not server.server_state.connections:
+                break
         server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
         server.should_exit = True
 
