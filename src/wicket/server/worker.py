@@ -23,7 +23,7 @@ import uvicorn
 from wicket.accounts.callers import Caller, CallerTable
 from wicket.accounts.record import Record
 from wicket.config.check import known_dialects
-from wicket.config.schema import BodyLimits, Config, StorageTable
+from wicket.config.schema import Config, StorageTable
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
 from wicket.dialects.translation import voice
@@ -41,7 +41,7 @@ from wicket.server.control import Control
 from wicket.server.ingress import Ingress
 from wicket.server.late_app import LateApp
 from wicket.server.protocol import InferenceProtocol, bind
-from wicket.server.serving import Bounds, Serving
+from wicket.server.serving import Bounds, Serving, body_limits
 from wicket.server.sharing import Sharing
 from wicket.server.storing import Storing
 from wicket.state.seal import Seal
@@ -61,12 +61,15 @@ from wicket.supervisor.messages import (
     LedgerState,
     Load,
     Meters,
+    Released,
     RemoveCaller,
     SetCallers,
     ToWorker,
     Turned,
+    Visit,
     pack_record,
 )
+from wicket.upstream.contract import Exchange, Sink
 from wicket.upstream.fetch import Response, fetch
 from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.proxies import proxy_for
@@ -158,6 +161,10 @@ class Worker:
             self.pool, origin, request, connect_ms=5_000, total_ms=30_000, max_bytes=MAX_KEPT_BYTES
         )
 
+    def send(self, origin: Origin, request: bytes, sink: Sink) -> Exchange:
+        """The same where it is passed on as it comes."""
+        return self.pool.send(origin, request, sink, connect_ms=5_000)
+
     def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
         """The caller behind an `Authorization` header."""
         key = read_bearer(authorization)
@@ -226,6 +233,10 @@ class Worker:
                 self._set_meters(message)
             case Turned() | Digests() | LaneShare():
                 self.sharing.hear(message)
+            case Visit(due=due):
+                self.storing.later.visit(self, due)
+            case Released(requests=requests):
+                self.gate.pledges.release(requests)
             case LedgerState(is_open=is_open):
                 self.gate.ledger_is_open = is_open
             case Drain(deadline_ms=deadline_ms):
@@ -266,7 +277,7 @@ class Worker:
 
     def _bound_bodies(self) -> None:
         """Bounds for the bodies of every API that has been read."""
-        body = _body_limits(self.serving.ingress, self.config.server.body_limits)
+        body = body_limits(self.serving.ingress, self.config.server.body_limits)
         self.serving.bounds = msgspec.structs.replace(self.serving.bounds, body=body)
 
     def _configure_providers(self, before: Config, config: Config, snapshot: Snapshot) -> None:
@@ -443,22 +454,3 @@ def _ingress() -> Ingress:
     default = voice(openai_chat.CHAT.dialect)
     assert default is not None
     return Ingress([openai_chat.CHAT.dialect], default, known_dialects)
-
-
-def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
-    """Per API, in bytes: conversations of every dialect alike."""
-    named = {
-        openai_chat.COMPLETIONS.name: limits.completions,
-        openai_chat.CLASSIFY.name: limits.classify,
-    }
-    abilities = {
-        "embeddings": limits.embeddings,
-        "rerank": limits.rerank,
-        "images": limits.images,
-        "speech": limits.speech,
-        "transcription": limits.transcription,
-        "moderation": limits.moderations,
-    }
-    return {
-        name: named.get(name) or abilities.get(api.ability, limits.chat) for name, api in ingress.apis.items()
-    }
