@@ -3,7 +3,6 @@
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -155,38 +154,28 @@ def test_a_killed_engine_leaves_everything_to_the_large_model(served: Gateway) -
     eventually(lambda: ask(served).headers["x-wicket-deployment"] == LOCAL)
 
 
-@contextmanager
-def configured(served: Gateway, config: str) -> Iterator[None]:
-    """Another configuration for a while; the engine is the same, so that it stays."""
-    before, pid = served.file.read_text(), engine(served)["pid"]
-    served.file.write_text(config)
-    served.admin("POST", "/admin/v1/config/reload")
+def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path, graphs: Path) -> None:
+    served = opened(tmp_path, mine("http://127.0.0.1:9/v1"), graphs)
     try:
-        yield
-    finally:
-        served.file.write_text(before)
-        served.admin("POST", "/admin/v1/config/reload")
-    assert engine(served)["pid"] == pid
-
-
-def test_a_dead_provider_costs_the_hard_questions_only(served: Gateway) -> None:
-    with configured(served, mine("http://127.0.0.1:9/v1")):
-        eventually(lambda: ask(served, SUM).status == 502)
         assert "Paris" in ask(served).json["choices"][0]["message"]["content"]
         hard = ask(served, SUM)
         assert hard.status == 502 and hard.error["code"] != "not_confident"
         assert hard.headers["x-wicket-deployment"] == LARGE
         assert attempts(served, hard)[0] == (LOCAL, "not_confident")
+    finally:
+        served.close()
 
 
-def test_without_a_provider_it_answers_everything(served: Gateway) -> None:
-    with configured(served, ENGINE):
-        eventually(lambda: ask(served, SUM).headers["x-wicket-deployment"] == LOCAL)
+def test_without_a_provider_it_answers_everything(tmp_path: Path, graphs: Path) -> None:
+    served = opened(tmp_path, ENGINE, graphs)
+    try:
         for answer in (ask(served), ask(served, SUM), ask(served, SUM, stream=True)):
             assert answer.status == 200 and answer.headers["x-wicket-deployment"] == LOCAL
             assert "x-wicket-confidence" not in answer.headers
         listed = served.request("GET", "/v1/models").json["data"]
         assert [card["id"] for card in listed[:2]] == ["mini", "auto"] and "quality" not in listed[1]
+    finally:
+        served.close()
 
 
 LANDS = (
