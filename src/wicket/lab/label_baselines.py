@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,9 @@ from torch.nn import functional as F  # noqa: N812
 from wicket.engines import minilm
 from wicket.engines.contract import Embed, Embedded, Refused
 from wicket.errors import EngineFault
+from wicket.lab.linear import logistic, minimised, with_ones
 
 HINGE_COST = 1.0
-LOGISTIC_COST = 10.0
-MAX_STEPS = 200
 _WORD = re.compile(r"\w\w+")
 
 Rows = Sequence[tuple[str, str]]  # a text and its label
@@ -45,7 +44,7 @@ def tfidf(train: Rows, texts: Sequence[str]) -> list[str]:
         missed = F.relu(1 - signs * torch.sparse.mm(x, weights.T))
         return 0.5 * (weights**2).sum() + HINGE_COST * (missed**2).sum()
 
-    weights = _fitted(loss, len(place) + 1, len(labels))
+    weights = minimised(loss, len(place) + 1, len(labels))
     scores = torch.sparse.mm(_matrix([_features(text) for text in texts], place, idf), weights.T)
     return [labels[index] for index in scores.argmax(1).tolist()]
 
@@ -54,13 +53,7 @@ def frozen(base: Path, train: Rows, texts: Sequence[str]) -> list[str]:
     """Labels for `texts` by the vectors of the encoder in the folder `base` and logistic regression."""
     labels = sorted({label for _, label in train})
     x, asked = _vectors(base, [text for text, _ in train]), _vectors(base, texts)
-    targets = _targets(train, labels)
-
-    def loss(weights: Tensor) -> Tensor:
-        missed = F.cross_entropy(x @ weights.T, targets, reduction="sum")
-        return 0.5 * (weights**2).sum() + LOGISTIC_COST * missed
-
-    weights = _fitted(loss, x.shape[1], len(labels))
+    weights = logistic(x, _targets(train, labels), len(labels))
     return [labels[index] for index in (asked @ weights.T).argmax(1).tolist()]
 
 
@@ -95,26 +88,9 @@ def _vectors(base: Path, texts: Sequence[str]) -> Tensor:
         if isinstance(event, Refused):
             raise EngineFault(event.code, event.message)
     found = next(event for event in events if isinstance(event, Embedded))
-    return F.pad(torch.tensor(found.vectors), (0, 1), value=1.0)
+    return with_ones(torch.tensor(found.vectors))
 
 
 def _targets(train: Rows, labels: Sequence[str]) -> Tensor:
     numbers = {label: index for index, label in enumerate(labels)}
     return torch.tensor([numbers[label] for _, label in train])
-
-
-def _fitted(loss: Callable[[Tensor], Tensor], inputs: int, labels: int) -> Tensor:
-    """Weights (labels, inputs) at the loss's minimum."""
-    weights = torch.zeros(labels, inputs, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weights], max_iter=MAX_STEPS, history_size=10, line_search_fn="strong_wolfe"
-    )
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        value = loss(weights)
-        torch.autograd.backward(value)
-        return value
-
-    optimizer.step(closure)
-    return weights.detach()

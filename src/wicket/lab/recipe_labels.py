@@ -31,12 +31,13 @@ class Set(msgspec.Struct, frozen=True, kw_only=True):
     """One data set: files of JSONL of OpenAI chat messages, gzipped or not, the answer being the label.
 
     `validation` sets the floor, `evaluate` judges; neither is learned from. `outside` is the label of
-    requests that belong to none: it is never learned either, and they are strangers to the model.
+    requests that belong to none: it is never learned either, and they are strangers to the model. A set
+    without `train` has strangers only: its requests with the label `outside`, or all where that is left out.
     """
 
-    train: str
     validation: str
     evaluate: str
+    train: str = ""
     outside: str = ""
     licence: str = "unknown"
 
@@ -59,6 +60,7 @@ class EncoderPace(msgspec.Struct, frozen=True, kw_only=True):
     batch_size: Positive = 32
     smoothing: Share = 0.1
     soft: Share = 0.7
+    start: Literal["centroids", "fitted"] = "centroids"
     minutes: Annotated[float, Meta(ge=0.0)] = 0.0
     save_every_s: Annotated[float, Meta(ge=0.0)] = 60.0
 
@@ -156,7 +158,7 @@ def _check(recipe: LabelRecipe, mistakes: Mistakes) -> None:
     """What fields say together."""
     if not NAME.fullmatch(recipe.name):
         mistakes.add(("name",), "use letters, digits, '.', '_' and '-'")
-    if not recipe.sets:
+    if not any(each.train for each in recipe.sets.values()):
         mistakes.add(("sets",), "give at least one data set: [sets.NAME] with train, validation, evaluate")
     for name in recipe.sets:
         if not NAME.fullmatch(name):

@@ -100,17 +100,7 @@ def text(card: dict[str, Any]) -> str:
     """CARD.md."""
     lineage, found = card["lineage"], card["evaluation"]
     hashes = "".join(f"  - {name}: SHA-256 {digest}\n" for name, digest in lineage["data"].items())
-    lines = []
-    for name, each in found["sets"].items():
-        student, taken = each["student"], each["at_floor"]
-        lines.append(
-            f"- {name}: {student['share']:.1%} right (95 % interval {student['low']:.1%} to "
-            f"{student['high']:.1%}), {each['kept']:.3f} of its teacher; at the floor {taken['share']:.1%} "
-            f"answered, {taken['precision']:.1%} of those right\n"
-        )
-        if each["strangers"] is not None:
-            refused = each["strangers"]
-            lines.append(f"  - of {refused['num']} requests without a label {refused['share']:.1%} refused\n")
+    lines = [line for name, each in found["sets"].items() for line in _of_set(name, each)]
     speed = found["speed"]
     limits = "".join(f"- {limit}\n" for limit in card["limits"])
     return (
@@ -124,3 +114,17 @@ def text(card: dict[str, Any]) -> str:
         f"{speed['cpu_ms_p50']:.1f} ms of processor time a request ({speed['cpu_ms_p99']:.1f} at the 99th "
         f"percentile)\n\n## Limits\n\n{limits}"
     )
+
+
+def _of_set(name: str, found: dict[str, Any]) -> list[str]:
+    student, taken, met = found["student"], found["at_floor"], found["strangers"]
+    lines = []
+    if student["num"]:
+        words = (
+            f"{student['share']:.1%} right (95 % interval {student['low']:.1%} to {student['high']:.1%}), "
+        )
+        words += f"{found['kept']:.3f} of its teacher; at the floor {taken['share']:.1%} answered, "
+        lines.append(f"- {name}: {words}{taken['precision']:.1%} of those right\n")
+    if met is not None:
+        lines.append(f"- {name}: of {met['num']} requests without a label {met['share']:.1%} refused\n")
+    return lines

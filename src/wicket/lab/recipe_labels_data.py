@@ -41,9 +41,14 @@ class Parts(msgspec.Struct, frozen=True):
     evaluate: list[Lesson]
     outside: str
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether it is more than strangers."""
+        return bool(self.train)
+
     def is_stranger(self, lesson: Lesson) -> bool:
         """Whether a request belongs to no label."""
-        return bool(self.outside) and lesson.answer == self.outside
+        return not self.has_labels or (bool(self.outside) and lesson.answer == self.outside)
 
 
 class Corpus(msgspec.Struct, frozen=True):
@@ -72,15 +77,19 @@ def read_corpus(recipe: LabelRecipe, folder: Path) -> Corpus:
         read_sets[name] = {}
         for part in PARTS:
             path = getattr(wanted, part)
+            if not path:
+                read_sets[name][part] = []
+                continue
             content = read_bytes(folder / Path(path).expanduser())
             found = read(io.BytesIO(content), name=path, on_broken=recipe.data.broken)
             broken = tuple(f"line {each.line}: {each.reason}" for each in found.broken)
             files[f"{name}/{part}"] = facts_for(
                 path, content, found.num_lines, found.num_other_form, found.num_broken, broken
             )
-            if not found.samples:
+            usable = [sample for sample in found.samples if wanted.train or _is_outside(wanted, sample)]
+            if not usable:
                 raise CallerFault("no_data", f"{path} has no request and answer that could be used.")
-            read_sets[name][part] = list(found.samples)
+            read_sets[name][part] = usable
     num_twins = 0
     if recipe.data.overlap == "remove":
         num_twins = _remove_twins(read_sets)
@@ -91,6 +100,10 @@ def read_corpus(recipe: LabelRecipe, folder: Path) -> Corpus:
     labels = _labels(sets)
     _check_labels(recipe, sets, labels)
     return Corpus(_manifest(files, sets, labels, num_twins, num_left), sets)
+
+
+def _is_outside(wanted: Set, sample: Sample) -> bool:
+    return not wanted.outside or sample.answer.strip() == wanted.outside
 
 
 def _judges(read_sets: dict[str, dict[str, list[Sample]]], *parts: str) -> set[str]:
@@ -153,11 +166,12 @@ def _check_labels(recipe: LabelRecipe, sets: dict[str, Parts], labels: tuple[str
                     message = f'{path} has the label "{lesson.answer[:60]}", which training has not: add '
                     message += f"examples of it, or name it as sets.{name}.outside."
                     raise CallerFault("unknown_label", message)
-    if sum(len(parts.validation) for parts in sets.values()) < LEAST_VALIDATION:
+    with_labels = [parts for parts in sets.values() if parts.has_labels]
+    if sum(len(parts.validation) for parts in with_labels) < LEAST_VALIDATION:
         message = f"Validation needs at least {LEAST_VALIDATION} requests that training has not."
         raise CallerFault("too_few_examples", message)
     for name, parts in sets.items():
-        if all(map(parts.is_stranger, parts.evaluate)):
+        if parts.has_labels and all(map(parts.is_stranger, parts.evaluate)):
             path = recipe.sets[name].evaluate
             raise CallerFault("no_data", f"{path} has no request with a label: nothing could be judged.")
 

@@ -41,7 +41,9 @@ def judge(
 
 
 def _of_set(recipe: LabelRecipe, name: str, found: Judged) -> list[Check]:
-    gate, checks = recipe.gate, []
+    gate, checks = recipe.gate, _refusal(recipe, name, found)
+    if not found.student.num:
+        return checks
     if gate.keep is not None:
         checks.append(_least(f"{name}.keep", found.kept, gate.keep, "of the teacher's accuracy"))
     if gate.min_accuracy is not None:
@@ -54,10 +56,15 @@ def _of_set(recipe: LabelRecipe, name: str, found: Judged) -> list[Check]:
     if gate.min_taken is not None:
         says = "of the requests with a label are answered at the floor"
         checks.append(_least(f"{name}.taken", found.at_floor.share, gate.min_taken, says))
-    if gate.min_refused is not None and found.strangers is not None:
-        says = "of the requests that belong to no label are refused at the floor"
-        checks.append(_least(f"{name}.refused", found.strangers.share, gate.min_refused, says))
     return checks
+
+
+def _refusal(recipe: LabelRecipe, name: str, found: Judged) -> list[Check]:
+    least = recipe.gate.min_refused
+    if least is None or found.strangers is None:
+        return []
+    says = "of the requests that belong to no label are refused at the floor"
+    return [_least(f"{name}.refused", found.strangers.share, least, says)]
 
 
 def _most(name: str, value: float, limit: float, says: str) -> Check:

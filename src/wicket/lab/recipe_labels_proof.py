@@ -82,11 +82,24 @@ class Material(msgspec.Struct, frozen=True, kw_only=True):
     student: list[Outcome]
     others: dict[str, list[str]]
 
+    @property
+    def known(self) -> list[Outcome]:
+        """The student's answers to what has a label."""
+        pairs = zip(self.student, self.is_stranger, strict=True)
+        return [outcome for outcome, is_stranger in pairs if not is_stranger]
 
-def judged(material: Material, calibration: Calibration, floor: float) -> Judged:
-    """Everything that is said of one data set."""
-    known = [o for o, is_one in zip(material.student, material.is_stranger, strict=True) if not is_one]
-    met = [o for o, is_one in zip(material.student, material.is_stranger, strict=True) if is_one]
+    @property
+    def met(self) -> list[Outcome]:
+        """Its answers to strangers."""
+        pairs = zip(self.student, self.is_stranger, strict=True)
+        return [outcome for outcome, is_stranger in pairs if is_stranger]
+
+
+def judged(
+    material: Material, everyone_known: Sequence[Outcome], calibration: Calibration, floor: float
+) -> Judged:
+    """Everything that is said of one data set. Its strangers are told from what is known of all sets."""
+    known, met = material.known, material.met
     right = [outcome.is_right for outcome in known]
     theirs = {
         name: [label == outcome.expected for label, outcome in zip(said, known, strict=True)]
@@ -101,7 +114,7 @@ def judged(material: Material, calibration: Calibration, floor: float) -> Judged
         kept=sum(right) / teacher if teacher else 0.0,
         at_floor=scores(known, calibration, floor),
         precision_with_strangers=everyone.precision,
-        strangers=_strangers(known, met, calibration, floor) if met else None,
+        strangers=_strangers(everyone_known, met, calibration, floor) if met else None,
     )
 
 
@@ -139,7 +152,7 @@ def ahead(student: Sequence[bool], other: Sequence[bool]) -> Ahead:
 
 def shown(material: Material, calibration: Calibration) -> list[Shown]:
     """Some requests side by side: where student and teacher differ first, then what both got wrong."""
-    known = [o for o, is_one in zip(material.student, material.is_stranger, strict=True) if not is_one]
+    known = material.known
     texts = [m.shown for m, is_one in zip(material.lessons, material.is_stranger, strict=True) if not is_one]
     rows = [
         Shown(text, o.expected, o.answer, said, confidence(calibration, o.evidence))

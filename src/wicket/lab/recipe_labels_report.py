@@ -136,6 +136,7 @@ def _facts(report: dict[str, Any]) -> Facts:
     facts = [
         Fact(f"{found['student']['share']:.1%}", f"right on {name}", _range(found["student"]))
         for name, found in report["sets"].items()
+        if found["student"]["num"]
     ]
     note = f"of processor time a request; {speed['cpu_ms_p99']:.1f} at the 99th percentile"
     return Facts(
@@ -164,6 +165,8 @@ def _gate(report: dict[str, Any]) -> Table:
 def _accuracy(report: dict[str, Any]) -> Table:
     rows = []
     for name, found in report["sets"].items():
+        if not found["student"]["num"]:
+            continue
         for who, accuracy in (("student", found["student"]), *found["others"].items()):
             row = [name, who, str(accuracy["num"]), str(accuracy["right"]), amount(accuracy["share"], "%")]
             rows.append([*row, f"{accuracy['low']:.1%} to {accuracy['high']:.1%}"])
@@ -181,6 +184,7 @@ def _ahead(report: dict[str, Any]) -> Table:
             f"{each['only_student']} : {each['only_other']}",
         ]
         for name, found in report["sets"].items()
+        if found["student"]["num"]
         for other, each in found["ahead"].items()
     ]
     columns = ["data", "student less", "points", "95 % interval", "McNemar's p", "only one is right"]
@@ -203,8 +207,8 @@ def _refusal(report: dict[str, Any]) -> Table:
         rows.append(
             [
                 name,
-                amount(taken["share"], "%"),
-                amount(taken["precision"], "%"),
+                amount(taken["share"], "%") if taken["num"] else "-",
+                amount(taken["precision"], "%") if taken["num"] else "-",
                 "-" if met is None else str(met["num"]),
                 "-" if met is None else amount(met["share"], "%"),
                 "-" if met is None else f"{met['low']:.1%} to {met['high']:.1%}",

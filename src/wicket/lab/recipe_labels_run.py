@@ -71,7 +71,8 @@ def _stages(bench: LabelBench, run: Run) -> Outcome:
     stages.baseline_stages(bench, run)
     speeds = run.stage("speed", Speeds, lambda: stages.speed_stage(bench))
     materials = {name: _material(bench, name) for name in bench.corpus.sets}
-    sets = {name: judged(each, floored.calibration, floored.floor) for name, each in materials.items()}
+    known = [outcome for each in materials.values() for outcome in each.known]
+    sets = {name: judged(each, known, floored.calibration, floored.floor) for name, each in materials.items()}
     samples = [row for each in materials.values() for row in shown(each, floored.calibration)]
     return Outcome(manifest, foreseen, fitted, floored, speeds, sets, samples)
 
@@ -83,7 +84,8 @@ def _material(bench: LabelBench, name: str) -> Material:
     others = {
         "teacher": [each.label for each, is_one in zip(teacher, is_stranger, strict=True) if not is_one]
     }
-    others |= {baseline: stages.baseline_labels(bench, baseline, name) for baseline in BASELINES}
+    for baseline in BASELINES if parts.has_labels else ():
+        others[baseline] = stages.baseline_labels(bench, baseline, name)
     answers = stages.given(bench, "student", name, "evaluate")
     return Material(
         lessons=parts.evaluate,

@@ -185,8 +185,8 @@ def calibrate_stage(bench: LabelBench) -> Floored:
     known: list[Outcome] = []
     met: list[Outcome] = []
     for name, parts in bench.corpus.sets.items():
-        found = outcomes(parts, parts.validation, given(bench, "student", name, "validation"))
-        for lesson, outcome in zip(parts.validation, found, strict=True):
+        answers = outcomes(parts, parts.validation, given(bench, "student", name, "validation"))
+        for lesson, outcome in zip(parts.validation, answers, strict=True):
             (met if parts.is_stranger(lesson) else known).append(outcome)
     share = wanted.strangers if met else 0.0
     met = met if share else []
@@ -210,7 +210,7 @@ def calibrate_stage(bench: LabelBench) -> Floored:
 def baseline_stages(bench: LabelBench, run: Run) -> None:
     """What is usual, fitted to each data set's own training part."""
     for name, parts in bench.corpus.sets.items():
-        for baseline in BASELINES:
+        for baseline in BASELINES if parts.has_labels else ():
             work = partial(_baseline, bench, name, parts, baseline)
             run.stage(f"baseline {baseline}-{name}", int, work)
 
