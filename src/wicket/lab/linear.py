@@ -13,7 +13,7 @@ MAX_STEPS = 200
 
 
 def logistic(rows: Tensor, targets: Tensor, labels: int) -> Tensor:
-    """Weights (labels, inputs) of multinomial logistic regression with a ridge, for `rows` (texts, inputs)."""
+    """Weights (labels, inputs) of multinomial logistic regression, ridge and all; `rows` (texts, inputs)."""
 
     def loss(weights: Tensor) -> Tensor:
         missed = F.cross_entropy(rows @ weights.T, targets, reduction="sum")
