@@ -30,7 +30,7 @@ evaluate = "strangers-test.jsonl"
 outside = "oos"
 licence = "CC-BY-3.0"
 [floor]
-quality = 0.6
+quality = 0.8
 strangers = 0.2
 [gate]
 keep = 0.6

@@ -70,8 +70,8 @@ def _matrix(rows: Sequence[Counter[str]], place: dict[str, int], idf: dict[str, 
         norm = math.sqrt(sum(value * value for _, value in pairs)) or 1.0
         at += [(number, column) for column, _ in pairs] + [(number, len(place))]
         values += [value / norm for _, value in pairs] + [1.0]
-    shape = (len(rows), len(place) + 1)
-    return torch.sparse_coo_tensor(torch.tensor(at).T, torch.tensor(values), shape).coalesce()
+    at_rows, shape = torch.tensor(at).T, (len(rows), len(place) + 1)
+    return torch.sparse_coo_tensor(at_rows, torch.tensor(values), shape, check_invariants=True).coalesce()
 
 
 def _vectors(base: Path, texts: Sequence[str]) -> Tensor:

@@ -22,7 +22,7 @@ LIMITS = (
     "below the floor a chat request is refused; scores of /v1/classify are given whatever they are worth",
     "the floor holds for traffic like validation's, with so many strangers as it says",
     "it was judged on the evaluation data named here, which says nothing of other data",
-    "it reads one message by the user and no system prompt; English",
+    "it reads one message by the user and no system prompt",
 )
 
 

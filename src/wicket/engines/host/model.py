@@ -69,8 +69,8 @@ class Model:
     @property
     def is_mini(self) -> bool:
         """Whether this is a mini, found already or not."""
-        if self._checkpoint is not None and self._checkpoint.mini is not None:
-            return True
+        if self._checkpoint is not None:
+            return self._checkpoint.mini is not None
         try:
             return checkpoint.is_mini(self.settings.spec, self.settings.home)
         except EngineFault:  # a name that leads elsewhere: whoever loads it says so
