@@ -19,6 +19,7 @@ from wicket.supervisor.verbs import VERBS, answer, is_audited, target_of
 
 class House:
     allowances = None
+    dues = None
 
     def __init__(self) -> None:
         self.store = MemoryStore()
