@@ -36,6 +36,8 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     input_image_tokens: int = 0  # of the input
     output_image_tokens: int = 0  # of the output
     service: str = ""  # the class it was served in, if it is one of `SERVICES`
+    image_size: str = ""  # of the images made: "high/1024x1536", "1024x1024", "2k"; "" for not known
+    tools: tuple[str, ...] = ()  # used at the provider's and billed apart, in no unit that is told here
 
 
 SERVICES = ("batch", "flex", "priority")  # classes of service with prices of their own; "" is the standard

@@ -147,13 +147,15 @@ def family_of(request: Request) -> str:
     """Whose client asks, by the dialect's name.
 
     Google's is known by its path or, as its SDK also comes to `/v1`, by its key's header; Anthropic's by the
-    header with its version.
+    header with its version; Cohere's by what its SDKs call themselves.
     """
     headers = request.headers
     if request.url.path.startswith("/v1beta/"):
         return "gemini"
     if "anthropic-version" in headers:
         return "anthropic_messages"
+    if headers.get("x-fern-sdk-name") in ("cohere", "cohere-ai"):
+        return "cohere"
     return "gemini" if "x-goog-api-key" in headers and "authorization" not in headers else "openai_chat"
 
 

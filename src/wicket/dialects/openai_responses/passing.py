@@ -6,6 +6,7 @@ answer that is to be fetched later, for nothing is kept here. A stream's last ev
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from wicket.dialects.openai_responses.answers import COMPLETED, REASONS
 from wicket.dialects.openai_responses.apis import COMPACT, INPUT_TOKENS
 from wicket.dialects.openai_responses.carrier import MARK, is_carried
 from wicket.dialects.openai_responses.faults import failure
-from wicket.dialects.openai_responses.usage import Usage, is_search, usage_counts
+from wicket.dialects.openai_responses.usage import Usage, hosted_tools, is_search, usage_counts
 from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
@@ -65,12 +66,18 @@ class _Item(msgspec.Struct):
     encrypted_content: Any = None
 
 
+class _Call(msgspec.Struct):
+    type: Any = None
+    action: Any = None
+
+
+_decode_call = msgspec.json.Decoder(_Call).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_SEARCH = b"web_search_call"
+_HOSTED = re.compile(rb"(?:web_search|file_search|code_interpreter|image_generation)_call")
 _SPOKE = Frame(spoke=True)
 _SILENT = Frame()
 
@@ -163,9 +170,17 @@ def progress(data: bytes) -> Progress:
 
 
 def _counts(answer: _Response) -> Counts | None:
-    found = [raw for raw in answer.output or () if _SEARCH in bytes(raw)]
-    searches = sum([is_search(json.decode(raw)) for raw in found])
-    return usage_counts(answer.usage, answer.service_tier, searches)
+    found = [raw for raw in answer.output or () if _HOSTED.search(raw)]
+    items = [msgspec.structs.asdict(_call(raw)) for raw in found]
+    searches = sum([is_search(item) for item in items])
+    return usage_counts(answer.usage, answer.service_tier, searches, hosted_tools(items))
+
+
+def _call(raw: msgspec.Raw) -> _Call:
+    try:
+        return _decode_call(raw)
+    except (msgspec.DecodeError, RecursionError):  # no item at all
+        return _Call()
 
 
 def _malformed(error: object) -> UpstreamBroken:
