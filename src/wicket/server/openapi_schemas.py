@@ -173,6 +173,7 @@ _REQUEST = record(
         "first_token_ms": MS,
         "total_ms": MS,
         "dropped": array(TEXT),
+        "unpriced": array(TEXT),
         "task": TEXT,
         "estimate_usd": one_of("number null", minimum=0),
         "large_cost_usd": one_of("number null", minimum=0),

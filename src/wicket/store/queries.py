@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wicket.accounts.usage_rows import CHECK_API, GROUPS, SUMS, Span, first_id
+from wicket.accounts.usage_rows import CHECK_API, GROUPS, SUMS, Span, first_id, span
 from wicket.store.bulk import bulk
 from wicket.store.contract import MAX_RECORDS, RecordFilter
 
@@ -87,6 +87,21 @@ def usage(group_by: tuple[str, ...], over: Span, key_id: int | None) -> tuple[st
     if names:
         query += " GROUP BY " + ", ".join(str(place + 1) for place in range(len(names)))
     return query, values
+
+
+_UNPRICED = (  # the place of `OtherUsage.unpriced` in its array; tokens where there is no price row at all
+    f"SELECT {_GROUP_COLUMNS['team']}, model, kind, COUNT(*) FROM ("  # noqa: S608
+    "SELECT key_id, model, each.value AS kind FROM records, json_each(other_usage, '$[12]') AS each"
+    " WHERE records.id >= ?1 AND records.id < ?2 AND other_usage IS NOT NULL"
+    " UNION ALL SELECT key_id, model, 'tokens' FROM records WHERE id >= ?1 AND id < ?2 AND price_row = ''"
+    " AND deployment <> '' AND (input_tokens > 0 OR output_tokens > 0)"
+    ") WHERE ?3 IS NULL OR key_id = ?3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+)
+
+
+def unpriced(since_ms: int, until_ms: int, key_id: int | None) -> tuple[str, list[Any]]:
+    """The query for `unpriced.UnpricedRow`'s columns, and what to bind."""
+    return _UNPRICED, [*span(since_ms, until_ms).ids, key_id]
 
 
 def spent(over: Span) -> tuple[str, list[int]]:

@@ -13,6 +13,7 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
+from wicket.accounts.unpriced import UnpricedRow
 from wicket.accounts.usage_rows import UsageRow, first_id, rollup, span
 from wicket.errors import StoreFault
 from wicket.store import key_rows, queries
@@ -85,6 +86,10 @@ class SqliteStore(SqliteLimits):
     ) -> list[SavingsRow]:
         """See `Store.savings`."""
         return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms, key_ids))]
+
+    def unpriced(self, since_ms: int = 0, until_ms: int = 0, key_id: int | None = None) -> list[UnpricedRow]:
+        """See `Store.unpriced`."""
+        return [UnpricedRow(*row) for row in self._read(*queries.unpriced(since_ms, until_ms, key_id))]
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
         """See `Store.transact`."""

@@ -21,6 +21,7 @@ from wicket.supervisor.verb import ActorVerb, Arguments, House, OpenVerb, Verb, 
 from wicket.supervisor.verbs_auth import OPEN_VERBS
 from wicket.supervisor.verbs_batches import BATCH_VERBS
 from wicket.supervisor.verbs_credits import CREDIT_VERBS
+from wicket.supervisor.verbs_dues import DUE_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_kept import KEPT_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
@@ -43,7 +44,7 @@ CHANGING = frozenset(
         *("remove", "restart", "revoke", "set", "threshold", "update"),
     }
 )
-CALLERS_OWN = frozenset({"batches", "feedback", "files", "responses"})  # callers' own things
+CALLERS_OWN = frozenset({"batches", "dues", "feedback", "files", "responses"})  # callers' own things
 TARGETS = ("id", "scope", "provider", "team", "task", "path", "name")  # never "key": that may be a secret
 TOLD = ("kind", "unit", "amount", "window", "model", "zone", "is_soft")  # of what was asked, if it was
 
@@ -133,6 +134,8 @@ async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
 async def requests_get(house: House, arguments: Arguments, key_id: int) -> Any:
     """`id` → the caller's own record, or anybody's for the operator (key 0); None when there is none."""
     record = await asyncio.to_thread(house.store.record, arguments["id"])
+    if record is None and house.dues is not None:
+        record = await house.dues.pending(arguments["id"])
     if record is None or (key_id != 0 and record.key_id != key_id):
         return None
     return record
@@ -204,6 +207,7 @@ VERBS: dict[str, Verb] = {
     **LIMIT_VERBS,
     **KEPT_VERBS,
     **BATCH_VERBS,
+    **DUE_VERBS,
     **PROVIDER_VERBS,
 }
 

@@ -47,7 +47,9 @@ async def statements_get(house: House, arguments: Arguments, key_id: int) -> Any
         if not rows and all(one.team != team for one in keys):
             raise CallerFault("unknown_team", f"There is no team {team[:80]!r}.", status=404, param="team")
     moved = await asyncio.to_thread(movements_of, house, month, team, number)
-    return statement(month, _whose(team, number, keys), rows, moved, now_ms())
+    unpriced = await asyncio.to_thread(house.store.unpriced, month.since_ms, month.until_ms, number)
+    missing = [row for row in unpriced if not team or row.team == team]
+    return statement(month, _whose(team, number, keys), rows, moved, now_ms(), missing)
 
 
 def movements_of(house: House, month: Month, team: str, key_id: int | None) -> list[Movement]:

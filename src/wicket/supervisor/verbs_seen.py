@@ -83,6 +83,8 @@ async def logs(house: House, arguments: Arguments, actor: Actor) -> Any:
 async def requests_get(house: House, arguments: Arguments, actor: Actor) -> Any:
     """`id` → the record of a request of one of the actor's keys; None for any other."""
     record = await asyncio.to_thread(house.store.record, arguments["id"])
+    if record is None and house.dues is not None:
+        record = await house.dues.pending(arguments["id"])
     keys = await look(house, lambda rows: seen_keys(rows, actor, "requests.get"))
     return record if record is not None and record.key_id in {key.id for key in keys} else None
 
