@@ -18,7 +18,8 @@ from msgspec import Meta
 from wicket.config.convert import convert
 from wicket.config.lines import Lines
 from wicket.config.mistakes import Mistakes
-from wicket.lab.recipe import NAME, read_document
+from wicket.lab.recipe import read_document
+from wicket.lab.recipe_check import NAME
 from wicket.lab.techniques.fine_tune_encoder import Plan
 
 TASK = "labels"
