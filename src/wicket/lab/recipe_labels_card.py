@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from wicket.lab.recipe_labels import LabelRecipe
     from wicket.lab.recipe_labels_stages import Floored
 
-NO_ANSWER = 1.0  # where validation shows no floor: no confidence is above it
 LIMITS = (
     "it knows its labels only: whatever it is asked, the likeliest of them is what it says",
     "below the floor a chat request is refused; scores of /v1/classify are given whatever they are worth",
@@ -90,7 +89,7 @@ def mini_card(
         max_output_tokens=fitted.max_output_tokens,
         calibration=floored.calibration,
         familiarity=learnt,
-        floor=min(floored.floor, NO_ANSWER),
+        floor=floored.floor,  # above any confidence where validation shows none
         evaluation=card["evaluation"],
         lineage=card["lineage"],
     )
