@@ -7,6 +7,7 @@ teacher: a student with fewer layers and fewer word pieces learns its logits and
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from wicket.errors import CallerFault, EngineFault
 from wicket.lab.bert import Bert, with_layers, with_words
 from wicket.lab.course import Trained
 from wicket.lab.encoder_folder import MAX_TOKENS, Base, Made, read_base, word_pieces, write_encoder
+from wicket.lab.linear import logistic, with_ones
 from wicket.lab.mini_data import Lesson
 from wicket.lab.mini_writer import Fitted, Teacher
 from wicket.lab.progress import Progress
@@ -48,10 +50,15 @@ Choose = Callable[[list[float]], frozenset[int]]
 
 
 class Small(msgspec.Struct, frozen=True, kw_only=True):
-    """A smaller mini: which layers of the teacher it starts from, and how many word pieces it knows."""
+    """A smaller mini: which layers of the teacher it starts from, and how many word pieces it knows.
+
+    `frozen` is the share that logistic regression on the untouched encoder's vectors has in what it is taught,
+    beside the teacher: two that err at different places teach better than one (Hinton et al. 2015, section 5).
+    """
 
     layers: tuple[int, ...] = (0, 1, 3, 5)
     pieces: int = 6_000
+    frozen: float = 0.0
     plan: Plan = Plan(epochs=8)
 
 
@@ -178,8 +185,7 @@ def _student(
     folder: Path, base: Base, teacher: Bert, samples: Sequence[Labelled], small: Small
 ) -> tuple[Bert, dict[str, object], Trained, list[Labelled]]:
     """A smaller encoder that learned the teacher's logits, its tokenizer, and how it reads the samples."""
-    with torch.no_grad():
-        wanted = teacher.logits(vectors_of(teacher, [sample.ids for sample in samples]))
+    wanted = _taught(base, teacher, samples, small.frozen)
     pieces = kept_pieces(base.tokenizer, {i for sample in samples for i in sample.ids}, small.pieces)
     renumbered = _renumbered(samples, pieces)
     model = with_words(with_layers(teacher, list(small.layers)), pieces)
@@ -188,6 +194,24 @@ def _student(
     trained = training.run(progress.at)
     progress.done(_said(trained))
     return model.eval(), trimmed(base.tokenizer, pieces), trained, renumbered
+
+
+def _taught(base: Base, teacher: Bert, samples: Sequence[Labelled], frozen: float) -> Tensor:
+    """Logits (samples, labels) to learn: the teacher's, or of its mean with the untouched encoder's."""
+    texts = [sample.ids for sample in samples]
+    with torch.no_grad():
+        wanted = teacher.logits(vectors_of(teacher, texts))
+    if not frozen:
+        return wanted
+    rows = with_ones(vectors_of(base.encoder(), texts))
+    weights = logistic(rows, torch.tensor([sample.label for sample in samples]), wanted.shape[1])
+    return mean_logits([wanted, rows @ weights.T], [1 - frozen, frozen])
+
+
+def mean_logits(each: Sequence[Tensor], shares: Sequence[float]) -> Tensor:
+    """The logits (texts, labels) of the mean of several classifiers' probabilities, by their shares."""
+    logs = [one.log_softmax(-1) + math.log(share) for one, share in zip(each, shares, strict=True)]
+    return torch.stack(logs).logsumexp(0)
 
 
 def _renumbered(samples: Sequence[Labelled], kept: Sequence[int]) -> list[Labelled]:

@@ -52,7 +52,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 class EncoderPace(msgspec.Struct, frozen=True, kw_only=True):
     """How an encoder is trained; see `fine_tune_encoder.Plan`. `soft` is the teacher's share of the loss in
-    distillation."""
+    distillation, `average` the last share of the course whose weights are averaged."""
 
     epochs: Positive = 3
     rate: float = 2e-4
@@ -62,6 +62,8 @@ class EncoderPace(msgspec.Struct, frozen=True, kw_only=True):
     smoothing: Share = 0.1
     soft: Share = 0.7
     start: Literal["centroids", "fitted"] = "centroids"
+    end: Literal["trained", "fitted"] = "trained"
+    average: Share = 0.0
     minutes: Annotated[float, Meta(ge=0.0)] = 0.0
     save_every_s: Annotated[float, Meta(ge=0.0)] = 60.0
 
@@ -80,10 +82,12 @@ class Teacher(msgspec.Struct, frozen=True, kw_only=True):
 
 class Student(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the teacher's layers it begins with, how many word pieces it knows at most (all that training
-    holds are kept in any case), and how long it is distilled."""
+    holds are kept in any case), and how long it is distilled. `frozen` is the share of the untouched encoder's
+    logistic regression in what it is taught."""
 
     layers: tuple[int, ...] = (0, 1, 3, 5)
     pieces: Positive = 6_000
+    frozen: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.0
     pace: EncoderPace = EncoderPace()
 
 

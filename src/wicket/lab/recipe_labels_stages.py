@@ -132,7 +132,12 @@ def fit_stage(bench: LabelBench) -> Fitted:
     """Fine-tune the teacher, distil the student, export both."""
     recipe = bench.recipe
     student = recipe.student
-    small = Small(layers=student.layers, pieces=student.pieces, plan=student.pace.plan(recipe.seed))
+    small = Small(
+        layers=student.layers,
+        pieces=student.pieces,
+        frozen=student.frozen,
+        plan=student.pace.plan(recipe.seed),
+    )
     plan = recipe.teacher.pace.plan(recipe.seed)
     return label_mini.fit(bench.folder, bench.base.path, bench.corpus.train, plan, small)
 

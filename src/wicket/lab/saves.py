@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 FILE_NAME = "training.safetensors"
 
@@ -25,11 +26,22 @@ class Save(msgspec.Struct):
     seconds: float = 0.0
     curve: list[tuple[int, float]] = []
     left_out: list[int] = []
+    num_averaged: int = 0
 
 
-def write_save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer, state: Save) -> None:
-    """Replace the save whole. A full disk costs the save, not the training."""
+def write_save(
+    folder: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: Save,
+    means: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Replace the save whole. A full disk costs the save, not the training.
+
+    `means` are the parameters' averages over the last steps, by name, where they are taken.
+    """
     tensors = {f"model.{name}": p.detach() for name, p in model.named_parameters() if p.requires_grad}
+    tensors |= {f"mean.{name}": mean for name, mean in (means or {}).items()}
     names = {id(p): name for name, p in model.named_parameters()}
     for parameter, moments in optimizer.state.items():
         for kind in ("exp_avg", "exp_avg_sq"):
@@ -63,6 +75,15 @@ def load_save(folder: Path, model: nn.Module, optimizer: torch.optim.Optimizer) 
                     "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(parameter.dtype),
                 }
     return state
+
+
+def load_means(folder: Path) -> dict[str, Tensor]:
+    """The averages that the last save holds; none where it holds none, or is missing."""
+    try:
+        tensors = load_file(folder / FILE_NAME)
+    except (OSError, SafetensorError):
+        return {}
+    return {name.removeprefix("mean."): t for name, t in tensors.items() if name.startswith("mean.")}
 
 
 def drop_save(folder: Path) -> None:

@@ -4,7 +4,8 @@ Cross-entropy with label smoothing (Szegedy et al. 2016), AdamW (Loshchilov & Hu
 lower rates (Howard & Ruder 2018), the forward pass in bfloat16 where the processor has it. The head starts as
 a nearest-centroid classifier on the vectors the encoder has already (Snell et al. 2017), so the first steps
 are not spent on breaking them; or as logistic regression on them (Kumar et al. 2022), which is slower to find
-and better. With a teacher's logits it learns those as well (Hinton et al. 2015).
+and better. With a teacher's logits it learns those as well (Hinton et al. 2015). What is left may be the
+mean of the last steps' weights (`average_weights`) with a head fitted to its vectors.
 Interrupted training goes on from its last save, and a finished one is not done again.
 """
 
@@ -20,9 +21,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from wicket.lab.bert import Bert
-from wicket.lab.course import Choose, Course, Tell, Trained, descend, has_bfloat16, saver
+from wicket.lab.course import Choose, Course, Tell, Trained, descend, has_bfloat16
 from wicket.lab.linear import logistic, with_ones
-from wicket.lab.saves import Save, load_save
+from wicket.lab.saves import Save, load_save, write_save
+from wicket.lab.techniques.average_weights import Average
 
 WARM_UP_SHARE = 0.06
 LEAST_RATE = 0.02  # of the highest
@@ -38,7 +40,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     `decay` is each layer's rate as a share of the next higher one's. `has_words`: the embeddings of words
     learn too. `is_balanced`: rare labels weigh more, by the square root of how rare they are. `soft` is the
     share of the loss that a teacher's logits make, where there are any. `start` is how the head begins: as
-    the nearest of the labels' "centroids", or "fitted" by logistic regression on the encoder's vectors.
+    the nearest of the labels' "centroids", or "fitted" by logistic regression on the encoder's vectors; `end`
+    whether it stays as "trained", or is "fitted" once more. `average` is the last share of the course whose
+    weights are averaged; 0 leaves those of the last step.
     """
 
     epochs: int = 5
@@ -53,6 +57,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     is_balanced: bool = False
     soft: float = 0.7
     start: Literal["centroids", "fitted"] = "centroids"
+    end: Literal["trained", "fitted"] = "trained"
+    average: float = 0.0
     seed: int = 0
     save_every_s: float = 60.0
 
@@ -137,6 +143,7 @@ class EncoderTraining:
         self._peaks = [group["lr"] for group in self._optimizer.param_groups]
         self._weights = _label_weights(samples, model.head.out_features) if plan.is_balanced else None
         self._course = Course(plan, Save(), POINT_STEPS)
+        self._average = Average(model, 1 - plan.average)
         self.losses = [float("nan")] * len(samples)
         self.lengths = [len(sample.ids) for sample in samples]
 
@@ -159,18 +166,25 @@ class EncoderTraining:
         saved = None
         if self._save is not None:
             saved = load_save(self._save, self._model, self._optimizer)
+            self._average.resume(self._save, saved)
         if saved is None:
             start_head(self._model, self._samples, is_fitted=self._plan.start == "fitted")
         course = self._course
         course.state = saved or course.state
         torch.manual_seed(self._plan.seed * 1_000_003 + course.state.steps)  # dropout
         self._model.train()
-        save = saver(self._save, self._model, self._optimizer)
-        trained = course.run(self, save, tell, choose)
-        if save is not None:
-            save(course.state)
+        trained = course.run(self, self._write if self._save is not None else None, tell, choose)
+        self._write(course.state)
+        self._average.take()
+        if self._plan.end == "fitted":
+            start_head(self._model, self._samples, is_fitted=True)
         self._model.eval()
         return trained
+
+    def _write(self, state: Save) -> None:
+        if self._save is not None:
+            state.num_averaged = self._average.num
+            write_save(self._save, self._model, self._optimizer, state, self._average.means)
 
     def learn(self, chosen: Sequence[int], share: float) -> tuple[float, int]:
         """See `course.Learning`."""
@@ -179,6 +193,7 @@ class EncoderTraining:
             group["lr"] = peak * factor
         loss = self._loss(chosen)
         descend(loss, self._model, self._optimizer, self._course.state.steps)
+        self._average.note(share)
         return loss.item(), sum(self.lengths[index] for index in chosen)
 
     def _loss(self, chosen: Sequence[int]) -> Tensor:
