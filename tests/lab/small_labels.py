@@ -18,7 +18,8 @@ pace = { epochs = 1, start = "fitted" }
 [student]
 layers = [0, 5]
 pieces = 1000
-pace = { epochs = 4, rate = 5e-4, start = "fitted" }
+frozen = 0.2
+pace = { epochs = 4, rate = 5e-4, start = "fitted", average = 0.3 }
 [sets.bank]
 train = "train.jsonl"
 validation = "validation.jsonl"

@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from tests.unit.engines import encoders
@@ -19,9 +20,15 @@ torch = pytest.importorskip("torch")
 from wicket.lab import label_mini  # noqa: E402
 from wicket.lab.bert import with_layers, with_words  # noqa: E402
 from wicket.lab.encoder_folder import read_base, word_pieces  # noqa: E402
-from wicket.lab.label_mini import Small, answer, evidence_of, fit, usual_plan  # noqa: E402
+from wicket.lab.label_mini import Small, answer, evidence_of, fit, mean_logits, usual_plan  # noqa: E402
 from wicket.lab.mini_data import Lesson  # noqa: E402
-from wicket.lab.techniques.fine_tune_encoder import Plan, centroids, vectors_of  # noqa: E402
+from wicket.lab.techniques.fine_tune_encoder import (  # noqa: E402
+    EncoderTraining,
+    Labelled,
+    Plan,
+    centroids,
+    vectors_of,
+)
 from wicket.lab.techniques.trim_vocabulary import kept_pieces, trimmed  # noqa: E402
 from wicket.minis.confidence import LABEL_EVIDENCE  # noqa: E402
 
@@ -135,6 +142,41 @@ def test_an_interrupted_training_goes_on(tmp_path: Path, base: Path, monkeypatch
     assert shares[before] >= 0.45 and len(shares) - before < before * 1.2
     assert made.trained.num_samples == 12 * len(LESSONS)
     assert num_right(tmp_path) >= len(UNSEEN) - 1
+
+
+def test_a_finished_training_with_averages_comes_back_the_same(tmp_path: Path, base: Path) -> None:
+    base_folder = read_base(base)
+    texts = word_pieces(base_folder.tokenizer).encode_batch([lesson.shown for lesson in LESSONS])
+    labels = sorted(PHRASES)
+    samples = [
+        Labelled(each.ids, labels.index(lesson.answer)) for each, lesson in zip(texts, LESSONS, strict=True)
+    ]
+    plan = msgspec.structs.replace(QUICK, average=0.5)
+
+    def trained(save: Path | None, plan: Plan) -> Any:
+        torch.manual_seed(3)
+        model = base_folder.encoder(3)
+        EncoderTraining(model, samples, plan, save).run()
+        return model
+
+    mean, again = (trained(tmp_path, plan).state_dict() for _ in range(2))
+    last = trained(None, QUICK).state_dict()
+    assert all(torch.equal(mean[name], again[name]) for name in mean)
+    assert not torch.allclose(mean["layers.0.inner.weight"], last["layers.0.inner.weight"])
+    fitted = trained(None, msgspec.structs.replace(plan, end="fitted")).state_dict()
+    assert not torch.allclose(fitted["head.weight"], mean["head.weight"])
+    torch.testing.assert_close(fitted["layers.0.inner.weight"], mean["layers.0.inner.weight"])
+
+
+def test_classifiers_are_mixed_by_their_probabilities() -> None:
+    one, other = torch.tensor([[2.0, 0.0, -1.0]]), torch.tensor([[0.0, 3.0, 9.0]])
+    mixed = mean_logits([one, other], [0.7, 0.3]).softmax(-1)
+    torch.testing.assert_close(mixed, 0.7 * one.softmax(-1) + 0.3 * other.softmax(-1))
+
+
+def test_a_small_one_is_taught_by_the_untouched_encoder_too(tmp_path: Path, base: Path) -> None:
+    made = fit(tmp_path, base, LESSONS, QUICK, Small(layers=(1,), pieces=0, frozen=0.4, plan=QUICK))
+    assert made.export_difference < 0.02 and num_right(tmp_path) >= len(UNSEEN) - 1
 
 
 def test_a_small_one_keeps_what_it_learned(tmp_path: Path, base: Path) -> None:
