@@ -52,8 +52,9 @@ Choose = Callable[[list[float]], frozenset[int]]
 class Small(msgspec.Struct, frozen=True, kw_only=True):
     """A smaller mini: which layers of the teacher it starts from, and how many word pieces it knows.
 
-    `frozen` is the share that logistic regression on the untouched encoder's vectors has in what it is taught,
-    beside the teacher: two that err at different places teach better than one (Hinton et al. 2015, section 5).
+    `frozen` is the share that logistic regression on the untouched encoder's vectors has in what it is
+    taught, beside the teacher: two that err at different places may teach better than one (an ensemble as
+    the teacher, Hinton et al. 2015).
     """
 
     layers: tuple[int, ...] = (0, 1, 3, 5)

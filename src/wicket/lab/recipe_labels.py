@@ -82,8 +82,8 @@ class Teacher(msgspec.Struct, frozen=True, kw_only=True):
 
 class Student(msgspec.Struct, frozen=True, kw_only=True):
     """Which of the teacher's layers it begins with, how many word pieces it knows at most (all that training
-    holds are kept in any case), and how long it is distilled. `frozen` is the share of the untouched encoder's
-    logistic regression in what it is taught."""
+    holds are kept in any case), and how long it is distilled. `frozen` is the share of the untouched
+    encoder's logistic regression in what it is taught."""
 
     layers: tuple[int, ...] = (0, 1, 3, 5)
     pieces: Positive = 6_000
