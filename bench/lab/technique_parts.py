@@ -38,7 +38,8 @@ class Budget(msgspec.Struct, frozen=True):
     """How many steps everything takes, of `rows` windows of `length` bytes. At those of `scratch` and
     `pruned` the two curves are read."""
 
-    teacher: int = 4_000
+    teacher: int = 2_000
+    teacher_cut: int = 1_700
     scratch: tuple[int, ...] = (100, 200, 400, 800, 1_600)
     pruned: tuple[int, ...] = (25, 50, 100, 200)
     student: int = 250
@@ -60,6 +61,7 @@ class Budget(msgspec.Struct, frozen=True):
 
         return cls(
             teacher=less(whole.teacher),
+            teacher_cut=less(whole.teacher_cut),
             scratch=tuple(less(steps) for steps in whole.scratch),
             pruned=tuple(less(steps) for steps in whole.pruned),
             student=less(whole.student),

@@ -33,7 +33,21 @@ from wicket.lab.model_file import read_model, write_model
 from wicket.lab.steps import Pace, train
 
 VOCABULARY = 128
+PLANNED = 4_000  # steps of the teacher's cosine
 T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # Student's t for the mean of so many seeds
+
+
+class Cut(Pace, frozen=True, kw_only=True):
+    """A cosine over `planned` steps, left at step `at`: from there the rate falls in a line to nothing."""
+
+    at: int
+    planned: int
+
+    def rate_at(self, step: int) -> float:
+        """See `Pace`."""
+        whole = Pace(steps=self.planned, rate=self.rate, warm_up=self.warm_up, least_rate=0.02)
+        share = max(0, step - self.at) / max(1, self.steps - self.at)
+        return whole.rate_at(min(step, self.at)) * (1 - 0.98 * share)
 
 
 def text() -> torch.Tensor:
@@ -50,7 +64,7 @@ def teacher(path: Path, tokens: torch.Tensor, budget: Budget) -> Llama:
     model = fresh(SHAPES["teacher"], seed=0)
     saves = path.with_suffix(".save")
     saves.mkdir(parents=True, exist_ok=True)
-    pace = Pace(steps=budget.teacher, rate=3e-3, warm_up=100, least_rate=0.02)
+    pace = Cut(steps=budget.teacher, at=budget.teacher_cut, planned=PLANNED, rate=3e-3, warm_up=100)
     source = Windows(tokens, length=budget.length, rows=budget.rows, seed=0)
     train(model, source, rough_loss, pace, folder=saves, tell=lambda share, words: say(words))
     write_model(path, model)
