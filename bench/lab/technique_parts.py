@@ -38,8 +38,8 @@ class Budget(msgspec.Struct, frozen=True):
     """How many steps everything takes, of `rows` windows of `length` bytes. At those of `scratch` and
     `pruned` the two curves are read."""
 
-    teacher: int = 2_000
-    teacher_cut: int = 1_700
+    teacher: int = 1_720
+    teacher_cut: int = 1_630
     scratch: tuple[int, ...] = (100, 200, 400, 800, 1_600)
     pruned: tuple[int, ...] = (25, 50, 100, 200)
     student: int = 250
