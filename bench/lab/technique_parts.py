@@ -146,8 +146,15 @@ def scratch(bench: Bench) -> dict[str, Any]:
     Warm-up, plateau, and a cosine down over the last fifth (as good as one cosine, Hägele et al. 2024), so
     that the plateau is shared. The last model is kept for `quantisation`.
     """
-    model, at, losses = fresh(SHAPES["half"], seed=bench.seed + 60), 0, {}
+    model, at, losses = fresh(SHAPES["half"], seed=bench.seed + 60), 0, dict[str, float]()
+    note = bench.folder / f"scratch-{bench.seed}.begun.json"
+    if note.exists():
+        at, losses = msgspec.json.decode(note.read_bytes(), type=tuple[int, dict[str, float]])
+        model = read_model(bench.folder / f"scratch-{bench.seed}-{at}.safetensors")
+    cooled = model
     for steps in bench.budget.scratch:
+        if str(steps) in losses:
+            continue
         fall = max(1, steps // 5)
         flat = Pace(steps=steps - fall - at, rate=RATES["scratch"], warm_up=20 if at else 50, least_rate=1.0)
         train(model, Later(bench.source, at), train_on_grid.hard_loss, flat)
@@ -156,6 +163,9 @@ def scratch(bench: Bench) -> dict[str, Any]:
         down = Pace(steps=fall, rate=RATES["scratch"], warm_up=0, least_rate=0.02)
         train(cooled, Later(bench.source, at), train_on_grid.hard_loss, down)
         losses[str(steps)] = bench.loss(cooled)
+        if steps < bench.budget.scratch[-1]:
+            write_model(bench.folder / f"scratch-{bench.seed}-{at}.safetensors", model)
+            note.write_bytes(msgspec.json.encode((at, losses)))
     write_model(bench.folder / f"half-{bench.seed}.safetensors", cooled)
     return {"losses": losses}
 
