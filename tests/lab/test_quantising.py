@@ -142,7 +142,7 @@ def test_a_target_is_the_teacher_the_model_itself_or_the_tokens() -> None:
 
     def trained(target: str, teacher: Llama | None) -> torch.Tensor:
         model, found = decoder(seed=4), material(teacher)
-        options = train_on_grid.Options(pace=Pace(steps=3, rate=1e-3), target=target)  # type: ignore[arg-type]
+        options = train_on_grid.Options(pace=Pace(steps=3, rate=1e-3), target=target)
         train_on_grid.apply(model, options, found)
         return model(found.calibration[0].ids).detach()
 
