@@ -18,11 +18,12 @@ from torch.nn import functional as F  # noqa: N812
 
 from wicket.engines.checkpoints.llama import LlamaShape
 from wicket.lab.llama import Llama, fresh
-from wicket.lab.logit_store import write_store
+from wicket.lab.logit_store import Wanted, write_store
 from wicket.lab.material import Batch, Material, Windows, consecutive
 from wicket.lab.measuring import difference
 from wicket.lab.model_file import read_model, write_model
 from wicket.lab.steps import Pace, precision, train
+from wicket.lab.teaching import Live
 from wicket.lab.techniques import distil, prune_depth, prune_weights, prune_width, quantise, train_on_grid
 
 SHAPES = {
@@ -284,7 +285,7 @@ def distillation(bench: Bench) -> dict[str, Any]:
     found["live"] = bench.windows(student)
     batches: list[Batch] = [bench.source.batch(number) for number in range(steps)]
     with tempfile.TemporaryDirectory() as folder:
-        store = write_store(Path(folder) / "logits.safetensors", distil.Live(bench.teacher), batches, k=32)
+        store = write_store(Path(folder) / "logits", Live(bench.teacher), batches, Wanted(k=32))
         student = fresh(SHAPES["student"], seed=bench.seed + 50)
         distil.distil(student, distil.Options(pace=pace), bench.taught, store)
     found["stored"] = bench.windows(student)

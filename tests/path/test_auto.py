@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.path.graphs import share_graphs
 from tests.path.house import HELLO, MINE, SECRET, Answer, Gateway, Provider, rule
 from tests.path.served import eventually
 from tests.path.test_feedback import document, wicket
@@ -30,7 +31,8 @@ HARD: list[dict[str, Any]] = [
 ]
 
 
-def opened(folder: Path, config: str) -> Gateway:
+def opened(folder: Path, config: str, graphs: Path) -> Gateway:
+    share_graphs(folder / "home", graphs)
     served = Gateway(folder, config)
     try:
         served.wait_ready()
@@ -46,11 +48,15 @@ def engine(served: Gateway) -> dict[str, Any]:
     return dict(found)
 
 
+def mine(url: str) -> str:
+    return ENGINE + MINE.format(url=url, secret=SECRET) + RULE + AUTO
+
+
 @pytest.fixture(scope="module")
-def shared(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    url = one_provider.upstream.base_url
-    config = ENGINE + MINE.format(url=url, secret=SECRET) + RULE + AUTO
-    running = opened(tmp_path_factory.mktemp("auto"), config)
+def shared(
+    one_provider: Provider, tmp_path_factory: pytest.TempPathFactory, graphs: Path
+) -> Iterator[Gateway]:
+    running = opened(tmp_path_factory.mktemp("auto"), mine(one_provider.upstream.base_url), graphs)
     yield running
     running.close()
 
@@ -148,8 +154,8 @@ def test_a_killed_engine_leaves_everything_to_the_large_model(served: Gateway) -
     eventually(lambda: ask(served).headers["x-wicket-deployment"] == LOCAL)
 
 
-def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path) -> None:
-    served = opened(tmp_path, ENGINE + MINE.format(url="http://127.0.0.1:9/v1", secret=SECRET) + RULE + AUTO)
+def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path, graphs: Path) -> None:
+    served = opened(tmp_path, mine("http://127.0.0.1:9/v1"), graphs)
     try:
         assert "Paris" in ask(served).json["choices"][0]["message"]["content"]
         hard = ask(served, SUM)
@@ -160,8 +166,8 @@ def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path) -> None:
         served.close()
 
 
-def test_without_a_provider_it_answers_everything(tmp_path: Path) -> None:
-    served = opened(tmp_path, ENGINE)
+def test_without_a_provider_it_answers_everything(tmp_path: Path, graphs: Path) -> None:
+    served = opened(tmp_path, ENGINE, graphs)
     try:
         for answer in (ask(served), ask(served, SUM), ask(served, SUM, stream=True)):
             assert answer.status == 200 and answer.headers["x-wicket-deployment"] == LOCAL

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from wicket.accounts.cost import cost_nanos
+from wicket.accounts.kinds import with_unpriced
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts, Frame, Whole
@@ -256,8 +257,10 @@ class Attempt:
     def bill(self) -> tuple[Usage, int]:
         """What it used and what that costs in nano-USD; computed once, when it is over."""
         if self._bill is None or not self.done:
-            usage = self._usage()
-            self._bill = (usage, cost_of(self.prepared.price, usage))
+            usage, price = self._usage(), self.prepared.price
+            if usage.other is not None and price is not None:
+                usage = with_unpriced(price, usage)
+            self._bill = (usage, cost_of(price, usage))
         return self._bill
 
     def forget(self) -> None:

@@ -44,6 +44,7 @@ def counts_of(usage: Usage) -> Counts:
         other.input_image_tokens,
         other.output_image_tokens,
         other.service,
+        other.image_size,
     )
 
 
@@ -61,6 +62,7 @@ def _has_other(counts: Counts) -> bool:
         or counts.images
         or counts.audio_ms
         or counts.characters
+        or counts.tools
     )
 
 
@@ -77,4 +79,6 @@ def _other(counts: Counts) -> OtherUsage:
         counts.characters,
         counts.searches,
         counts.service,
+        counts.image_size,
+        counts.tools,
     )

@@ -85,7 +85,7 @@ def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[B
 
 class Material(msgspec.Struct, kw_only=True):
     """What a technique may use. `calibration` are batches that no evaluation sees; an interrupted training
-    goes on in `folder`."""
+    goes on in `folder`, and `stores` outlives it: what teachers said is kept there."""
 
     training: Source
     calibration: Sequence[Batch]
@@ -93,3 +93,4 @@ class Material(msgspec.Struct, kw_only=True):
     seed: int = 0
     tell: Tell = lambda share, words: None
     folder: Path | None = None
+    stores: Path | None = None

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from wicket.lab.recipe import Recipe
+    from wicket.lab.recipe_form import Recipe
 
 LIMITS = (
     "it knows its task and little else: other requests get an answer that looks right and is not",
@@ -16,7 +16,7 @@ LIMITS = (
 
 def card(recipe: Recipe, report: dict[str, Any], run: str) -> dict[str, Any]:
     """The card as JSON values; `report` is the run's report.json."""
-    teacher = report["models"][0]
+    teacher = report["teacher"]
     licences = dict.fromkeys(one for one in (teacher["licence"], recipe.data.licence) if one)
     student = report["evaluated"]["student"]
     limits = list(LIMITS)
@@ -61,6 +61,10 @@ def text(card: dict[str, Any]) -> str:
     if found["exact"] is not None:
         low, high = found["exact_interval"]
         exact = f"- exact answers: {found['exact']:.1%} (95 % interval {low:.1%} to {high:.1%})\n"
+    alike = ""
+    if found["kl"] is not None:
+        alike = f"- KL from the teacher: {found['kl']:.4f} nats per token\n"
+        alike += f"- same likeliest token as the teacher: {found['same_top']:.1%}\n"
     hashes = "".join(f"  - {part}: SHA-256 {digest}\n" for part, digest in lineage["data"].items())
     steps = ", ".join(lineage["steps"]) or "none"
     limits = "".join(f"- {limit}\n" for limit in card["limits"])
@@ -71,7 +75,6 @@ def text(card: dict[str, Any]) -> str:
         f"- data (licence: {lineage['data_licence']}):\n{hashes}\n"
         f"## Evaluation\n\nThe gate {'passed' if found['gate_passed'] else 'did not pass'}.\n\n{exact}"
         f"- of the teacher's score: {found['kept']:.3f}\n- perplexity: {found['perplexity']:.3f}\n"
-        f"- KL from the teacher: {found['kl']:.4f} nats per token\n"
-        f"- same likeliest token as the teacher: {found['same_top']:.1%}\n"
-        f"- {found['decode_speed']:,.0f} tokens/s, {found['file_bytes']:,} bytes\n\n## Limits\n\n{limits}"
+        f"{alike}- {found['decode_speed']:,.0f} tokens/s, {found['file_bytes']:,} bytes\n\n"
+        f"## Limits\n\n{limits}"
     )

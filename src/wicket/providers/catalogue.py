@@ -9,8 +9,9 @@ not there has no known price of its own:
 
 - `KIND_pico`, pico-USD per token: `input`, `output`, `cached` (read), `cache_write` (five minutes),
   `cache_write_1h`, `reasoning`, `audio_input`, `audio_output`, `audio_cached`, `image_input`, `image_output`;
-- `KIND_nanos`, nano-USD for one: `request` (a search of documents too), `search` (of the web), `image`
-  (made), `image_input` (seen), `audio_second` (heard or spoken);
+- `KIND_nanos`, nano-USD for one: `request` (a search of documents too), `search` (of the web; with
+  `is_search_per_request` of all of an answer), `image` (made; `image_sizes` by quality and size),
+  `image_input` (seen), `audio_second` (heard or spoken), `cache_storage` (a million tokens for an hour);
 - `character_pico`, pico-USD for a character of a text to speak;
 - `tiers`, a list of `{"above_tokens": 200000, "input_pico": 2500000, ...}`, ascending: where the input is
   longer, all tokens of the request cost this, and a kind that the tier leaves out what it does without it;
@@ -28,6 +29,7 @@ import functools
 import mmap
 import re
 import tomllib
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _HEADING = re.compile(r"^\[([a-z0-9-]+)\]$", re.MULTILINE)
+_TITLE = re.compile(r'^title = "([^"\\]+)"$', re.MULTILINE)
+_VARIABLE = re.compile(r'"([A-Z][A-Z0-9_]+)"')
 _DATED = re.compile(r"[-@](?:20\d{2}-?\d{2}-?\d{2}|latest)$")
 _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
@@ -70,7 +74,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten, `serves` (a regular expression) which of the models they list are called
-    at this address. Without `lists_models` the facts do not say what an account can call;
+    at this address, `search_per_request` (another) which bill one fee however often they searched.
+    Without `lists_models` the facts do not say what an account can call;
     with `has_responses` models of OpenAI's Responses API alone are asked by that, at the same address;
     `facts_from` names the row whose facts hold where there are none of its own. `probe` is the path that
     `wicket providers check` gets, "" where none is free of charge. `region` is where requests are processed;
@@ -101,6 +106,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
     serves: str = ""
+    search_per_request: str = ""
     is_aggregator: bool = False  # passes on other providers' models
     is_router: bool = False  # routes by suffixes of a model's name itself, so these are left to it
     lists_models: bool = True
@@ -158,10 +164,41 @@ def has_row(name: str) -> bool:
     return name in _tables()
 
 
-@functools.cache
-def rows() -> dict[str, Row]:
+class Rows(Mapping[str, Row]):
+    """The rows by name, in the order of the file; each is parsed when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Row:
+        row = row_of(name)
+        if row is None:
+            raise KeyError(name)
+        return row
+
+    def __contains__(self, name: object) -> bool:
+        return name in _tables()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_tables())
+
+    def __len__(self) -> int:
+        return len(_tables())
+
+
+def rows() -> Mapping[str, Row]:
     """Every provider of the catalogue, by name, in the order of the file."""
-    return parse_rows(_read("rows.toml").decode())
+    return Rows()
+
+
+def rows_naming(variables: Collection[str]) -> dict[str, Row]:
+    """The rows that name one of these variables; no other row is parsed."""
+    texts = _tables().items()
+    named = [name for name, text in texts if any(found in variables for found in _VARIABLE.findall(text))]
+    return {name: Rows()[name] for name in named}
+
+
+def titles() -> dict[str, str]:
+    """What each provider is called, by the row's name; no row is parsed."""
+    found = {name: _TITLE.search(text) for name, text in _tables().items()}
+    return {name: match[1] for name, match in found.items() if match is not None}
 
 
 class NewerFile(msgspec.Struct, frozen=True):
