@@ -212,6 +212,19 @@ def quantisation(bench: Bench) -> dict[str, Any]:
     on the grid remove of that, taught by the model's own distribution before, or by the bytes. All in the
     file."""
     model = read_model(bench.folder / f"half-{bench.seed}.safetensors")
+    found = rounding(bench, model)
+    for target in ("itself", "tokens"):
+        found[target] = on_grid(bench, model, bench.material, target)
+    return found | {"grid_engine": in_engine(bench, "itself")}
+
+
+def teacher_rounding(bench: Bench) -> dict[str, Any]:
+    """Rounding and GPTQ on the teacher; a seed draws what calibrates."""
+    return rounding(bench, bench.teacher)
+
+
+def rounding(bench: Bench, model: Llama) -> dict[str, Any]:
+    """What rounding to nearest adds to a model's loss, and what GPTQ removes of that, in the file."""
     whole, rounded = bench.windows(model), {}
     for how, scales in (("nearest", "extremes"), ("gptq", "search")):
         tried = copy.deepcopy(model)
@@ -224,9 +237,7 @@ def quantisation(bench: Bench) -> dict[str, Any]:
         "gptq_share": removed(bench, whole, rounded["nearest"], rounded["gptq"], base=whole),
         "gptq_engine": in_engine(bench, "gptq"),
     }
-    for target in ("itself", "tokens"):
-        found[target] = on_grid(bench, model, bench.material, target)
-    return found | {"grid_engine": in_engine(bench, "itself")}
+    return found
 
 
 def student_on_grid(bench: Bench) -> dict[str, Any]:
@@ -355,4 +366,5 @@ PARTS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "depth": depth,
     "sparsity": sparsity,
     "student_on_grid": student_on_grid,
+    "teacher_rounding": teacher_rounding,
 }
