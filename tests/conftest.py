@@ -69,7 +69,7 @@ def _turn(file: Path) -> int:
 
 @pytest.fixture(scope="session")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where engines keep compiled graphs, one folder for all processes that load models themselves: making one takes seconds."""
+    """Where engines keep compiled graphs, one folder for all processes: making one takes seconds."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "graphs"
     folder.mkdir(exist_ok=True)
