@@ -121,7 +121,7 @@ def test_sizes_follow_the_last_answers_and_forget_the_oldest_model() -> None:
 
 
 def test_counts_and_usage_are_each_other() -> None:
-every = Counts(*range(1, 16), service="flex", image_size="1024x1024")
+    every = Counts(*range(1, 16), service="flex", image_size="1024x1024")
     assert counts_of(usage_of(every)) == every
     plain = Counts(5, 4, 3, 2, 1)
     assert usage_of(plain).other is None and counts_of(usage_of(plain)) == plain
