@@ -146,7 +146,7 @@ def test_an_invitation_is_taken_up_by_who_has_an_account(people: People, town: G
     page.goto("about:blank")
     page.goto(f"/#/join?invitation={made['code']}")
     page.get_by_role("dialog", name="Join another organisation?").get_by_role("button", name="Join").click()
-    chooser = page.get_by_label("Organisation")
+    chooser = page.get_by_label("Organisation", exact=True)
     chooser.wait_for()
     assert chooser.locator("option").count() == 2 and made["code"] not in page.url
     assert chooser.locator("option:checked").inner_text() != "Engines"
