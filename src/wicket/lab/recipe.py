@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +21,7 @@ from wicket.config.lines import Lines
 from wicket.config.mistakes import Mistakes, did_you_mean
 from wicket.errors import ConfigFault
 from wicket.lab.export_gguf import FORMATS
+from wicket.lab.measures import MEASURES
 from wicket.lab.steps import Pace
 from wicket.lab.technique import Technique, known_techniques
 
@@ -52,9 +53,11 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
 class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     """`train`: how many tokens of byte-level BPE to learn from the training data; else those of a checkpoint,
-    or of a llama2.c tokenizer `file`. Without the section: the teacher's."""
+    or of a llama2.c tokenizer `file`. Without them: the teacher's. `trim`: about how many of a checkpoint's
+    byte-level BPE stay, and of it all that the training data need."""
 
     train: Annotated[int, Meta(ge=0)] = 0
+    trim: Annotated[int, Meta(ge=0)] = 0
     checkpoint: str = ""
     file: str = ""
 
@@ -101,11 +104,14 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
-    """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each;
-    `batches` of it measure likeness. `arithmetic` is what the engine computes in, "auto" its choice.
-    `prompts` are continued greedily beside each other in the report."""
+    """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each.
+    `measures` (of `lab.measures`) say what an answer is worth beside the expected one, and the first of them
+    is what the gate's `keep` is of; without one that is the share of exact answers. `batches` of the data
+    measure likeness. `arithmetic` is what the engine computes in, "auto" its choice. `prompts` are continued
+    greedily beside each other in the report."""
 
     samples: Annotated[int, Meta(ge=0)] = 100
+    measures: list[str] = []
     max_tokens: Positive = 64
     batches: Positive = 16
     arithmetic: Literal["auto", "int8", "int8_g64", "f16", "f32"] = "auto"
@@ -113,9 +119,9 @@ class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold; a figure that is left out is not asked for. `keep` is of the teacher's share of exact
-    answers (chat) or of its perplexity (text: teacher's over student's); `max_bytes` and `min_speed` are in
-    parts of the teacher's file and decode speed."""
+    """What must hold; a figure that is left out is not asked for. `keep` is of the teacher's score by the
+    recipe's first measure, else of its share of exact answers (chat) or of its perplexity (text: teacher's
+    over student's); `max_bytes` and `min_speed` are in parts of the teacher's file and decode speed."""
 
     keep: Share | None = None
     min_exact: Share | None = None
@@ -229,13 +235,21 @@ def _check(recipe: Recipe, mistakes: Mistakes) -> None:
     ways = [bool(vocabulary.train), bool(vocabulary.checkpoint), bool(vocabulary.file)]
     if sum(ways) > 1:
         mistakes.add(("vocabulary",), "give one of train, checkpoint and file")
+    if vocabulary.trim and (vocabulary.train or vocabulary.file):
+        mistakes.add(("vocabulary", "trim"), "only a checkpoint's vocabulary can be trimmed")
     if teacher.shape is not None and not any(ways):
         mistakes.add(("vocabulary",), "a fresh teacher needs one: train = 1024, or a checkpoint")
+    for place, measure in enumerate(recipe.evaluate.measures):
+        _check_known(measure, MEASURES, ("evaluate", "measures", place), mistakes)
     for field in ("scheme", "teacher_scheme"):
-        scheme = getattr(recipe.export, field)
-        if scheme not in FORMATS:
-            near = did_you_mean(scheme, FORMATS)
-            mistakes.add(("export", field), f'"{scheme[:40]}" is not one of {", ".join(FORMATS)}{near}')
+        _check_known(getattr(recipe.export, field), FORMATS, ("export", field), mistakes)
+
+
+def _check_known(name: str, known: Iterable[str], path: tuple[str | int, ...], mistakes: Mistakes) -> None:
+    names = list(known)
+    if name not in names:
+        near = did_you_mean(name, names)
+        mistakes.add(path, f'"{name[:40]}" is not one of {", ".join(names)}{near}')
 
 
 def _check_shape(shape: Shape, path: tuple[str, ...], mistakes: Mistakes) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wicket.lab.measures import SAID
 from wicket.lab.recipe_gate import kept
 from wicket.pages.amounts import amount, points, probability
 from wicket.pages.lines import Series, lines
@@ -74,7 +75,9 @@ def page(report: dict[str, Any]) -> str:
     sections = [
         Section("Proof", [_facts(report), _gate(report)]),
         Section("Step by step", _steps(report)),
-        Section("Teacher and student, exported, in the engine", [_sides(report), *_gain(report)]),
+        Section(
+            "Teacher and student, exported, in the engine", [_sides(report), *_worth(report), *_gain(report)]
+        ),
         Section("What it learned from", _data(report)),
     ]
     shown = _shown(report)
@@ -225,6 +228,26 @@ def _gain(report: dict[str, Any]) -> list[Part]:
     )
     chance = probability(report["evaluated"]["mcnemar"])
     return [Paragraph(f"{words}requests; McNemar's p {chance}).")]
+
+
+def _worth(report: dict[str, Any]) -> list[Part]:
+    """What answers are worth by each measure, where the recipe names any beside exactness."""
+    found = report["evaluated"]["worth"]
+    if len(found) < 2:
+        return []
+    rows = [
+        [
+            SAID[name],
+            f"{each['teacher']:.3f}",
+            f"{each['student']:.3f}",
+            "{:.3f} ({:.3f} to {:.3f})".format(*each["kept"]),
+            "{:+.3f} ({:+.3f} to {:+.3f})".format(*each["gain"]),
+        ]
+        for name, each in found.items()
+    ]
+    columns = ["score", "teacher", "student", "kept", "student less teacher"]
+    words = "Intervals of 95 % by the paired bootstrap over requests; the gate's keep is of the first row."
+    return [Table("What answers are worth", columns, rows, [1, 2, 3, 4]), Paragraph(words)]
 
 
 def _data(report: dict[str, Any]) -> list[Part]:

@@ -27,13 +27,15 @@ LEAST_TAIL = 1e-8
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`hard` is the share of plain cross-entropy in the loss; `mix` that of the teacher in Jensen-Shannon's
-    middle."""
+    middle. `places` "all" learns from what the teacher thinks at every token of a sample, and not only of its
+    answer: a student that has lost half of its layers has more to learn again than how to answer."""
 
     pace: Pace
     divergence: Divergence = "forward"
     temperature: float = 1.0
     hard: float = 0.0
     mix: float = 0.5
+    places: Literal["learned", "all"] = "learned"
 
 
 class Likeliest(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ def distil(model: Llama, options: Options, material: Material, teaching: Teachin
     """`apply` with whoever teaches."""
 
     def loss(student: Llama, number: int, batch: Batch) -> Tensor:
+        batch = batch.whole() if options.places == "all" else batch
         theirs = teaching.says(number, batch)
         with precision(student):
             logits = student(batch.ids, batch.learned)
