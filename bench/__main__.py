@@ -9,6 +9,7 @@ from pathlib import Path
 
 PARTS = {
     "gateway": "gateway.py",
+    "metered": "metered.py",
     "walk": "walk.py",
     "ledger": "ledger.py",
     "examples": "examples.py",

@@ -139,6 +139,7 @@ def report(built: Any) -> None:
     models = [fact for facts in built.facts.models.values() for fact in facts]
     fields = Counter(d.field.split(" ")[-1] for disputes in built.disputes.values() for d in disputes)
     print(f"{len(built.facts.models)} rows, {len(models)} models, {sum(m.is_priced for m in models)} priced")
+    print("\n".join(["corrections that are past:", *built.past] if built.past else []))
     print(f"{len(built.disputes)} models with a disagreement: {dict(fields.most_common())}")
     for name, disputes in built.disputes.items():
         for dispute in disputes:

@@ -26,9 +26,10 @@ import torch
 from wicket.engines.checkpoints.llama import LlamaShape
 from wicket.lab.likeness import Likeness, likeness
 from wicket.lab.llama import Llama, fresh
-from wicket.lab.logit_store import write_store
+from wicket.lab.logit_store import Wanted, write_store
 from wicket.lab.material import Batch, Material, Windows, consecutive
 from wicket.lab.steps import Pace, train
+from wicket.lab.teaching import Live
 from wicket.lab.techniques import distil, prune_depth, prune_weights, prune_width, quantise, train_on_grid
 
 VOCABULARY = 128
@@ -81,8 +82,8 @@ def distillation(bench: Bench) -> dict[str, float]:
         found[name] = bench.measure(student).loss
     batches: list[Batch] = [bench.source.batch(number) for number in range(pace.steps)]
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "logits.safetensors"
-        store = write_store(path, distil.Live(bench.teacher), batches, k=32)
+        path = Path(folder) / "logits"
+        store = write_store(path, Live(bench.teacher), batches, Wanted(k=32))
         student = fresh(STUDENT, seed=bench.seed + 50)
         distil.distil(student, distil.Options(pace=pace), bench.taught, store)
         found |= {"stored": bench.measure(student).loss, "bytes_per_token": store.bytes_per_token}

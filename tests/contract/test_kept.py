@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from wicket.errors import StoreFault
-from wicket.state.kept import KeptBatch, KeptFile, KeptLine, KeptResponse
+from wicket.state.kept import KeptBatch, KeptDue, KeptFile, KeptLine, KeptResponse
 from wicket.store.kept import SqliteKept
 from wicket.store.kept_contract import KeptStore, Page
 from wicket.store.kept_memory import MemoryKept
@@ -40,6 +40,13 @@ def file(id: str = "file-1", **changes: Any) -> KeptFile:
 
 def batch(id: str = "batch_1", **changes: Any) -> KeptBatch:
     made = KeptBatch(tenant="team:a", id=id, created_ms=1_000, caller=7, endpoint="/v1/x", input_file="f")
+    return msgspec.structs.replace(made, **changes)
+
+
+def due(record_id: int, **changes: Any) -> KeptDue:
+    made = KeptDue(
+        "team:a", "resp_1", record_id, 1_000, "response", "own", b"\x00\xff", "r'1", b"\x91", b"", -5
+    )
     return msgspec.structs.replace(made, **changes)
 
 
@@ -188,6 +195,19 @@ def test_both_are_the_same_whatever_is_done(tmp_path: Path) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Twins, settings=settings(max_examples=25, stateful_step_count=15, deadline=None)
     )
+
+
+def test_a_due_is_there_until_it_is_ended(store: KeptStore) -> None:
+    one, two = due(5), due(9, id="resp_2", tenant="team:b")
+    assert store.add_due(one) and store.add_due(two)
+    assert not store.add_due(due(5, id="resp_3")) and not store.add_due(
+        due(6)
+    )  # the number, or the id, is taken
+    assert store.due("team:a", "resp_1") == one and store.due("team:b", "resp_1") is None
+    assert store.due_of(9) == two and store.due_of(6) is None
+    assert store.dues(-1, 10) == [one, two] and store.dues(5, 10) == [two] and store.dues(-1, 1) == [one]
+    assert store.end_due(5) and not store.end_due(5)
+    assert store.due_of(5) is None and store.dues(-1, 10) == [two]
 
 
 # the real one's file

@@ -244,12 +244,17 @@ def test_transfers_are_found_and_paged(store: Store) -> None:
         rows = ledger.transfers(TransferFilter(**wanted))  # type: ignore[arg-type]
         return [(t.kind, t.debit, t.amount_nanos) for t in rows]
 
-    assert found(scope="team:2") == [("top_up", "cash", 50)]
-    assert len(found(scope="team:1")) == 7 and found(scope="key:1") == [("charge", "receivable:key:1", 1)]
+    assert found(scopes=("team:2",)) == [("top_up", "cash", 50)]
+    assert len(found(scopes=("team:1",))) == 7
+    assert found(scopes=("key:1",)) == [("charge", "receivable:key:1", 1)]
+    assert len(found(scopes=("team:1", "team:2"))) == 8 and found(scopes=()) == []
     assert found(account="provider:mine") == [("cost", "cost", 1)] * 4
     assert found(kind="grant") == [("grant", "promotions", 7)]
     assert found(until_ms=NOW) == [("top_up", "cash", 50)] and len(found(since_ms=NOW)) == 12
-    assert found(scope="'; DROP TABLE transfers; --") == []
+    assert found(scopes=("'; DROP TABLE transfers; --",)) == []
+    assert {*ledger.accounts(("team:1",))} == {"credit:team:1", "grant:1", "receivable:team:1"}
+    assert {*ledger.accounts(("team:2", "key:1"))} == {"credit:team:2", "receivable:key:1"}
+    assert ledger.accounts(()) == {} and ledger.accounts(('"]', "x")) == {}
     everything = ledger.transfers(TransferFilter())
     pages: list[Transfer] = []
     while page := ledger.transfers(
@@ -406,7 +411,7 @@ class Money(RuleBasedStateMachine):
     @rule(
         wanted=st.builds(
             TransferFilter,
-            scope=st.sampled_from(["", *SCOPES]),
+            scopes=st.sampled_from([None, (), (SCOPES[0],), tuple(SCOPES)]),
             kind=st.sampled_from(["", "charge", "expiry"]),
             limit=st.integers(0, 6),
             since_ms=st.sampled_from([0, NOW, NOW + 5]),

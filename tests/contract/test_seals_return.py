@@ -20,7 +20,13 @@ from wicket.wire.fields import peek
 from wicket.wire.origin import Origin
 from wicket.wire.sse import payload
 
-NAMES = {"openai": "openai_chat", "anthropic": "anthropic_messages", "gemini": "gemini", "cohere": "cohere"}
+NAMES = {
+    "openai": "openai_chat",
+    "anthropic": "anthropic_messages",
+    "gemini": "gemini",
+    "cohere": "cohere",
+    "responses": "openai_responses",
+}
 RECORDINGS = {
     "gemini/stream_tools_signature": ("gemini", "gemini-3-pro-preview"),
     "anthropic/thinking_tools_turns": ("anthropic_messages", "claude-sonnet-4-5"),
@@ -89,15 +95,19 @@ def events(stream: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines if line != "[DONE]"]
 
 
+def _turns(body: dict[str, Any]) -> list[dict[str, Any]]:
+    return next(body[name] for name in ("messages", "contents", "input") if name in body)
+
+
 def back(caller: Caller, voice: Heard, provider: Spoken, said: Any, model: str) -> Any:
     """What the provider gets of the next request."""
     body = caller.body("m", Question(tools=True, thinking=True), stream=False)
     body = caller.go_on(body, said, ["fine" for _ in said.calls])
     if not said.calls:  # nothing to give a result of: the user goes on
-        turns = body.get("messages") or body["contents"]
+        turns = _turns(body)
         more = caller.body("m", Question("Go on."), stream=False)
         turns[:] = [turn for turn in turns if turn.get("content") != [] and turn.get("parts") != []]
-        turns += more.get("messages") or more["contents"]
+        turns += _turns(more)
     conversation = voice.read_request(peek(msgspec.json.encode(body)))
     deployment = Deployment(
         id="p/m",

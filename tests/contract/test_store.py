@@ -278,6 +278,34 @@ def test_what_the_largest_would_have_cost_is_summed_by_anything(store: Store) ->
     ]
 
 
+def test_what_has_no_price_is_counted_by_model_and_kind(store: Store) -> None:
+    searched = Usage(10, 5, other=OtherUsage(searches=2, unpriced=("searches", "google_maps")))
+    key = store.add_key(msgspec.structs.replace(create_key("k", NOON)[0], team="red"))
+    batch = [
+        record(sequence=1, usage=searched, attempts=[], key_id=9),
+        record(sequence=2, usage=searched, attempts=[], key_id=key.id),
+        record(sequence=3, price_row="", attempts=[], key_id=9),  # of a model that has no price
+        record(sequence=4),
+        record(sequence=5, usage=Usage(1, 1, other=OtherUsage(searches=1)), attempts=[]),
+        record(sequence=6, deployment="", price_row="", usage=Usage(), attempts=[]),  # nobody answered
+        record(NOON + DAY_MS, sequence=7, usage=searched, attempts=[]),
+    ]
+    store.insert_records(batch)
+    rows = [
+        ("", "small", "google_maps", 1),
+        ("", "small", "searches", 1),
+        ("", "small", "tokens", 1),
+        ("red", "small", "google_maps", 1),
+        ("red", "small", "searches", 1),
+    ]
+    assert [msgspec.structs.astuple(row) for row in store.unpriced(NOON, NOON + 1)] == rows
+    mine = store.unpriced(NOON, NOON + 1, key.id)
+    assert [(row.kind, row.requests) for row in mine] == [("google_maps", 1), ("searches", 1)]
+    assert store.unpriced(NOON + 1, NOON + DAY_MS) == []
+    assert sum(row.requests for row in store.unpriced()) == 7
+    assert OtherUsage.__struct_fields__.index("unpriced") == 12  # where the database looks
+
+
 def test_savings_are_sums_of_the_records(store: Store) -> None:
     mini = {"task": "t", "deployment": "mini/t", "cost_nanos": 0, "large_cost_nanos": 500}
     store.insert_records(
@@ -310,6 +338,10 @@ def test_savings_are_sums_of_the_records(store: Store) -> None:
     report = savings_report(store.savings(NOON))
     assert report["requests"] == 5 and report["mini_share"] == 0.4
     assert report["spent_nanos"] == 789 and report["large_only_nanos"] == 1_139
+    assert store.savings(NOON, 0, [1]) == store.savings(NOON) and store.savings(NOON, 0, []) == []
+    store.insert_records([record(sequence=9, task="u", key_id=7, cost_nanos=2, large_cost_nanos=5)])
+    assert store.savings(NOON, 0, [7, 8]) == [SavingsRow("u", 1, 0, 0, 0, 2, 5, 0)]
+    assert store.savings(NOON, 0, [1, 7])[1].spent_nanos == 11
     assert report["tasks"][0]["saved_nanos"] == 350 and report["tasks"][0]["is_estimated"]
 
 

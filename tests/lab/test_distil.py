@@ -2,6 +2,7 @@
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,11 +13,14 @@ pytestmark = pytest.mark.lab
 from tests.lab.tiny_decoder import SHAPE, VOCABULARY, decoder, logits, material  # noqa: E402
 
 from wicket.errors import OperatorFault  # noqa: E402
+from wicket.lab import logit_store  # noqa: E402
+from wicket.lab.encode import Encoded, collate  # noqa: E402
 from wicket.lab.likeness import likeness  # noqa: E402
-from wicket.lab.llama import fresh  # noqa: E402
-from wicket.lab.logit_store import Store, write_store  # noqa: E402
+from wicket.lab.llama import Llama, fresh  # noqa: E402
+from wicket.lab.logit_store import Store, Wanted, rows_of, write_store  # noqa: E402
 from wicket.lab.material import Batch  # noqa: E402
 from wicket.lab.steps import Pace, train  # noqa: E402
+from wicket.lab.teaching import Likeliest, Live  # noqa: E402
 from wicket.lab.techniques import distil, lora  # noqa: E402
 from wicket.lab.techniques.train_on_grid import hard_loss  # noqa: E402
 
@@ -55,7 +59,7 @@ def test_a_bucket_for_the_rest_is_the_whole_where_all_are_stored_and_less_where_
     exact = float(distil.forward(ours, theirs, distil.Options(pace=PACE)))
     for k, is_exact in ((9, True), (4, False), (1, False)):
         top = theirs.log_softmax(-1).topk(k)
-        found = float(distil.bucketed(ours, distil.Likeliest(top.indices, top.values), 1.0))
+        found = float(distil.bucketed(ours, Likeliest(top.indices, top.values), 1.0))
         assert found == pytest.approx(exact, rel=1e-4) if is_exact else 0 < found < exact
 
 
@@ -99,33 +103,111 @@ def test_without_a_teacher_or_with_one_of_other_words_it_is_refused() -> None:
 
 def test_stored_logits_teach_what_the_live_teacher_does(tmp_path: Path) -> None:
     teacher = decoder(seed=1)
-    found = material(teacher)
-    batches = [found.training.batch(number) for number in range(PACE.steps)]
-    store = write_store(tmp_path / "teacher.safetensors", distil.Live(teacher), batches, k=24)
-    store.check(batches)
-    assert store.bytes_per_token == 24 * 4 and store.num_batches == PACE.steps
-    students = {}
-    for name, teaching in (("live", distil.Live(teacher)), ("stored", store)):
+    found = msgspec.structs.replace(material(teacher), stores=tmp_path)
+    students, options = {}, {}
+    options["live"] = distil.Options(pace=PACE)
+    options["stored"] = distil.Options(pace=PACE, logits="stored", k=24)
+    for name, chosen in options.items():
         students[name] = fresh(SMALL, seed=2)
-        distil.distil(students[name], distil.Options(pace=PACE), found, teaching)
+        report = distil.apply(students[name], chosen, found)
+    assert isinstance(report, distil.Taught) and report.course.steps == PACE.steps
+    rows = {row for n in range(PACE.steps) for row, _ in rows_of(found.training.batch(n))}
+    num = len(rows) * found.training.batch(0).ids.shape[1]  # a window that comes twice is asked once
+    assert (report.stored.bytes_per_token, report.stored.num_places, report.stored.num_asked) == (
+        96,
+        num,
+        num,
+    )
     live, stored = (likeness(students[name], found.calibration, teacher) for name in ("live", "stored"))
     assert stored.loss == pytest.approx(live.loss, rel=0.01)
+    longer = msgspec.structs.replace(PACE, steps=PACE.steps + 2)
+    again = distil.apply(fresh(SMALL, seed=3), distil.Options(pace=longer, logits="stored", k=24), found)
+    assert isinstance(again, distil.Taught)
+    assert 0 < again.stored.num_asked <= 2 * int(found.training.batch(0).learned.sum()), "only what is new"
 
 
-def test_a_store_of_other_data_or_with_a_wrong_byte_is_refused(tmp_path: Path) -> None:
-    teacher, path = decoder(seed=1), tmp_path / "teacher.safetensors"
-    source = material().training
-    batches = [source.batch(0), source.batch(1)]
-    store = write_store(path, distil.Live(teacher), batches, k=4, temperature=2.0)
-    said = store.says(3, batches[1])
-    expected = (distil.Live(teacher).says(1, batches[1]) / 2.0).log_softmax(-1).topk(4)
+def test_what_a_store_says_is_the_teachers_likeliest_in_whatever_batch(tmp_path: Path) -> None:
+    teacher, chance = decoder(seed=1), torch.Generator().manual_seed(3)
+    samples = [
+        Encoded(torch.randint(50, (2 + n % 3,), generator=chance).tolist(), [n % 50] * (1 + n % 4))
+        for n in range(10)
+    ]
+    [batch, other] = [Batch(*collate(some)) for some in (samples, samples[7:2:-1])]
+    wanted = Wanted(k=4, temperature=2.0)
+    store = write_store(tmp_path / "store", Live(teacher), [batch], wanted)
+    said = store.says(99, other)
+    expected = (Live(teacher).says(1, other) / 2.0).log_softmax(-1).topk(4)
     assert torch.equal(said.ids, expected.indices)
     torch.testing.assert_close(said.logprobs, expected.values, rtol=2e-3, atol=2e-3)
+    [stranger] = [Batch(*collate([Encoded([1, 2], [3])]))]
     with pytest.raises(OperatorFault, match="other data"):
-        store.check([source.batch(0), source.batch(2)])
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(OperatorFault, match="can't be read"):
+        store.says(0, stranger)
+
+
+def distinct(num: int) -> list[Batch]:
+    """Batches of eight rows, none twice."""
+    rows = torch.randint(50, (num, 8, 25), generator=torch.Generator().manual_seed(4))
+    return [Batch(both[:, :-1].contiguous(), both[:, 1:].contiguous()) for both in rows]
+
+
+class Counting:
+    """A teacher that counts the rows it was asked, and leaves after some."""
+
+    def __init__(self, teacher: Llama, limit: int = 1_000) -> None:
+        self._live, self.num, self._limit = Live(teacher), 0, limit
+
+    def says(self, number: int, batch: Batch) -> torch.Tensor:
+        if self.num >= self._limit:
+            raise KeyboardInterrupt
+        self.num += len(batch.ids)
+        return self._live.says(number, batch)
+
+
+def test_a_store_goes_on_where_it_was_and_mends_what_was_damaged(tmp_path: Path) -> None:
+    teacher, path, wanted = decoder(seed=1), tmp_path / "store", Wanted(k=4, save_every_s=0.0)
+    batches = distinct(6)
+    with pytest.raises(KeyboardInterrupt):
+        write_store(path, Counting(teacher, limit=24), batches, wanted)
+    rest = Counting(teacher)
+    store = write_store(path, rest, batches, wanted)
+    assert rest.num == 24 and len(store.index.parts) == 6
+    nothing = Counting(teacher)
+    assert write_store(path, nothing, batches, wanted).sha256 == store.sha256 and nothing.num == 0
+    said = [store.says(0, batch).ids for batch in batches]
+    parts = sorted(path.glob("part-*"))
+    parts[2].write_bytes(parts[2].read_bytes()[:-1] + b"x")
+    with pytest.raises(
+        OperatorFault, match=r"can't be read: part-00002\.safetensors is not what was written"
+    ):
         Store(path)
+    again = Counting(teacher)
+    mended = write_store(path, again, batches, wanted)
+    assert again.num == 8
+    for batch, before in zip(batches, said, strict=True):
+        assert torch.equal(mended.says(0, batch).ids, before)
+    another = Counting(teacher)
+    write_store(path, another, batches, Wanted(k=5))
+    assert another.num == 48, "what was stored otherwise is no use"
+
+
+def test_a_disk_that_is_full_costs_the_last_part_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, batches, wanted = decoder(seed=1), distinct(3), Wanted(k=4, save_every_s=0.0)
+    save_file, num = logit_store.save_file, []
+
+    def filling(*given: Any, **named: Any) -> None:
+        num.append(1)
+        if len(num) == 3:
+            raise OSError(28, "No space left on device")
+        save_file(*given, **named)
+
+    monkeypatch.setattr(logit_store, "save_file", filling)
+    with pytest.raises(OperatorFault, match=r"can't be stored in .*No space left"):
+        write_store(tmp_path / "store", Live(teacher), batches, wanted)
+    rest = Counting(teacher)
+    write_store(tmp_path / "store", rest, batches, wanted)
+    assert rest.num == 8
 
 
 def test_adapters_begin_as_nothing_learn_alone_and_merge_exactly() -> None:

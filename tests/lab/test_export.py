@@ -2,13 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
+gguf = pytest.importorskip("gguf")
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.lab
 
 from tests.lab import tiny_task  # noqa: E402
+from tests.lab.tiny_decoder import decoder  # noqa: E402
 from tests.unit.engines.checkpoints import HEADS, HIDDEN  # noqa: E402
 
 from wicket.engines.checkpoints.gguf import read_gguf  # noqa: E402
@@ -18,7 +21,7 @@ from wicket.engines.contract import Score, Scored  # noqa: E402
 from wicket.errors import EngineFault  # noqa: E402
 from wicket.lab.answering import answers, loaded  # noqa: E402
 from wicket.lab.encode import PLAIN, Encoder  # noqa: E402
-from wicket.lab.export_gguf import FORMATS, export_gguf, pairs_from_halves  # noqa: E402
+from wicket.lab.export_gguf import FORMATS, K_FORMATS, export_gguf, pairs_from_halves  # noqa: E402
 from wicket.lab.llama import Llama, from_checkpoint  # noqa: E402
 
 TOLERANCE = 5e-3  # nats between the engine and torch on what the file holds
@@ -36,10 +39,8 @@ def scores(model: Llama, tokens: list[int]) -> list[float]:
     return [float(found[place - 1, token]) for place, token in enumerate(tokens) if place]
 
 
-@pytest.mark.parametrize("scheme", FORMATS)
-def test_the_engine_scores_what_the_file_holds(student: Llama, tmp_path: Path, scheme: str) -> None:
-    path = tmp_path / "model.gguf"
-    export_gguf(student, tiny_task.base(tmp_path), path, scheme=scheme, template=PLAIN, name="tiny")
+def difference(path: Path) -> float:
+    """The largest, between the engine and torch, in nats."""
     with loaded(path, scheme="f32") as engine:
         engine.submit(Score(1, TOKENS))
         events = []
@@ -48,7 +49,26 @@ def test_the_engine_scores_what_the_file_holds(student: Llama, tmp_path: Path, s
     found = next(event for event in events if isinstance(event, Scored))
     engines = [entry.logprob for entry in found.logprobs[1:]]
     held = scores(from_checkpoint(open_checkpoint(path)), TOKENS)
-    assert np.abs(np.array(engines) - np.array(held)).max() < TOLERANCE
+    return float(np.abs(np.array(engines) - np.array(held)).max())
+
+
+@pytest.mark.parametrize("scheme", FORMATS)
+def test_the_engine_scores_what_the_file_holds(student: Llama, tmp_path: Path, scheme: str) -> None:
+    path = tmp_path / "model.gguf"
+    export_gguf(student, tiny_task.base(tmp_path), path, scheme=scheme, template=PLAIN, name="tiny")
+    assert difference(path) < TOLERANCE
+
+
+@pytest.mark.parametrize("scheme", K_FORMATS)
+def test_k_formats_hold_rows_of_256_and_other_rows_are_in_plainer_ones(tmp_path: Path, scheme: str) -> None:
+    base, path = tiny_task.base(tmp_path), tmp_path / "model.gguf"
+    sizes = {"num_layers": 1, "hidden": 256, "num_heads": 4, "num_kv_heads": 2, "head_size": 64, "ffn": 320}
+    shape = msgspec.structs.replace(open_checkpoint(base).shape, **sizes)
+    export_gguf(decoder(seed=3, shape=shape), base, path, scheme=scheme, template=PLAIN, name="wide")
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in gguf.GGUFReader(path).tensors}
+    assert kinds["blk.0.attn_q.weight"] == kinds["blk.0.ffn_up.weight"] == scheme.upper()
+    assert kinds["blk.0.ffn_down.weight"] == kinds["token_embd.weight"] == "Q8_0"
+    assert difference(path) < TOLERANCE
 
 
 def test_fewer_bits_hold_less(student: Llama, tmp_path: Path) -> None:

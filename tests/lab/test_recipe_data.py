@@ -15,10 +15,11 @@ from tests.lab.tiny_decoder import SHAPE, decoder  # noqa: E402
 
 from wicket.engines.checkpoints.opening import tokenizer  # noqa: E402
 from wicket.errors import CallerFault, EngineFault, OperatorFault  # noqa: E402
+from wicket.lab import recipe_report  # noqa: E402
 from wicket.lab.export_folder import export_folder  # noqa: E402
 from wicket.lab.material import Batch  # noqa: E402
-from wicket.lab.recipe import Data  # noqa: E402
-from wicket.lab.recipe_data import Batches, Texts, batches_of, read_data  # noqa: E402
+from wicket.lab.recipe_data import Batches, Reading, Texts, batches_of, read_data  # noqa: E402
+from wicket.lab.recipe_form import Data, DataSource  # noqa: E402
 from wicket.lab.vocabulary import copy_vocabulary, train_vocabulary, vocabulary_hash  # noqa: E402
 
 LINES = 40
@@ -133,3 +134,77 @@ def test_a_trained_vocabulary_spells_everything_and_travels_by_folder(tmp_path: 
 
 def small_model(vocabulary: int) -> Any:
     return decoder(shape=msgspec.structs.replace(SHAPE, vocab_size=vocabulary))
+
+
+def test_training_files_are_curated_and_the_report_says_what_each_step_took(folder: Path) -> None:
+    lines = (folder / "train.jsonl").read_text().splitlines()
+    secret = tiny_task.write_log(folder / "secret.jsonl", [("mail ann@example.com now", '{"do": "greet"}')])
+    refusal = tiny_task.write_log(
+        folder / "refusal.jsonl", [("ba be bi bo", "I'm sorry, but I can't help with that.")]
+    )
+    leak = (folder / "test.jsonl").read_text().splitlines()[0].replace("do", "DO")
+    more = [*lines, *lines[:2], secret.read_text().strip(), refusal.read_text().strip(), leak]
+    (folder / "train.jsonl").write_text("\n".join(more) + "\n")
+    steps: list[Any] = [
+        "exact_duplicates",
+        "refusals",
+        {"name": "pii"},
+        {"name": "decontaminate", "near": 1.0},
+    ]
+    kept = folder / "kept"
+    reading = Reading(kept=kept)
+    texts = read_data(data(steps=steps), folder, reading)
+    curation = texts.manifest.curation
+    assert curation is not None and not curation.tasks
+    taken = {step.name: (step.num_removed, step.num_changed) for step in curation.manifest.steps}
+    assert taken == {"exact_duplicates": (2, 0), "refusals": (1, 0), "pii": (0, 1), "decontaminate": (1, 0)}
+    assert texts.manifest.num_train == LINES + 1 and texts.manifest.num_removed == 0
+    assert "ann@example.com" not in "".join(sample.text for sample in texts.train)
+    assert texts.manifest.files["train"].lines == LINES + 5
+    done = {path: path.stat().st_mtime_ns for path in kept.rglob("shard.jsonl")}
+    assert read_data(data(steps=steps), folder, reading).train == texts.train
+    assert {path: path.stat().st_mtime_ns for path in kept.rglob("shard.jsonl")} == done, "done once"
+    shown = str(recipe_report.curation_parts(msgspec.to_builtins(curation)))
+    assert "same_words" in shown and "Removed by decontaminate" in shown
+
+
+def test_several_files_become_one_mixture(folder: Path) -> None:
+    tiny_task.write_log(folder / "more.jsonl", tiny_task.requests(10, seed=7))
+    sources = (DataSource(file="train.jsonl", name="large"), DataSource(file="more.jsonl", name="small"))
+    for temperature, small in ((1.0, 10), (1000.0, 25)):
+        mixed = data(train="", sources=sources, temperature=temperature)
+        manifest = read_data(mixed, folder).manifest
+        assert manifest.curation is not None
+        tasks = manifest.curation.tasks
+        assert (tasks["large"].drawn, tasks["small"].drawn) == (50 - small, small)
+        assert set(manifest.files) == {"train: large", "train: small", "evaluate"}
+    weighted = tuple(
+        msgspec.structs.replace(source, weight=weight)
+        for source, weight in zip(sources, (3.0, 1.0), strict=True)
+    )
+    found = read_data(data(train="", sources=weighted, total=20), folder)
+    assert found.manifest.num_train == 20 and found.manifest.curation is not None
+    assert found.manifest.curation.tasks["small"].drawn == 5
+    again = read_data(data(train="", sources=weighted, total=20), folder)
+    other = read_data(data(train="", sources=weighted, total=20), folder, Reading(seed=9))
+    assert again.train == found.train != other.train
+    nameless = (DataSource(file="train.jsonl"), DataSource(file="more.jsonl"))
+    tiny_task.write_log(folder / "more.jsonl", [("x", "")])
+    with pytest.raises(CallerFault, match=r"more\.jsonl: no step may take out all"):
+        read_data(data(train="", sources=nameless, steps=["length"]), folder)
+
+
+def test_a_broken_line_of_a_mixture_is_told_with_its_file(folder: Path) -> None:
+    (folder / "more.jsonl").write_text('{"messages": [\n')
+    sources = (DataSource(file="train.jsonl"), DataSource(file="more.jsonl"))
+    with pytest.raises(CallerFault, match=r"more\.jsonl:1: "):
+        read_data(data(train="", sources=sources), folder)
+
+
+def test_plain_text_is_curated_too(tmp_path: Path) -> None:
+    texts = [text for text, _ in tiny_task.requests(60, seed=2)]
+    (tmp_path / "train.txt").write_text("\n\n".join([*texts[:40], *texts[:5]]))
+    (tmp_path / "test.txt").write_text("\n".join(texts[40:]))
+    made = data(train="train.txt", evaluate="test.txt", form="text", steps=["exact_duplicates"])
+    found = read_data(made, tmp_path)
+    assert found.train_text == "\n\n".join(texts[:40]) and found.manifest.curation is not None

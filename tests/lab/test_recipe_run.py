@@ -17,7 +17,7 @@ from tests.lab import small_recipe  # noqa: E402
 from tests.path.hosted import Host  # noqa: E402
 
 from wicket.engines.checkpoints.locate import find  # noqa: E402
-from wicket.errors import OperatorFault  # noqa: E402
+from wicket.errors import ConfigFault, OperatorFault  # noqa: E402
 from wicket.lab import recipe_run, recipe_stages, steps  # noqa: E402
 from wicket.lab.recipe_run import make  # noqa: E402
 
@@ -69,7 +69,7 @@ def test_it_leaves_what_the_house_promises(done: Path) -> None:
     ]  # fmt: skip
     assert found["data"]["num_train"] == 200 and len(found["data"]["files"]["train"]["sha256"]) == 64
     page = (done / "report.html").read_text()
-    assert page.count("<svg") == 3 and "Side by side" in page and "http" not in page.replace("http-equiv", "")
+    assert page.count("<svg") == 4 and "Side by side" in page and "http" not in page.replace("http-equiv", "")
 
 
 def test_each_step_reports_what_it_changed(done: Path) -> None:
@@ -151,6 +151,20 @@ def test_an_interrupted_step_goes_on_inside(copy: Path, home: Path, monkeypatch:
     assert state["number"] == 20 - 12 + 6, "the twelve steps that were saved are not taken again"
     again = small_recipe.report(copy)["models"][3]["size"]["plain"]["loss"]
     assert again == pytest.approx(whole, rel=0.02)
+
+
+def test_a_step_may_learn_from_stored_logits_and_the_next_one_finds_them(home: Path, tmp_path: Path) -> None:
+    quick = ["teacher.pace.steps=4", "steps.1.pace.steps=3", "steps.2.pace.steps=2", "evaluate.samples=2"]
+    stored = ["steps.1.logits='stored'", "steps.1.k=9", "steps.2.logits='stored'", "steps.2.k=9"]
+    resolved = small_recipe.write(tmp_path / "recipe", *quick, *stored)
+    make(resolved, tmp_path / "run", home)
+    models = small_recipe.report(tmp_path / "run")["models"]
+    first, second = (models[place]["report"]["stored"] for place in (3, 4))
+    assert first["bytes_per_token"] == 9 * 4 and first["num_asked"] == first["num_places"] > 0
+    assert second == first | {"num_asked": 0}, "the second step reads the same batches"
+    assert models[3]["curve"] and "9 likeliest tokens" in (tmp_path / "run" / "report.html").read_text()
+    with pytest.raises(ConfigFault, match=r"steps\[1\]\.divergence: stored logits know only the likeliest"):
+        small_recipe.write(tmp_path / "recipe", *stored, "steps.1.divergence='reverse'")
 
 
 def test_another_recipe_or_other_data_needs_another_folder(copy: Path, home: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints from strangers, as a recipe names them: pickles, damaged files, values that are no numbers."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.lab
 
 from tests.lab import small_recipe, tiny_task  # noqa: E402
+from tests.unit.engines import checkpoints  # noqa: E402
 from tests.unit.engines.checkpoints import random_weights, write_gguf  # noqa: E402
 
 from wicket.errors import EngineFault, Fault, OperatorFault  # noqa: E402
+from wicket.lab import recipe_run  # noqa: E402
 from wicket.lab.recipe_run import make  # noqa: E402
 from wicket.lab.sources import open_source  # noqa: E402
 
@@ -87,6 +90,34 @@ def test_a_student_of_other_words_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(OperatorFault, match="vocabulary has 300 tokens and the checkpoint 262"):
         make(small, tmp_path / "small", tmp_path)
+
+
+def test_as_many_words_in_another_order_are_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "recipe"
+    folder.mkdir()
+    tiny_task.base(folder)
+    words = checkpoints.vocabulary()
+    words[70], words[71] = words[71], words[70]
+    monkeypatch.setattr(checkpoints, "vocabulary", lambda: words)
+    write_gguf(folder / "other.gguf", random_weights(seed=1))
+    text = recipe_with(folder, "other.gguf", '[vocabulary]\ncheckpoint = "base.gguf"')
+    with pytest.raises(OperatorFault, match=r"other\.gguf numbers its tokens otherwise .* teacher's answers"):
+        make(small_recipe.write(folder, text=text), tmp_path / "run", tmp_path)
+
+
+def no_memory() -> None:
+    raise MemoryError
+
+
+@pytest.mark.parametrize("work", [no_memory, lambda: torch.empty(1 << 60)], ids=["python", "torch"])
+def test_memory_that_runs_out_says_what_to_lower(work: Callable[[], object], tmp_path: Path) -> None:
+    with (
+        pytest.raises(OperatorFault, match=r"not enough memory: lower data.rows or data.length"),
+        recipe_run._told(tmp_path),
+    ):
+        work()
 
 
 def test_a_checkpoint_is_a_teacher(tmp_path: Path) -> None:

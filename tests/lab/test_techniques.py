@@ -52,7 +52,7 @@ def given(needs: frozenset[str], teacher: Llama, folder: Path) -> Material:
     return Material(
         training=whole.training if "training" in needs else nothing,
         calibration=whole.calibration if "calibration" in needs else nothing,
-        teacher=teacher if "teacher" in needs else None,
+        teacher=teacher if needs & {"teacher", "any_teacher"} else None,
         folder=folder,
     )
 

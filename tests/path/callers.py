@@ -1,4 +1,4 @@
-"""One conversation as callers of four dialects have it: the bodies they send and what they make of answers.
+"""One conversation as callers of five dialects have it: the bodies they send and what they make of answers.
 
 Written from the providers' references, apart from our own readers and writers. A `Said` is what any of them
 understood; `turn` is what the caller would send back of it, exactly as it came.
@@ -11,6 +11,7 @@ from typing import Any
 
 from tests.path.asking import CITY, PIXEL, WEATHER, Caller, Question, Said
 from tests.path.cohere_caller import CohereCaller
+from tests.path.responses_caller import ResponsesCaller
 
 __all__ = ["CALLERS", "CITY", "PIXEL", "WEATHER", "Caller", "Question", "Said"]
 
@@ -320,5 +321,6 @@ class GeminiCaller(Caller):
 
 
 CALLERS: dict[str, Caller] = {
-    caller.name: caller for caller in (OpenAICaller(), AnthropicCaller(), GeminiCaller(), CohereCaller())
+    caller.name: caller
+    for caller in (OpenAICaller(), AnthropicCaller(), GeminiCaller(), CohereCaller(), ResponsesCaller())
 }

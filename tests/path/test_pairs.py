@@ -113,6 +113,16 @@ def test_a_finish_reason_that_nobody_knows_is_no_stop(
         assert answer.status == 502 and caller.error(answer.json)
 
 
+def test_models_are_listed_in_coheres_form_for_its_sdks(house: Gateway) -> None:
+    sent = {"x-fern-sdk-name": "cohere"}
+    listed = house.request("GET", "/v1/models?endpoint=chat", **sent).json
+    named = {one["name"]: one for one in listed["models"]}
+    assert named[MODELS["cohere"]]["context_length"] == 256_000 and named["both"]["endpoints"] == ["chat"]
+    assert house.request("GET", f"/v1/models/{MODELS['cohere']}", **sent).json == named[MODELS["cohere"]]
+    able = house.request("GET", "/v1/models?endpoint=rerank", **sent).json["models"]
+    assert not [one for one in able if one["endpoints"] != ["rerank"]]
+
+
 # What one provider has no word for
 
 ONE_CALL = Question(tools=True, more={"parallel_tool_calls": False})

@@ -14,6 +14,7 @@ from openai import OpenAI
 from tests.path.callers import AnthropicCaller, Caller, GeminiCaller, OpenAICaller, Said
 from tests.path.cohere_caller import CohereCaller
 from tests.path.house import Gateway
+from tests.path.responses_caller import ResponsesCaller
 
 
 class OpenAISDK(OpenAICaller):
@@ -24,6 +25,15 @@ class OpenAISDK(OpenAICaller):
                 return self.whole(answer.model_dump(exclude_unset=True))
             with client.chat.completions.create(**body) as chunks:
                 return self.streamed([chunk.model_dump(exclude_unset=True) for chunk in chunks])
+
+
+class ResponsesSDK(ResponsesCaller):
+    def send(self, gateway: Gateway, model: str, body: dict[str, Any], *, stream: bool) -> Said:
+        with OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.key, max_retries=0) as client:
+            if not stream:
+                return self.whole(client.responses.create(**body).model_dump(exclude_unset=True))
+            with client.responses.create(**body) as events:
+                return self.streamed([event.model_dump(exclude_unset=True) for event in events])
 
 
 class AnthropicSDK(AnthropicCaller):
@@ -108,4 +118,6 @@ def cohere(gateway: Gateway) -> Iterator[Any]:
         yield ClientV2(api_key=gateway.key, base_url=gateway.url, httpx_client=line)
 
 
-SDKS: dict[str, Caller] = {sdk.name: sdk for sdk in (OpenAISDK(), AnthropicSDK(), GoogleSDK(), CohereSDK())}
+SDKS: dict[str, Caller] = {
+    sdk.name: sdk for sdk in (OpenAISDK(), ResponsesSDK(), AnthropicSDK(), GoogleSDK(), CohereSDK())
+}

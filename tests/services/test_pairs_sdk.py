@@ -9,7 +9,7 @@ import pytest
 from tests.path.callers import Question
 from tests.path.house import Gateway, Provider, rule
 from tests.path.pairs import MODELS, SUITE, Pair, paired_gateway, pairs
-from tests.services.sdk_callers import SDKS, google
+from tests.services.sdk_callers import SDKS, cohere, google
 
 pytestmark = pytest.mark.services
 # Before all providers the callers of bare HTTP are: what SDKs read does not depend on them further.
@@ -60,6 +60,9 @@ ERRORS: dict[str, dict[str, tuple[str, int]]] = {
 }
 
 
+ERRORS["responses"] = ERRORS["openai"]  # one SDK
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("error", ERRORS["openai"])
 @pytest.mark.parametrize(("name", "spoken"), PAIRS)
@@ -101,7 +104,7 @@ def test_embeddings_of_an_openai_caller_reach_gemini(house: Gateway, provider: P
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-@pytest.mark.parametrize("name", SDKS)
+@pytest.mark.parametrize("name", [name for name in SDKS if name in MODELS])
 def test_the_scripted_provider_speaks_as_the_sdk_expects(
     provider: Provider, name: str, *, stream: bool
 ) -> None:
@@ -130,6 +133,8 @@ def test_models_are_listed_for_every_sdk(house: Gateway) -> None:
     with google(house) as client:
         names = {model.name for model in client.models.list()}
     assert f"models/{MODELS['gemini']}" in names
+    with cohere(house) as client:
+        assert MODELS["cohere"] in [model.name for model in client.models.list(page_size=1000).models]
 
 
 def test_bodies_for_the_providers_are_what_the_sdks_types_say(house: Gateway, provider: Provider) -> None:

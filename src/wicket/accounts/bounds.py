@@ -15,7 +15,8 @@ FILE_TOKENS = 2_097_152  # where the window is not known: the largest one on sal
 _TEMPLATE_TOKENS = 64  # what a chat template may add beyond the bytes of the request
 _TYPE = rb'"type"\s*:\s*"(?:%b)"'
 _IMAGES = re.compile(_TYPE % b"image_url|input_image|image")
-_FILES = re.compile(_TYPE % b"input_audio|input_file|file|document|audio|audio_url|video|video_url")
+_FILES = re.compile(_TYPE % b"input_audio|input_file|file|audio|audio_url|video|video_url")
+_DOCUMENTS = re.compile(_TYPE % b"document")
 _GOOGLES = re.compile(rb'"(?:inlineData|inline_data|fileData|file_data)"\s*:')
 
 
@@ -29,16 +30,19 @@ class Parts(msgspec.Struct, frozen=True):
 NO_PARTS = Parts()
 
 
-def count_parts(body: bytes) -> Parts:
+def count_parts(body: bytes, *, has_text_documents: bool = False) -> Parts:
     """What a body of any inbound dialect has beside text. Prose never counts: its quotes are escaped.
 
-    Google's parts tell no kind before their contents, so each counts as a file.
+    Google's parts tell no kind before their contents, so each counts as a file. `has_text_documents`: what
+    the dialect calls a document is text in the body (Cohere's results of tools), bound by its bytes already.
     """
     has_types, has_googles = b'"type"' in body, b'Data"' in body or b'_data"' in body
     if not (has_types or has_googles):
         return NO_PARTS
     images = len(_IMAGES.findall(body)) if has_types else 0
     files = len(_FILES.findall(body)) if has_types else 0
+    if has_types and not has_text_documents:
+        files += len(_DOCUMENTS.findall(body))
     files += len(_GOOGLES.findall(body)) if has_googles else 0
     return Parts(images, files)
 

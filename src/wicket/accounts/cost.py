@@ -110,7 +110,7 @@ def bound_fees_nanos(price: Price, most: OtherUsage) -> int:
     if price.tariff is None:
         return 0
     fees = price.tariff.fees
-    pico = PICO_PER_NANO * (most.searches * fees.search_nanos + most.images * fees.image_nanos)
+    pico = PICO_PER_NANO * (most.searches * fees.search_nanos + most.images * fees.dearest_image)
     pico += most.audio_ms * fees.audio_second_nanos + most.characters * fees.character_pico
     return min(MAX_NANOS, -(-pico // PICO_PER_NANO))
 

@@ -27,7 +27,8 @@ def kinds_pico(price: Price, usage: Usage) -> int:
         raise negative()
     prices = _service(price, tariff, other.service).at(usage.input_tokens)
     fees = tariff.fees if tariff is not None else _NO_FEES
-    return input_pico(prices, usage, other) + output_pico(prices, usage, other) + _fees(fees, usage, other)
+    tokens = input_pico(prices, usage, other) + output_pico(prices, usage, other)
+    return tokens + _fees(fees, other, *_by_tokens(prices, usage))
 
 
 def input_pico(prices: TokenPrices, usage: Usage, other: OtherUsage) -> int:
@@ -69,15 +70,47 @@ def output_pico(prices: TokenPrices, usage: Usage, other: OtherUsage) -> int:
     )
 
 
-def _fees(fees: Fees, usage: Usage, other: OtherUsage) -> int:
-    """Searches always; what stands in for tokens only where no tokens were reported."""
-    searches = max(0, other.searches - fees.searches_included)
-    pico = searches * fees.search_nanos * _PICO_PER_NANO
-    if not usage.output_tokens:
-        pico += other.images * fees.image_nanos * _PICO_PER_NANO
-    if not usage.input_tokens and not usage.output_tokens:  # a nano-USD per second is a pico-USD per ms
+def _fees(fees: Fees, other: OtherUsage, is_output_billed: bool, is_input_billed: bool) -> int:
+    """Searches always; what stands in for tokens only where none were reported that have a price."""
+    pico = _billed_searches(fees, other) * fees.search_nanos * _PICO_PER_NANO
+    if not is_output_billed:
+        pico += other.images * fees.image(other.image_size) * _PICO_PER_NANO
+    if not is_input_billed and not is_output_billed:  # a nano-USD per second is a pico-USD per ms
         pico += other.audio_ms * fees.audio_second_nanos + other.characters * fees.character_pico
     return pico
+
+
+def _billed_searches(fees: Fees, other: OtherUsage) -> int:
+    searches = max(0, other.searches - fees.searches_included)
+    return min(searches, 1) if fees.is_search_per_request else searches
+
+
+def unpriced(price: Price, usage: Usage, other: OtherUsage) -> tuple[str, ...]:
+    """What `other` has beside tokens for which `price` has nothing: what that costs is in nobody's sum.
+
+    Named as in `OtherUsage`, hosted tools by their own names.
+    """
+    fees = price.tariff.fees if price.tariff is not None else _NO_FEES
+    makes, _ = stands_for = _by_tokens(_service(price, price.tariff, other.service).prices, usage)
+    found = list(other.unpriced)
+    if _billed_searches(fees, other) and not fees.search_nanos:
+        found.append("searches")
+    if other.images and not makes and not fees.image(other.image_size):
+        found.append("images")
+    if not any(stands_for):
+        if other.audio_ms and not fees.audio_second_nanos:
+            found.append("audio_ms")
+        if other.characters and not fees.character_pico:
+            found.append("characters")
+    return tuple(dict.fromkeys(found))
+
+
+def _by_tokens(prices: TokenPrices, usage: Usage) -> tuple[bool, bool]:
+    """Whether output, and whether input, is billed by tokens: it has some, and they have a price."""
+    return (
+        bool(usage.output_tokens and prices.dearest_output),
+        bool(usage.input_tokens and prices.dearest_input),
+    )
 
 
 def _service(price: Price, tariff: Tariff | None, name: str) -> Service:

@@ -28,6 +28,8 @@ class OtherUsage(msgspec.Struct, array_like=True, frozen=True):
     characters: int = 0  # to be spoken
     searches: int = 0
     service: str = ""  # "batch", "flex" or "priority", as the answer says; "" for the standard class
+    image_size: str = ""  # of the images made, with their quality: "high/1024x1536"; "" for not known
+    unpriced: tuple[str, ...] = ()  # what was used and has no known price: its cost is not in the record's
 
 
 class Usage(msgspec.Struct, array_like=True, frozen=True):

@@ -43,10 +43,23 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "keys.rotate": MEMBERS,
     "keys.revoke": MEMBERS,
     "audit.list": ADMINS,
+    "limits.list": READERS,
+    "limits.set": ADMINS,
+    "limits.remove": ADMINS,
+    "budgets.list": READERS,
+    "budgets.set": ADMINS,
+    "budgets.remove": ADMINS,
+    "credits.list": READERS,
+    "transfers": READERS,
+    "ledger.accounts": READERS,
+    "statements.get": READERS,
+    "savings": READERS,
     "usage": READERS,
     "logs": READERS,
     "requests.get": READERS,
 }
+# What is of the whole organisation: a role in one team does not do.
+OF_ALL = frozenset({"teams.create", "audit.list"})
 # What one must be able to see to be told that one may not change it.
 _SEEN_BY = {"organisations": "organisations.list", "teams": "teams.list", "members": "teams.list"}
 
@@ -97,6 +110,16 @@ class Reach(msgspec.Struct, frozen=True):
         is_ours = organisation_id == self.organisation_id
         return is_ours and (self.team_ids is None or team_id in self.team_ids)
 
+    def binds(self, kind: str, organisation_id: int, team_id: int = 0) -> bool:
+        """Whether limits of a scope of that kind are theirs to set and lift: whoever is bound does not.
+
+        A key's are its team's admins' business, a team's the whole organisation's, an organisation's the
+        house's.
+        """
+        if self.is_everything:
+            return True
+        return kind != "organisation" and self.covers(organisation_id, team_id if kind == "key" else 0)
+
 
 NOWHERE = Reach(team_ids=frozenset())
 
@@ -107,9 +130,16 @@ def reach(actor: Actor, verb: str) -> Reach:
         return Reach(is_everything=True)
     roles = RIGHTS.get(verb, frozenset())
     teams = frozenset(grant.team_id for grant in actor.grants if grant.role in roles)
+    if verb in OF_ALL:
+        teams &= {0}
     if not teams:
         return NOWHERE
     return Reach(actor.organisation_id, None if 0 in teams else teams)
+
+
+def verbs_of(actor: Actor) -> list[str]:
+    """All that the actor may ask of what is in the table, somewhere at least; sorted."""
+    return sorted(verb for verb in RIGHTS if reach(actor, verb) != NOWHERE)
 
 
 def check_may(actor: Actor, verb: str) -> Reach:

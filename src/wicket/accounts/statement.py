@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.cost import format_usd
+from wicket.accounts.unpriced import UnpricedRow
 from wicket.accounts.usage_rows import DAY_MS, OTHER_KINDS, TOKEN_KINDS, UsageRow
 from wicket.errors import CallerFault
 
@@ -52,9 +53,17 @@ def parse_month(text: str) -> Month:
 
 
 def statement(
-    month: Month, whose: dict[str, str], rows: Iterable[UsageRow], movements: Sequence[Movement], now_ms: int
+    month: Month,
+    whose: dict[str, str],
+    rows: Iterable[UsageRow],
+    movements: Sequence[Movement],
+    now_ms: int,
+    unpriced: Iterable[UnpricedRow] = (),
 ) -> dict[str, Any]:
-    """The document. `rows` are by day and model (and by whatever was filtered); dollars are exact texts."""
+    """The document. `rows` are by day and model (and by whatever was filtered); dollars are exact texts.
+
+    `unpriced` is what the amounts are without.
+    """
     listed = list(rows)
     return {
         "object": "statement",
@@ -69,6 +78,9 @@ def statement(
         "models": _grouped(listed, ("model",)),
         "days": _grouped(listed, ("day",)),
         "rows": _grouped(listed, ("day", "model")),
+        "unpriced": [
+            {"model": one.model, "kind": one.kind, "requests": one.requests} for one in sorted(unpriced)
+        ],
         "movements": [
             {
                 "at": _moment(one.at_ms),

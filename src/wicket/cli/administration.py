@@ -99,9 +99,10 @@ class Administration:
         """One record."""
         return dict(self._door.call("GET", f"/v1/requests/{quote(id, safe='')}"))
 
-    def backup(self, path: str) -> dict[str, Any]:
-        """Copy the database to a new file."""
-        return dict(self._door.call("POST", "/admin/v1/backup", body={"path": path}))
+    def backup(self, path: str, kept_path: str = "") -> dict[str, Any]:
+        """Copy the database to a new file, and what is kept into a new folder."""
+        body = {"path": path, "kept_path": kept_path}
+        return dict(self._door.call("POST", "/admin/v1/backup", body=body))
 
     def examples(self, query: Query) -> Iterator[dict[str, Any]]:
         """A task's examples, oldest first."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from typing import Any
-from urllib.parse import quote
 
 from wicket.cli.administration import administration
 from wicket.cli.discovery import add_server_options
+from wicket.cli.meters import Meters, add_list_and_remove
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.scopes import add_scope_options, add_window_options, named_scope, whose
 from wicket.cli.terminal import table
 
 PATH = "/admin/v1/budgets"
+NONE = "There is no budget; `wicket budgets set --team NAME --usd 5 --per day` sets one."
 
 
 def add_parser(subparsers: Any) -> None:
@@ -26,15 +27,9 @@ def add_parser(subparsers: Any) -> None:
     setting.add_argument("--soft", action="store_true", help="warn, and refuse nothing")
     add_window_options(setting)
     setting.set_defaults(run=set_budget)
-    listing = verbs.add_parser("list", help="each with what was spent")
-    add_scope_options(listing, is_required=False)
-    listing.set_defaults(run=list_budgets)
-    remove = verbs.add_parser("remove", help="end one")
-    remove.add_argument("id", help="the budget's id, from `wicket budgets list`")
-    remove.set_defaults(run=remove_budget)
-    for verb in (setting, listing, remove):
-        add_server_options(verb)
-        add_json_option(verb)
+    add_server_options(setting)
+    add_json_option(setting)
+    add_list_and_remove(verbs, Meters(PATH, "budget", _table, NONE), "each with what was spent")
 
 
 def set_budget(args: argparse.Namespace) -> None:
@@ -46,28 +41,6 @@ def set_budget(args: argparse.Namespace) -> None:
         show_json(row)
     else:
         print(_table([row]))
-
-
-def list_budgets(args: argparse.Namespace) -> None:
-    """Print every budget."""
-    with administration(args) as house:
-        rows = house.call("GET", PATH, query=named_scope(args))["data"]
-    if args.json:
-        show_json(rows)
-    elif rows:
-        print(_table(rows))
-    else:
-        print("There is no budget; `wicket budgets set --team NAME --usd 5 --per day` sets one.")
-
-
-def remove_budget(args: argparse.Namespace) -> None:
-    """End a budget."""
-    with administration(args) as house:
-        row = house.call("DELETE", f"{PATH}/{quote(args.id, safe='')}")
-    if args.json:
-        show_json(row)
-    else:
-        print(f"The budget {row['id']} of {whose(row)} is no more.")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

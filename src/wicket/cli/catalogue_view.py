@@ -65,6 +65,7 @@ def entry(fact: Fact) -> dict[str, Any]:
         "page": fact.page or None,
         "also": list(fact.also),
         "disputed": list(fact.disputed),
+        "corrected": list(fact.corrected),
     }
 
 
@@ -236,6 +237,8 @@ def _card(model: dict[str, Any]) -> Iterable[tuple[str, str]]:
     yield "also", ", ".join(model.get("also") or ())
     for dispute in model.get("disputed") or ():
         yield "disputed", str(dispute)
+    for correction in model.get("corrected") or ():
+        yield "corrected", str(correction)
 
 
 def _callable(model: dict[str, Any]) -> str:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 from typing import Any
-from urllib.parse import quote
 
 from wicket.cli.administration import administration
 from wicket.cli.discovery import add_server_options
+from wicket.cli.meters import Meters, add_list_and_remove
 from wicket.cli.output import add_json_option, show_json
 from wicket.cli.scopes import add_scope_options, add_window_options, named_scope, whose
 from wicket.cli.terminal import table
 
 PATH = "/admin/v1/limits"
+NONE = "There is no limit; `wicket limits set --team NAME --rpm 60` sets one."
 _KINDS = {
     "rpm": ("requests", 60, "requests per minute"),
     "rpd": ("requests", 86_400, "requests per day"),
@@ -32,15 +33,9 @@ def add_parser(subparsers: Any) -> None:
         setting.add_argument(f"--{name}", type=int, metavar="N", help=text)
     add_window_options(setting)
     setting.set_defaults(run=set_limits)
-    listing = verbs.add_parser("list", help="each with what is used and left")
-    add_scope_options(listing, is_required=False)
-    listing.set_defaults(run=list_limits)
-    remove = verbs.add_parser("remove", help="end one")
-    remove.add_argument("id", help="the limit's id, from `wicket limits list`")
-    remove.set_defaults(run=remove_limit)
-    for verb in (setting, listing, remove):
-        add_server_options(verb)
-        add_json_option(verb)
+    add_server_options(setting)
+    add_json_option(setting)
+    add_list_and_remove(verbs, Meters(PATH, "limit", _table, NONE), "each with what is used and left")
     setting.set_defaults(parser=setting)
 
 
@@ -59,28 +54,6 @@ def set_limits(args: argparse.Namespace) -> None:
         show_json({"object": "list", "data": rows})
     else:
         print(_table(rows))
-
-
-def list_limits(args: argparse.Namespace) -> None:
-    """Print every limit."""
-    with administration(args) as house:
-        rows = house.call("GET", PATH, query=named_scope(args))["data"]
-    if args.json:
-        show_json(rows)
-    elif rows:
-        print(_table(rows))
-    else:
-        print("There is no limit; `wicket limits set --team NAME --rpm 60` sets one.")
-
-
-def remove_limit(args: argparse.Namespace) -> None:
-    """End a limit."""
-    with administration(args) as house:
-        row = house.call("DELETE", f"{PATH}/{quote(args.id, safe='')}")
-    if args.json:
-        show_json(row)
-    else:
-        print(f"The limit {row['id']} of {whose(row)} is no more.")
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from wicket.supervisor.collector import Collector
     from wicket.supervisor.keeper import Keeper
     from wicket.supervisor.reception import Reception
+    from wicket.upstream.contract import Exchange, Sink
     from wicket.upstream.fetch import Response as Answered
     from wicket.wire.origin import Origin
 
@@ -45,6 +46,7 @@ class Desk:
     """`supervisor.verb.House` with nobody else in it."""
 
     allowances = None
+    dues = None
 
     def __init__(self, store: Store, home: Path) -> None:
         self.store = store
@@ -232,6 +234,10 @@ class DeskHouse:
         raise _needs_server()
 
     async def fetch(self, origin: Origin, request: bytes) -> Answered:
+        """See `House`."""
+        raise _needs_server()
+
+    def send(self, origin: Origin, request: bytes, sink: Sink) -> Exchange:
         """See `House`."""
         raise _needs_server()
 

@@ -46,6 +46,8 @@ def show_statement(args: argparse.Namespace) -> None:
     print(table(heads, [*lines, ["total", *_counts(document)]]))
     for one in document["movements"]:
         print(f"{one['at']}  {one['kind']}  {dollars(one['amount_usd'])}  {plain(one['memo'])}".rstrip())
+    for one in document["unpriced"]:
+        print(f"without a price: {plain(one['kind'])} of {plain(one['model'])}, {one['requests']:,} requests")
     if not document["is_complete"]:
         print("The month is not over yet.")
 

@@ -36,6 +36,8 @@ class Counts(msgspec.Struct, frozen=True, array_like=True):
     input_image_tokens: int = 0  # of the input
     output_image_tokens: int = 0  # of the output
     service: str = ""  # the class it was served in, if it is one of `SERVICES`
+    image_size: str = ""  # of the images made: "high/1024x1536", "1024x1024", "2k"; "" for not known
+    tools: tuple[str, ...] = ()  # used at the provider's and billed apart, in no unit that is told here
 
 
 SERVICES = ("batch", "flex", "priority")  # classes of service with prices of their own; "" is the standard
@@ -119,6 +121,7 @@ class Api(msgspec.Struct, frozen=True):
     ability: str = ""
     patience_s: int = 0
     signs: Signs | None = None
+    is_later: bool = False  # its answer may be one that is only begun, and is looked at later (`progress`)
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -134,6 +137,23 @@ class Whole(msgspec.Struct, frozen=True):
 
     model: str
     counts: Counts | None
+
+
+REMOTE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,255}")  # a provider's ids that may stand in a path
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """How far a thing is that a provider works on.
+
+    `id` is the provider's. `outcome` is "" while it is not over; then "ok", or why there is no whole answer.
+    `is_paid`: the caller pays for what it used. `counts` is None if the provider has not reported usage.
+    """
+
+    id: str = ""
+    outcome: str = ""
+    is_paid: bool = False
+    model: str = ""
+    counts: Counts | None = None
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -194,6 +214,14 @@ class MediaDialect(Dialect, Protocol):
 
     def flow_counts(self, api: Api, fields: Fields) -> Counts | None:
         """What an answer that flows is billed by, as far as the request says it."""
+        ...
+
+
+class LaterDialect(Dialect, Protocol):
+    """A dialect with an API that is `is_later`."""
+
+    def progress(self, data: bytes) -> Progress:
+        """How far a thing is, by the provider's object of it. Raises `UpstreamBroken` if it is not one."""
         ...
 
 

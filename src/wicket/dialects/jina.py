@@ -1,9 +1,11 @@
 """Ranking documents as Jina does, and after it vLLM, llama.cpp, Together, OpenRouter and others.
 
 All of them are OpenAI-like otherwise: this dialect is where their `rerank` leads (`providers/rows.toml`).
-Some answer with `data` in place of `results`, some count by `total_tokens` alone, OpenRouter passes on
-Cohere's search units. Source: Jina's reranker API, vLLM's and llama.cpp's servers, Together's, Novita's and
-OpenRouter's references (2026-11).
+Some answer with `data` in place of `results` (Fireworks), some count by `total_tokens` alone, SiliconFlow in
+`tokens` (or, as Cohere's first version did, in `meta`), OpenRouter passes on Cohere's search units. Source:
+Jina's reranker API, vLLM's and llama.cpp's servers, Together's, Novita's, OpenRouter's, Fireworks'
+(docs.fireworks.ai/api-reference/rerank-documents) and SiliconFlow's (docs.siliconflow.com/en/api-reference/
+rerank/create-rerank) references (2026-11).
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ class Answer(msgspec.Struct):
     id: str | None = None
     model: str | None = None
     usage: _Usage | None = None
+    tokens: Any = None
+    meta: Any = None
     error: Any = None
 
 
@@ -89,15 +93,23 @@ def decode(data: bytes) -> Answer:
 
 def counts_of(answer: Answer) -> Counts | None:
     """The counts; None where there are none, or none to be believed."""
-    usage = answer.usage
-    if usage is None:
-        return None
+    usage = answer.usage or _Usage(total_tokens=_input_tokens(answer))
     tokens = usage.prompt_tokens if usage.total_tokens is None else usage.total_tokens
     if tokens is None and usage.search_units is None:
         return None
     counts = Counts(input_tokens=tokens or 0, searches=usage.search_units or 0)
     is_sane = 0 <= counts.input_tokens <= MAX_TOKENS and 0 <= counts.searches <= MAX_TOKENS
     return counts if is_sane else None
+
+
+def _input_tokens(answer: Answer) -> int | None:
+    tokens = answer.tokens if answer.tokens is not None else _member(answer.meta, "tokens")
+    found = _member(tokens, "input_tokens")
+    return found if type(found) is int else None
+
+
+def _member(value: Any, name: str) -> Any:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def whole(data: bytes, api: Api) -> Whole:

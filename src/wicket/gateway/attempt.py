@@ -21,7 +21,7 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
 from wicket.gateway import observe
-from wicket.gateway.counting import usage_of
+from wicket.gateway.counting import usage_of, with_unpriced
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of
@@ -256,8 +256,10 @@ class Attempt:
     def bill(self) -> tuple[Usage, int]:
         """What it used and what that costs in nano-USD; computed once, when it is over."""
         if self._bill is None or not self.done:
-            usage = self._usage()
-            self._bill = (usage, cost_of(self.prepared.price, usage))
+            usage, price = self._usage(), self.prepared.price
+            if usage.other is not None and price is not None:
+                usage = with_unpriced(price, usage)
+            self._bill = (usage, cost_of(price, usage))
         return self._bill
 
     def forget(self) -> None:

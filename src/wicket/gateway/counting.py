@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from wicket.accounts.kinds import unpriced
+from wicket.accounts.price import Price
 from wicket.accounts.record import OtherUsage, Usage
 from wicket.dialects.contract import Counts
 
@@ -17,6 +21,16 @@ def usage_of(counts: Counts) -> Usage:
         False,
         _other(counts) if _has_other(counts) else None,
     )
+
+
+def with_unpriced(price: Price, usage: Usage) -> Usage:
+    """`usage` with the names of what it has of which `price` knows no price."""
+    other = usage.other
+    found = unpriced(price, usage, other) if other is not None else ()
+    if other is None or found == other.unpriced:
+        return usage
+    replace = msgspec.structs.replace
+    return replace(usage, other=replace(other, unpriced=found))
 
 
 def counts_of(usage: Usage) -> Counts:
@@ -44,6 +58,7 @@ def counts_of(usage: Usage) -> Counts:
         other.input_image_tokens,
         other.output_image_tokens,
         other.service,
+        other.image_size,
     )
 
 
@@ -61,6 +76,7 @@ def _has_other(counts: Counts) -> bool:
         or counts.images
         or counts.audio_ms
         or counts.characters
+        or counts.tools
     )
 
 
@@ -77,4 +93,6 @@ def _other(counts: Counts) -> OtherUsage:
         counts.characters,
         counts.searches,
         counts.service,
+        counts.image_size,
+        counts.tools,
     )

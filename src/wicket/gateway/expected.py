@@ -10,13 +10,12 @@ from wicket.accounts.record import Record, Usage
 from wicket.config.deployments import price_of
 from wicket.gateway.attempt import LEARN_MASK, Attempt, cost_of
 from wicket.gateway.call import Call
+from wicket.gateway.needs import output_limit
 from wicket.gateway.request import Rates
 from wicket.routing.deployment import Deployment
-from wicket.wire import fields as top
 from wicket.wire import json
 from wicket.wire.fields import Fields
 
-_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _MOST = 1 << 40  # tokens; more is no limit but nonsense
 
 
@@ -65,7 +64,7 @@ def most_output(call: Call, one: Deployment) -> int:
 
 def longest(call: Call, one: Deployment) -> int:
     """The same of one answer, where several are asked for at once."""
-    asked, known = output_limit(call.fields), one.max_output_tokens
+    asked, known = output_limit(call.fields, call.api), one.max_output_tokens
     return min(asked, known) if asked and known else asked or known
 
 
@@ -73,19 +72,6 @@ def num_choices(fields: Fields) -> int:
     """How many answers are asked for at once; 1 for what is no such number."""
     raw = fields.get("n")
     return 1 if raw is None else _count(raw) or 1
-
-
-def output_limit(fields: Fields) -> int:
-    """The caller's limit on output tokens in whichever inbound dialect; 0 for none."""
-    for name in _LIMITS:
-        if name in fields:
-            return top.at_least_one(fields, name) or 0
-    raw = fields.get("generationConfig")
-    if raw is None:
-        return 0
-    config = json.decode(raw)
-    value = config.get("maxOutputTokens") if isinstance(config, dict) else None
-    return value if isinstance(value, int) and 0 < value <= _MOST else 0
 
 
 def _count(raw: bytes | memoryview) -> int:

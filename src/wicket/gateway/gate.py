@@ -16,6 +16,7 @@ from wicket.gateway.cascade import Cascade
 from wicket.gateway.hedges import HedgeBudget
 from wicket.gateway.lanes import Lanes
 from wicket.gateway.metering import Metering
+from wicket.gateway.pledges import Pledges
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.resolve import Routes
 from wicket.gateway.rules import RuleBook
@@ -58,6 +59,7 @@ class Gate:
         self.tokens = Tokens(pool, self.now_us, self.unix_s)
         self.health.has_room_at = self.lanes.has_room
         self.metering = Metering(self.now_us)
+        self.pledges = Pledges(self.metering)
         self.tell_turn: Callable[[Turn], None] = lambda turn: None
         self.cascades: Mapping[str, Cascade] = {}
         self.checks: Checks | None = None
@@ -140,6 +142,7 @@ class Gate:
         for drive in [drive for drive in self.active if drive.walk.due_us <= now]:
             drive.tick(now)
         self.metering.tick(now)
+        self.pledges.tick(now)
         self._num_turns += 1
         if not self._num_turns % WEIGH_EVERY:
             self._weigh()

@@ -194,6 +194,24 @@ class Hold:
         if self.metering.waiting:
             self.metering.settled(account.all)
 
+    def handed_over(self) -> list[tuple[HoldLease, int]]:
+        """What goes on being held of money and counted limits, now that the answer is made elsewhere.
+
+        A place among those at once is free again; a minute's limit has had what was held of it.
+        """
+        if not self.is_held:
+            return []
+        self.is_held = False
+        account = self.account
+        parts = [(lease, self.nanos) for lease in account.money if self.nanos]
+        parts += [(lease, 1) for lease in account.ones if lease.is_stock]
+        parts += [(lease, self.need(lease)) for lease in account.tokens if lease.is_stock]
+        for lease in [*account.ones, *account.tokens]:
+            if not lease.is_stock:
+                lease.put(self.need(lease), 0 if lease.is_gauge else self.need(lease))
+        self.metering.settled(account.ones)
+        return parts
+
     # telling
 
     def fields_for(self, deployment: Deployment, fields: Fields) -> Fields:

@@ -10,6 +10,7 @@ from wicket.accounts.record import Attempt as AttemptRecord
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 from wicket.gateway.dropped import shown
+from wicket.routing.deployment import Deployment
 
 PAID = ("", "client_gone")  # how an attempt may end that the caller pays for
 
@@ -23,12 +24,17 @@ def charge_of(call: Call, answer: Attempt | None) -> int:
     if answer is None or answer.reason not in PAID:
         return 0
     cost = answer.bill()[1]
-    fee = answer.deployment.own_key_fee_ppm
-    if fee >= 0:
-        return charge_nanos(cost, fee - PPM)
-    route = call.route
-    markup = route.markup_of(answer.deployment) if route.parts else route.markup_ppm
+    markup = markup_of(call, answer.deployment)
     return charge_nanos(cost, markup) if markup else cost
+
+
+def markup_of(call: Call, deployment: Deployment) -> int:
+    """What the caller pays beyond the cost of an answer, in parts per million of it; below 0 it is less."""
+    fee = deployment.own_key_fee_ppm
+    if fee >= 0:
+        return fee - PPM
+    route = call.route
+    return route.markup_of(deployment) if route.parts else route.markup_ppm
 
 
 def settle(

@@ -21,7 +21,8 @@ HEADROOM = 300 << 20  # the interpreter, torch, the engine
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One training: steps of so many tokens, with or without a teacher that answers live."""
+    """One training: steps of so many tokens, with or without a teacher; `stored_bytes` of what it says go to
+    the disk."""
 
     name: str
     num_parameters: int
@@ -29,6 +30,7 @@ class Job(msgspec.Struct, frozen=True):
     teacher_parameters: int
     steps: int
     tokens: int
+    stored_bytes: int = 0
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -50,7 +52,8 @@ def estimate(jobs: list[Job], shape: LlamaShape, tokens: int) -> Estimate:
     weights = num_parameters(shape)
     kept = tokens * (shape.num_layers * (12 * shape.hidden + 4 * shape.ffn) + 4 * shape.vocab_size) * 4
     memory = weights * (TRAIN_BYTES + 4) + kept + HEADROOM
-    return Estimate(seconds, memory, weights * 4 * (len(jobs) * 4 + 4), speed)
+    disk = weights * 4 * (len(jobs) * 4 + 4) + max((job.stored_bytes for job in jobs), default=0)
+    return Estimate(seconds, memory, disk, speed)
 
 
 def check(found: Estimate, folder: Path) -> None:

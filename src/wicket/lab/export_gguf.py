@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from wicket.engines.checkpoints.llama import GGUF_LAYER_NAMES, GGUF_TOP_NAMES, LlamaShape
 from wicket.errors import EngineFault
+from wicket.lab.k_formats import SUPER, quantise
 from wicket.lab.llama import Layer, Llama
 
-FORMATS = ("f32", "f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1")
+FORMATS = ("f32", "f16", "q8_0", "q6_k", "q5_1", "q5_0", "q4_k", "q4_1", "q4_0")
+K_FORMATS = ("q6_k", "q4_k")  # in super-blocks of 256, which gguf itself reads and does not write
 _TYPES = {
     "f32": gguf.GGMLQuantizationType.F32,
     "f16": gguf.GGMLQuantizationType.F16,
@@ -26,6 +28,8 @@ _TYPES = {
     "q4_1": gguf.GGMLQuantizationType.Q4_1,
     "q5_0": gguf.GGMLQuantizationType.Q5_0,
     "q5_1": gguf.GGMLQuantizationType.Q5_1,
+    "q4_k": gguf.GGMLQuantizationType.Q4_K,
+    "q6_k": gguf.GGMLQuantizationType.Q6_K,
 }
 _FILE_TYPES = {
     "f32": 0,
@@ -35,6 +39,8 @@ _FILE_TYPES = {
     "q8_0": 7,
     "q5_0": 8,
     "q5_1": 9,
+    "q4_k": 14,
+    "q6_k": 18,
 }  # llama.h: LLAMA_FTYPE
 _BLOCK = 32  # weights that share a scale in all of these formats
 
@@ -45,7 +51,8 @@ Kind = TypeVar("Kind", bound=np.generic)
 def export_gguf(model: Llama, base: Path, path: Path, *, scheme: str, template: str, name: str) -> None:
     """Write `model` with the vocabulary of the GGUF file `base`. Raises `EngineFault` for an unknown scheme.
 
-    A matrix whose rows are no multiple of 32 stays in F16, as the quantised formats can't hold it.
+    A matrix whose rows are no multiple of 32 stays in F16, as the quantised formats can't hold it; one whose
+    rows are no multiple of 256 is in Q8_0 under the K formats.
     """
     if scheme not in _TYPES:
         raise EngineFault("bad_scheme", f"There is no format {scheme!r}: use one of {', '.join(FORMATS)}.")
@@ -119,8 +126,13 @@ def _add_tensor(writer: gguf.GGUFWriter, name: str, matrix: Floats, scheme: str)
     is_quantised = kind not in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16)
     if is_quantised and matrix.shape[1] % _BLOCK:
         kind = gguf.GGMLQuantizationType.F16
+    elif scheme in K_FORMATS and matrix.shape[1] % SUPER:
+        kind = gguf.GGMLQuantizationType.Q8_0
     if is_quantised and name == GGUF_TOP_NAMES["embed"] and scheme != "q8_0":
         kind = gguf.GGMLQuantizationType.Q8_0  # the embedding is the head too, and suffers most
+    if kind == _TYPES[scheme] and scheme in K_FORMATS:
+        writer.add_tensor(name, quantise(matrix, scheme), raw_dtype=kind)
+        return
     writer.add_tensor(name, gguf.quants.quantize(matrix, kind), raw_dtype=kind)
 
 

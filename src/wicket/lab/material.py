@@ -87,6 +87,17 @@ def _order(lengths: tuple[int, ...], rows: int, seed: int) -> list[list[int]]:
     return batches(lengths, rows, seed=seed)
 
 
+class Whole:
+    """The batches of another source, everything in them to be foretold: see `Batch.whole`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def batch(self, number: int) -> Batch:
+        """See `Source`."""
+        return self._source.batch(number).whole()
+
+
 def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[Batch]:
     """A text from its beginning in at most `limit` batches, nothing twice: for measuring."""
     num = min((len(tokens) - 1) // length, limit * rows)
@@ -97,7 +108,7 @@ def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[B
 
 class Material(msgspec.Struct, kw_only=True):
     """What a technique may use. `calibration` are batches that no evaluation sees; an interrupted training
-    goes on in `folder`."""
+    goes on in `folder`, and `stores` outlives it: what teachers said is kept there."""
 
     training: Source
     calibration: Sequence[Batch]
@@ -105,3 +116,4 @@ class Material(msgspec.Struct, kw_only=True):
     seed: int = 0
     tell: Tell = lambda share, words: None
     folder: Path | None = None
+    stores: Path | None = None

@@ -14,6 +14,7 @@ from wicket.engines.contract import Engine, Event, Generate, Sampling, Score, Sc
 from wicket.errors import EngineFault
 from wicket.lab.answering import Answered, answers, loaded
 from wicket.lab.encode import Encoded
+from wicket.lab.energy import Energy, Meter
 from wicket.lab.llama import Llama
 
 SPEED_TOKENS = 96
@@ -27,7 +28,7 @@ Tell = Callable[[float, str], None]
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """`decode_speed` and `prefill_speed` in tokens per second of one chat, the best of three; `load_s` until
     it answers; `memory_bytes` by which loading enlarged the process; `scheme` is what the engine computes
-    in."""
+    in; `energy` is that of the decoding."""
 
     scheme: str
     file_bytes: int
@@ -36,6 +37,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     load_s: float
     decode_speed: float
     prefill_speed: float
+    energy: Energy
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,12 +50,13 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """`prompts` to answer, `texts` to continue greedily, each with at most `max_tokens`; the engine computes
-    in `arithmetic`."""
+    in `arithmetic`; `watts` of a busy core, where energy can only be estimated."""
 
     prompts: Sequence[Sequence[int]]
     texts: Sequence[Sequence[int]]
     max_tokens: int
     arithmetic: str = "auto"
+    watts: float = 10.0
 
 
 def measure(path: Path, asked: Asked, tell: Tell) -> Measured:
@@ -65,7 +68,8 @@ def measure(path: Path, asked: Asked, tell: Tell) -> Measured:
         found = answers(engine, asked.prompts, asked.max_tokens, tell) if asked.prompts else []
         continued = answers(engine, asked.texts, asked.max_tokens) if asked.texts else []
         facts = engine.capabilities()
-        decode, prefill = _speed(engine, facts.vocab_size, context)
+        meter = Meter(asked.watts)
+        decode, prefill, num = _speed(engine, facts.vocab_size, context, meter)
         figures = Figures(
             scheme=facts.scheme,
             file_bytes=path.stat().st_size,
@@ -74,12 +78,13 @@ def measure(path: Path, asked: Asked, tell: Tell) -> Measured:
             load_s=load_s,
             decode_speed=decode,
             prefill_speed=prefill,
+            energy=meter.found(num),
         )
         return Measured(figures=figures, answered=found, continued=[each.text for each in continued])
 
 
-def _speed(engine: Engine, vocabulary: int, context: int) -> tuple[float, float]:
-    """Tokens per second of decoding and of reading a prompt."""
+def _speed(engine: Engine, vocabulary: int, context: int, meter: Meter) -> tuple[float, float, int]:
+    """Tokens per second of decoding and of reading a prompt, and how many were decoded under the meter."""
     num = min(SPEED_TOKENS, context // 2 - 1)
     size = min(SPEED_PROMPT, context // 2 - 1)
     decode = prefill = 0.0
@@ -88,10 +93,12 @@ def _speed(engine: Engine, vocabulary: int, context: int) -> tuple[float, float]
         started_s = time.perf_counter()
         _run(engine, Generate(1, prompt, 1, Sampling(temperature=0.0), ignore_eos=True))
         prefill = max(prefill, size / (time.perf_counter() - started_s))
+        meter.start()
         started_s = time.perf_counter()
         _run(engine, Generate(1, prompt[:1], num, Sampling(temperature=0.0), ignore_eos=True))
         decode = max(decode, num / (time.perf_counter() - started_s))
-    return decode, prefill
+        meter.stop()
+    return decode, prefill, REPEATS * num
 
 
 def _run(engine: Engine, command: Generate) -> None:

@@ -29,7 +29,7 @@ from wicket.lab.mini_gate import Outcome, Scores, Verdict, scores, verdict, whol
 from wicket.lab.mini_writer import Fitted
 from wicket.lab.needed import advice
 from wicket.lab.progress import Progress
-from wicket.lab.run import Run, write_whole
+from wicket.lab.run import Run, alone_in, write_whole
 from wicket.lab.split import Sizes
 from wicket.lab.suspects import by_loss
 from wicket.lab.techniques.fine_tune import Plan
@@ -94,6 +94,11 @@ class Calibrated(msgspec.Struct, frozen=True):
 
 def make(asked: Asked, folder: Path, home: Path) -> Verdict:
     """All stages. Raises `CallerFault`, `EngineFault` and `OperatorFault` with what to do next."""
+    with alone_in(folder):
+        return _make(asked, folder, home)
+
+
+def _make(asked: Asked, folder: Path, home: Path) -> Verdict:
     run = Run(folder, msgspec.to_builtins(asked))
     started_s = time.monotonic()
     prepared = run.stage("data", Prepared, lambda: _prepare(asked, folder))

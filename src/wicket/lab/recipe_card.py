@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wicket.lab.measures import SAID
 
 if TYPE_CHECKING:
-    from wicket.lab.recipe import Recipe
+    from wicket.lab.recipe_form import Recipe
 
 LIMITS = (
     "it knows its task and little else: other requests get an answer that looks right and is not",
@@ -18,7 +18,7 @@ LIMITS = (
 
 def card(recipe: Recipe, report: dict[str, Any], run: str) -> dict[str, Any]:
     """The card as JSON values; `report` is the run's report.json."""
-    teacher = report["models"][0]
+    teacher = report["teacher"]
     licences = dict.fromkeys(one for one in (teacher["licence"], recipe.data.licence) if one)
     student = report["evaluated"]["student"]
     limits = list(LIMITS)
@@ -66,6 +66,10 @@ def text(card: dict[str, Any]) -> str:
         exact = f"- exact answers: {found['exact']:.1%} (95 % interval {low:.1%} to {high:.1%})\n"
     measured = [(name, score) for name, score in found["worth"].items() if name != "exact"]
     scores = "".join(f"- {name}: {score:.3f} ({SAID[name]})\n" for name, score in measured)
+    alike = ""
+    if found["kl"] is not None:
+        alike = f"- KL from the teacher: {found['kl']:.4f} nats per token\n"
+        alike += f"- same likeliest token as the teacher: {found['same_top']:.1%}\n"
     hashes = "".join(f"  - {part}: SHA-256 {digest}\n" for part, digest in lineage["data"].items())
     steps = ", ".join(lineage["steps"]) or "none"
     limits = "".join(f"- {limit}\n" for limit in card["limits"])
@@ -77,7 +81,6 @@ def text(card: dict[str, Any]) -> str:
         f"## Evaluation\n\nThe gate {'passed' if found['gate_passed'] else 'did not pass'}.\n\n"
         f"{exact}{scores}"
         f"- of the teacher's score: {found['kept']:.3f}\n- perplexity: {found['perplexity']:.3f}\n"
-        f"- KL from the teacher: {found['kl']:.4f} nats per token\n"
-        f"- same likeliest token as the teacher: {found['same_top']:.1%}\n"
-        f"- {found['decode_speed']:,.0f} tokens/s, {found['file_bytes']:,} bytes\n\n## Limits\n\n{limits}"
+        f"{alike}- {found['decode_speed']:,.0f} tokens/s, {found['file_bytes']:,} bytes\n\n"
+        f"## Limits\n\n{limits}"
     )

@@ -15,10 +15,15 @@ import torch
 
 from wicket.engines.checkpoints.tokenizer import Tokenizer
 from wicket.errors import CallerFault, OperatorFault
+from wicket.lab.data import manifest as curated
+from wicket.lab.data.document import to_bytes
+from wicket.lab.data.mixture import Task
+from wicket.lab.data.sources import Form
 from wicket.lab.encode import Encoded, Encoder, collate
 from wicket.lab.examples import Sample, read
 from wicket.lab.material import Batch, Samples, Source, Windows, consecutive
-from wicket.lab.recipe import Data
+from wicket.lab.recipe_curation import Curated, curate, is_wanted
+from wicket.lab.recipe_form import Data
 
 MAX_BYTES = 1 << 30  # of one file, unpacked
 PASSAGE = 200  # characters of a text that stand for its neighbourhood when two texts are compared
@@ -36,6 +41,14 @@ class FileFacts(msgspec.Struct, frozen=True):
     broken: tuple[str, ...] = ()
 
 
+class Curation(msgspec.Struct, frozen=True):
+    """What steps did with the training files, and the mixture that they became."""
+
+    manifest: curated.Manifest
+    tasks: dict[str, Task]
+    num_other_form: int = 0
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """What a run learns from and is judged by. `num_removed` of training stood in the evaluation data, and
     `num_left` still do."""
@@ -45,6 +58,7 @@ class Manifest(msgspec.Struct, frozen=True):
     num_evaluate: int
     num_removed: int
     num_left: int
+    curation: Curation | None = None
 
 
 class Texts(msgspec.Struct, frozen=True):
@@ -83,15 +97,38 @@ class Batches(msgspec.Struct, frozen=True):
     num_too_long: int = 0
 
 
-def read_data(data: Data, folder: Path) -> Texts:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """How the training files are read: with `is_asked` a teacher answers them, and their own answers don't
+    count; a mixture follows `seed`; finished steps of curation are kept below `kept`."""
+
+    is_asked: bool = False
+    seed: int = 0
+    kept: Path | None = None
+
+
+def read_data(data: Data, folder: Path, reading: Reading | None = None) -> Texts:
     """Read all files. Raises `CallerFault` for a broken line that is refused, `OperatorFault` for a file."""
+    reading = reading or Reading()
     names = {"train": data.train, "evaluate": data.evaluate, "calibration": data.calibration}
+    cleaned = None
+    if is_wanted(data):
+        form: Form = "text" if data.form == "text" else "prompts" if reading.is_asked else "chat"
+        cleaned = curate(data, folder, form=form, seed=reading.seed, kept=reading.kept)
+        names |= {"train": ""}
     raw = {part: _bytes(folder / Path(name).expanduser()) for part, name in names.items() if name}
     if data.form == "text":
-        return _texts(data, names, raw)
-    files, samples = {}, {"calibration": list[Sample]()}
+        return _texts(data, names, raw, cleaned)
+    files, samples = dict[str, FileFacts](), {"calibration": list[Sample]()}
+    curation = None
+    if cleaned is not None:
+        again = io.BytesIO(to_bytes(cleaned.documents))
+        read_again = read(again, name="the curated data", on_broken="refuse", is_evaluation=reading.is_asked)
+        samples["train"] = list(read_again.samples)
+        curation = Curation(cleaned.manifest, cleaned.tasks, read_again.num_other_form)
+        files |= _source_facts(data, cleaned.manifest)
     for part, content in raw.items():
-        found = read(io.BytesIO(content), name=names[part], on_broken=data.broken)
+        is_asked = part == "train" and reading.is_asked
+        found = read(io.BytesIO(content), name=names[part], on_broken=data.broken, is_evaluation=is_asked)
         broken = tuple(f"line {each.line}: {each.reason}" for each in found.broken)
         files[part] = _facts(
             names[part], content, found.num_lines, found.num_other_form, found.num_broken, broken
@@ -103,7 +140,7 @@ def read_data(data: Data, folder: Path) -> Texts:
     is_removed = data.overlap == "remove"
     train = clean if is_removed else samples["train"]
     if not train or not samples["evaluate"]:
-        empty = names["evaluate" if train else "train"]
+        empty = data.evaluate if train else data.train or "The mixture"
         raise CallerFault("no_data", f"{empty} has no request and answer that could be used.")
     manifest = Manifest(
         files,
@@ -111,8 +148,21 @@ def read_data(data: Data, folder: Path) -> Texts:
         len(samples["evaluate"]),
         num_twins if is_removed else 0,
         0 if is_removed else num_twins,
+        curation,
     )
     return Texts(manifest, train, samples["evaluate"], samples["calibration"])
+
+
+def _source_facts(data: Data, manifest: curated.Manifest) -> dict[str, FileFacts]:
+    """The training files of a curation; the hashes are of the files as they lie there."""
+    found = {}
+    for place, source in enumerate(manifest.sources):
+        name = f"train: {data.sources[place].name or source.path}" if data.sources else "train"
+        broken = tuple(f"line {each.line}: {each.reason}" for each in source.broken)
+        found[name] = FileFacts(
+            source.path, source.bytes, source.sha256, source.num_lines, 0, source.num_broken, broken
+        )
+    return found
 
 
 def batches_of(data: Data, texts: Texts, tokenizer: Tokenizer, seed: int, num_evaluation: int) -> Batches:
@@ -168,9 +218,14 @@ def _windows(data: Data, texts: Texts, tokenizer: Tokenizer, seed: int, num_eval
     )
 
 
-def _texts(data: Data, names: dict[str, str], raw: dict[str, bytes]) -> Texts:
+def _texts(data: Data, names: dict[str, str], raw: dict[str, bytes], cleaned: Curated | None) -> Texts:
     """Plain texts; broken UTF-8 is refused with the line it stands in, or that line is left out."""
-    files, texts = {}, {"calibration": ""}
+    files, texts = dict[str, FileFacts](), {"calibration": ""}
+    curation = None
+    if cleaned is not None:
+        texts["train"] = "\n\n".join(document.text for document in cleaned.documents)
+        curation = Curation(cleaned.manifest, cleaned.tasks)
+        files |= _source_facts(data, cleaned.manifest)
     for part, content in raw.items():
         lines, broken = [], []
         for number, line in enumerate(content.splitlines(keepends=True), 1):
@@ -196,6 +251,7 @@ def _texts(data: Data, names: dict[str, str], raw: dict[str, bytes]) -> Texts:
         len(texts["evaluate"]),
         num_twins if is_removed else 0,
         0 if is_removed else num_twins,
+        curation,
     )
     return Texts(
         manifest,

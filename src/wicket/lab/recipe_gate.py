@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from wicket.lab.mini_gate import Check, Verdict
-from wicket.lab.recipe import Export, Gate
 from wicket.lab.recipe_data import Manifest
+from wicket.lab.recipe_form import Export, Gate
 from wicket.lab.recipe_proof import Evaluated, Exported
 
 
@@ -32,6 +32,8 @@ def kept(found: Evaluated) -> float:
         return first.kept[0]
     if found.student.exact is not None and found.teacher.exact is not None:
         return found.student.exact / found.teacher.exact if found.teacher.exact else 0.0
+    if found.teacher.likeness is None:
+        return 0.0
     return math.exp(found.teacher.likeness.loss - found.student.likeness.loss)
 
 
@@ -43,7 +45,7 @@ def _likeness(gate: Gate, found: Evaluated) -> list[Check]:
     if gate.min_same_top is not None and student.same_top is not None:
         says = "of the tokens are the teacher's likeliest too"
         checks.append(_least("same_top", student.same_top, gate.min_same_top, says))
-    if gate.max_loss_increase is not None:
+    if gate.max_loss_increase is not None and found.teacher.likeness is not None:
         more = student.loss - found.teacher.likeness.loss
         checks.append(
             _most("loss_increase", more, gate.max_loss_increase, "nats per token more than the teacher")
@@ -63,7 +65,9 @@ def _answers(gate: Gate, found: Evaluated) -> list[Check]:
 
 def _size(gate: Gate, found: Evaluated) -> list[Check]:
     teacher, student = found.teacher.figures, found.student.figures
-    checks = []
+    checks: list[Check] = []
+    if teacher is None:  # behind an address; the recipe's check has seen to it that nothing is asked for
+        return checks
     if gate.max_bytes is not None:
         share = student.file_bytes / teacher.file_bytes
         checks.append(_most("bytes", share, gate.max_bytes, "of the teacher's file"))

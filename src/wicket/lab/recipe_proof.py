@@ -5,10 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer
+from wicket.lab import harness
+from wicket.lab.answering import Answered
 from wicket.lab.encode import Encoded
 from wicket.lab.examples import Sample
 from wicket.lab.export_folder import export_folder
@@ -18,6 +21,7 @@ from wicket.lab.measures import MEASURES, Worth, worth
 from wicket.lab.measuring import Asked, Figures, Measured, difference, measure
 from wicket.lab.model_file import read_model
 from wicket.lab.progress import Progress
+from wicket.lab.recipe_asking import answered, ask
 from wicket.lab.recipe_stages import Bench
 from wicket.minis.answers import agree, broken, canonical, shape_of
 from wicket.minis.confidence import interval
@@ -57,14 +61,21 @@ class Answer(msgspec.Struct, frozen=True):
 
 class Side(msgspec.Struct, frozen=True, kw_only=True):
     """One file, measured. `exact` answers say the same as the expected one; `valid` ones have their form and
-    ended by themselves."""
+    ended by themselves. A teacher behind an address has answers only."""
 
-    figures: Figures
-    likeness: Likeness
+    figures: Figures | None = None
+    likeness: Likeness | None = None
     num: int = 0
     exact: float | None = None
     exact_interval: tuple[float, float] | None = None
     valid: float | None = None
+
+
+class Proven(Side, frozen=True, kw_only=True):
+    """A file, with all that can be measured of one."""
+
+    figures: Figures
+    likeness: Likeness
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +84,7 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     samples, `mcnemar` how likely so uneven a split is by chance."""
 
     teacher: Side
-    student: Side
+    student: Proven
     kind: str
     gain: tuple[float, float, float] | None = None
     mcnemar: float | None = None
@@ -89,7 +100,8 @@ def export_stage(bench: Bench, last: str) -> Exported:
     model.settle()
     path = bench.folder / MODEL_FILE
     bench.export(model, path, wanted.scheme)
-    bench.export(bench.teacher, bench.checkpoints / TEACHER_FILE, wanted.teacher_scheme)
+    if bench.teacher is not None:
+        bench.export(bench.teacher, bench.checkpoints / TEACHER_FILE, wanted.teacher_scheme)
     sequences = _sequences(bench)
     folder_trip = None
     if wanted.folder:
@@ -118,62 +130,109 @@ def evaluate_stage(bench: Bench) -> Evaluated:
         texts=[_continued(bench, text) for text in wanted.prompts],
         max_tokens=wanted.max_tokens,
         arithmetic=wanted.arithmetic,
+        watts=wanted.watts,
     )
     paths = {"teacher": bench.checkpoints / TEACHER_FILE, "student": bench.folder / MODEL_FILE}
+    samples = [sample for _, sample in chosen]
+    told = None
+    if bench.teacher is None:
+        del paths["teacher"]
+        progress = Progress("the teacher's answers to the evaluation")
+        once = msgspec.structs.replace(bench.recipe.teacher, samples=1)
+        asking = ask(once, samples, bench.folder, progress.at)
+        told = answered(once, samples, bench.folder)
+        progress.done(f"{asking.num_answered:,} answers")
     found = {}
     for name, path in paths.items():
         progress = Progress(f"evaluating the {name}")
         found[name] = measure(path, asked, progress.at)
         progress.done(f"{found[name].figures.decode_speed:,.0f} tokens/s")
-    return _evaluated(bench, paths, found, [sample for _, sample in chosen])
+    said = {name: each.answered for name, each in found.items()}
+    if told is not None:
+        said["teacher"] = told
+    return _evaluated(bench, found, said, samples)
+
+
+class Harnessed(msgspec.Struct, frozen=True, kw_only=True):
+    """Both files by the tasks of lm-evaluation-harness; nothing of a teacher behind an address."""
+
+    student: list[harness.Scores]
+    teacher: list[harness.Scores] = []
+
+
+def harness_asked(bench: Bench) -> harness.Asked:
+    """What the recipe wants of the harness."""
+    wanted = bench.recipe.evaluate
+    return harness.Asked(
+        tasks=wanted.harness,
+        folder=(bench.base / Path(wanted.harness_folder).expanduser()).resolve(),
+        limit=wanted.harness_limit,
+        arithmetic=wanted.arithmetic,
+    )
+
+
+def harness_stage(bench: Bench) -> Harnessed:
+    """Both exported files by the harness."""
+    asked = harness_asked(bench)
+    progress = Progress("lm-evaluation-harness")
+    student = harness.evaluate(bench.folder / MODEL_FILE, asked)
+    teacher = []
+    if bench.teacher is not None:
+        teacher = harness.evaluate(bench.checkpoints / TEACHER_FILE, asked)
+    progress.done(", ".join(f"{scores.task}: {scores.num} questions" for scores in student))
+    return Harnessed(student=student, teacher=teacher)
 
 
 def _evaluated(
-    bench: Bench, paths: dict[str, Path], found: dict[str, Measured], samples: Sequence[Sample]
+    bench: Bench, found: dict[str, Measured], said: dict[str, list[Answered]], samples: Sequence[Sample]
 ) -> Evaluated:
     shape = shape_of([sample.answer for sample in bench.texts.train])
     right, valid = dict[str, list[bool]](), dict[str, list[bool]]()
-    for name, measured in found.items():
-        pairs = list(zip(measured.answered, samples, strict=True))
+    for name, answers in said.items():
+        pairs = list(zip(answers, samples, strict=True))
         right[name] = [given.is_complete and agree(shape, s.answer, given.text) for given, s in pairs]
         valid[name] = [given.is_complete and not broken(shape, given.text) for given, _ in pairs]
-    sides = {
-        name: _side(bench, path, found[name].figures, right[name], valid[name])
-        for name, path in paths.items()
-    }
+    teacher = Side(**_counts(right["teacher"], valid["teacher"]))
+    if "teacher" in found:
+        file = bench.checkpoints / TEACHER_FILE
+        teacher = _proven(bench, file, found["teacher"].figures, right["teacher"], valid["teacher"])
+    file = bench.folder / MODEL_FILE
+    student = _proven(bench, file, found["student"].figures, right["student"], valid["student"])
     gain = (
         paired_difference([float(r) for r in right["teacher"]], [float(r) for r in right["student"]])
         if samples
         else None
     )
     return Evaluated(
-        teacher=sides["teacher"],
-        student=sides["student"],
+        teacher=teacher,
+        student=student,
         kind=shape.kind if samples else "text",
         gain=(gain.mean, gain.low, gain.high) if gain is not None else None,
         mcnemar=mcnemar(right["teacher"], right["student"]).p_value if samples else None,
-        worth=_worth(bench.recipe.evaluate.measures, found, right, samples),
+        worth=_worth(bench.recipe.evaluate.measures, said, right, samples),
         answers=[
             Answer(
                 sample.text,
                 canonical(shape, sample.answer),
-                found["teacher"].answered[place].text,
-                found["student"].answered[place].text,
+                said["teacher"][place].text,
+                said["student"][place].text,
                 right["teacher"][place],
                 right["student"][place],
             )
             for place, sample in enumerate(samples[:SHOWN])
         ],
         continued=[
-            (prompt, found["teacher"].continued[place], found["student"].continued[place])
-            for place, prompt in enumerate(bench.recipe.evaluate.prompts)
+            (prompt, found["teacher"].continued[place] if "teacher" in found else "", told_on)
+            for place, (prompt, told_on) in enumerate(
+                zip(bench.recipe.evaluate.prompts, found["student"].continued, strict=True)
+            )
         ],
     )
 
 
 def _worth(
     measures: Sequence[str],
-    found: dict[str, Measured],
+    said: dict[str, list[Answered]],
     right: dict[str, list[bool]],
     samples: Sequence[Sample],
 ) -> dict[str, Worth]:
@@ -181,31 +240,32 @@ def _worth(
     if not samples:
         return {}
     expected = [sample.answer for sample in samples]
-    said = {
-        name: [given.text if given.is_complete else "" for given in measured.answered]
-        for name, measured in found.items()
+    texts = {
+        side: [given.text if given.is_complete else "" for given in answers] for side, answers in said.items()
     }
     by = {}
     for name in measures:
-        scores = {side: list(map(MEASURES[name], expected, texts)) for side, texts in said.items()}
+        scores = {side: list(map(MEASURES[name], expected, given)) for side, given in texts.items()}
         by[name] = worth(scores["teacher"], scores["student"])
     return by | {"exact": worth(*([float(each) for each in right[side]] for side in ("teacher", "student")))}
 
 
-def _side(bench: Bench, path: Path, figures: Figures, right: list[bool], valid: list[bool]) -> Side:
+def _proven(bench: Bench, path: Path, figures: Figures, right: list[bool], valid: list[bool]) -> Proven:
     held = from_checkpoint(open_checkpoint(path)).eval()
     alike = likeness(held, bench.batches.evaluation, bench.teacher)
-    if not right:
-        return Side(figures=figures, likeness=alike)
+    return Proven(figures=figures, likeness=alike, **_counts(right, valid))
+
+
+def _counts(right: list[bool], valid: list[bool]) -> dict[str, Any]:
     num = len(right)
-    return Side(
-        figures=figures,
-        likeness=alike,
-        num=num,
-        exact=sum(right) / num,
-        exact_interval=interval(sum(right), num),
-        valid=sum(valid) / num,
-    )
+    if not num:
+        return {}
+    return {
+        "num": num,
+        "exact": sum(right) / num,
+        "exact_interval": interval(sum(right), num),
+        "valid": sum(valid) / num,
+    }
 
 
 def _chosen(bench: Bench) -> list[tuple[Encoded, Sample]]:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wicket.lab.data.manifest import Manifest
+from wicket.lab.data.report import removed_table, steps_table
 from wicket.lab.measures import SAID
 from wicket.lab.recipe_gate import kept
-from wicket.pages.amounts import amount, points, probability
+from wicket.pages.amounts import UNKNOWN, amount, points, probability
 from wicket.pages.lines import Series, lines
 from wicket.pages.parts import (
     Answer,
@@ -32,10 +34,12 @@ from wicket.pages.scatter import Dot, scatter
 
 if TYPE_CHECKING:
     from wicket.lab.mini_gate import Verdict
-    from wicket.lab.recipe import Recipe, Step
+    from wicket.lab.recipe import Step
+    from wicket.lab.recipe_form import Recipe
     from wicket.lab.recipe_run import Outcome
 
 VERSION = 1
+LISTENING = ("distil", "train_on_grid")  # techniques whose loss is a divergence where there is a teacher
 
 
 def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Verdict) -> dict[str, Any]:
@@ -48,9 +52,10 @@ def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Ver
         "gate": msgspec.to_builtins(found),
         "kept": kept(evaluated),
         "perplexity": {
-            "teacher": evaluated.teacher.likeness.perplexity,
+            "teacher": None if evaluated.teacher.likeness is None else evaluated.teacher.likeness.perplexity,
             "student": evaluated.student.likeness.perplexity,
         },
+        "teacher": _teacher(recipe, outcome),
         "recipe": msgspec.to_builtins(recipe),
         "seed": recipe.seed,
         "steps": [
@@ -67,6 +72,24 @@ def document(recipe: Recipe, steps: Sequence[Step], outcome: Outcome, found: Ver
         "models": [msgspec.to_builtins(made) for made in outcome.models],
         "exported": msgspec.to_builtins(outcome.exported),
         "evaluated": msgspec.to_builtins(evaluated),
+        "harness": msgspec.to_builtins(outcome.harnessed),
+    }
+
+
+def _teacher(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
+    """Where the teacher comes from, and what was asked of one behind an address."""
+    asking = outcome.asking
+    if not recipe.teacher.is_local and asking is not None:
+        return {
+            "source": f"{asking.model} at {asking.host}",
+            "licence": "its answers: as its provider says",
+            "asking": msgspec.to_builtins(asking),
+        }
+    made = outcome.models[0]
+    return {
+        "source": made.source,
+        "licence": made.licence,
+        "asking": msgspec.to_builtins(asking),
     }
 
 
@@ -76,7 +99,8 @@ def page(report: dict[str, Any]) -> str:
         Section("Proof", [_facts(report), _gate(report)]),
         Section("Step by step", _steps(report)),
         Section(
-            "Teacher and student, exported, in the engine", [_sides(report), *_worth(report), *_gain(report)]
+            "Teacher and student, exported, in the engine",
+            [_sides(report), _energy(report), *_worth(report), *_gain(report), *_harness(report)],
         ),
         Section("What it learned from", _data(report)),
     ]
@@ -88,10 +112,11 @@ def page(report: dict[str, Any]) -> str:
 
 def _lead(report: dict[str, Any]) -> str:
     teacher, student = (report["evaluated"][side]["figures"] for side in ("teacher", "student"))
-    size = student["file_bytes"] / teacher["file_bytes"]
-    speed = student["decode_speed"] / teacher["decode_speed"]
-    words = f"keeps {report['kept']:.1%} of its teacher's score at {size:.0%} of the bytes"
-    words += f" and {speed:.2f} times the speed"
+    words = f"keeps {report['kept']:.1%} of its teacher's score"
+    if teacher is not None:
+        size = student["file_bytes"] / teacher["file_bytes"]
+        speed = student["decode_speed"] / teacher["decode_speed"]
+        words += f" at {size:.0%} of the bytes and {speed:.2f} times the speed"
     if report["gate"]["passed"]:
         return f"The gate passed: the student {words}."
     failed = ", ".join(check["name"] for check in report["gate"]["checks"] if not check["passed"])
@@ -116,7 +141,7 @@ def _facts(report: dict[str, Any]) -> Facts:
 
 def _gate(report: dict[str, Any]) -> Table:
     rows = [
-        [check["name"], "kept" if check["passed"] else "NOT kept", f"{check['value']:.4g}",
+        [check["name"], "kept" if check["passed"] else "NOT\u00a0kept", f"{check['value']:.4g}",
          f"{check['needed']:.4g}", check["says"]]
         for check in report["gate"]["checks"]
     ]  # fmt: skip
@@ -138,7 +163,7 @@ def _steps(report: dict[str, Any]) -> list[Part]:
                 f"{size['plain']['loss']:.4f}",
                 f"{size['exported']['loss']:.4f}",
                 f"{change:+.4f}" if place > 1 else "",
-                amount(size["exported"]["kl"]),
+                _kl(size["exported"]["kl"]),
                 amount(size["exported"]["same_top"], "%"),
                 f"{made['seconds']:.0f} s",
             ]
@@ -159,7 +184,20 @@ def _steps(report: dict[str, Any]) -> list[Part]:
         "Losses are nats per token of the evaluation data; as exported means written in the export's format "
         "and read back. Tokens per second here are plain torch reading a batch, for comparing stages only."
     )
-    return [table, Paragraph(words), *says, _plots(report)]
+    return [table, Paragraph(words), *_stored(models), *says, _plots(report)]
+
+
+def _stored(models: Sequence[dict[str, Any]]) -> list[Part]:
+    """What the teacher's stored logits came to."""
+    return [
+        Paragraph(
+            f"{made['name']} learned from stored logits: the {stored['k']} likeliest tokens of "
+            f"{stored['num_places']:,} places at {stored['bytes_per_token']:.0f} bytes each, "
+            f"{stored['num_asked']:,} of them asked in this step."
+        )
+        for made in models
+        if (stored := made["report"].get("stored"))
+    ]
 
 
 def _plots(report: dict[str, Any]) -> Figures:
@@ -172,24 +210,39 @@ def _plots(report: dict[str, Any]) -> Figures:
     figures = [
         Figure(
             scatter("Loss against size", Axis("file", "bytes"), loss, dots("file_bytes")),
-            "Each stage's model in the export's format; lower left is better.",
+            "Loss against size: each stage's model in the export's format; lower left is better.",
         ),
         Figure(
             scatter("Loss against speed", Axis("tokens per second in torch"), loss, dots("speed")),
-            "Lower right is better.",
+            "Loss against speed; lower right is better.",
         ),
     ]
-    curves = [
-        Series(made["name"], [(float(x), float(y)) for x, y in made["curve"]])
-        for made in models
-        if made["curve"]
-    ]
-    if curves:
-        drawn = lines("Loss while training", Axis("tokens read"), Axis("loss of the stage (nats)"), curves)
-        figures.append(
-            Figure(drawn, "Each training's own loss: of distillation the divergence from the teacher.")
-        )
+    figures += _curves(report)
     return Figures(figures)
+
+
+def _curves(report: dict[str, Any]) -> list[Figure]:
+    """Trainings' losses; the divergence from a teacher has a plot of its own, for it is far smaller."""
+    has_teacher = report["evaluated"]["teacher"]["figures"] is not None
+    tokens, divergences = list[Series](), list[Series]()
+    for made in report["models"]:
+        listens = has_teacher and made["name"].partition("-")[2] in LISTENING
+        if made["curve"]:
+            points = [(float(x), float(y)) for x, y in made["curve"]]
+            (divergences if listens else tokens).append(Series(made["name"], points))
+    figures = []
+    for title, says, series in (
+        ("Loss while training", "Loss while training, of the tokens to be foretold.", tokens),
+        (
+            "Divergence while training",
+            "What each distillation has left to learn of its teacher.",
+            divergences,
+        ),
+    ):
+        if series:
+            drawn = lines(title, Axis("tokens read"), Axis("nats per token"), series)
+            figures.append(Figure(drawn, says))
+    return figures
 
 
 def _sides(report: dict[str, Any]) -> Table:
@@ -197,25 +250,75 @@ def _sides(report: dict[str, Any]) -> Table:
     for side in ("teacher", "student"):
         found = report["evaluated"][side]
         figures, alike = found["figures"], found["likeness"]
-        rows.append(
-            [
-                side,
-                amount(found["exact"], "%"),
-                amount(found["valid"], "%"),
-                f"{math.exp(alike['loss']):.3f}",
-                amount(alike["kl"]),
-                amount(alike["same_top"], "%"),
-                amount(figures["file_bytes"], "bytes"),
-                f"{figures['decode_speed']:,.0f}",
-                f"{figures['prefill_speed']:,.0f}",
-                f"{figures['load_s']:.2f} s",
-                amount(figures["memory_bytes"], "bytes"),
-            ]
-        )
+        cells = [side, amount(found["exact"], "%"), amount(found["valid"], "%")]
+        if figures is None:  # behind an address
+            rows.append(cells + [UNKNOWN] * 9)
+            continue
+        cells += [
+            f"{math.exp(alike['loss']):.3f}",
+            _kl(alike["kl"]),
+            amount(alike["same_top"], "%"),
+            amount(figures["file_bytes"], "bytes"),
+            f"{figures['decode_speed']:,.0f}",
+            f"{figures['prefill_speed']:,.0f}",
+            f"{figures['load_s']:.2f} s",
+            amount(figures["memory_bytes"], "bytes"),
+            _millijoules(figures["energy"]),
+        ]
+        rows.append(cells)
     columns = ["", "exact", "valid", "perplexity", "KL", "same top", "file", "decode tokens/s"]
     return Table(
-        "The exported files", [*columns, "prefill tokens/s", "load", "memory"], rows, list(range(1, 11))
+        "The exported files",
+        [*columns, "prefill tokens/s", "load", "memory", "mJ/token"],
+        rows,
+        list(range(1, 12)),
     )
+
+
+def _kl(value: float | None) -> str:
+    """Nothing is less than none: what float32 leaves of equal distributions is a zero."""
+    return amount(None if value is None else max(0.0, round(value, 6)))
+
+
+def _millijoules(energy: dict[str, Any]) -> str:
+    mark = "" if energy["source"] == "rapl" else "≈ "
+    return mark + amount(energy["joules_per_token"] * 1000)
+
+
+def _energy(report: dict[str, Any]) -> Paragraph:
+    """How energy was come by."""
+    energy = report["evaluated"]["student"]["figures"]["energy"]
+    if energy["source"] == "rapl":
+        words = (
+            "Energy of decoding was measured by the processor's own meter (RAPL, all packages, whatever ran)."
+        )
+        return Paragraph(words)
+    return Paragraph(
+        "Energy of decoding is an estimate: this process's CPU seconds times a stated "
+        f"{amount(energy['watts'], 'W')} of one busy core, for the machine shows no meter. It compares these "
+        "files with each other, and nothing else."
+    )
+
+
+def _harness(report: dict[str, Any]) -> list[Part]:
+    """What lm-evaluation-harness found, by its own names."""
+    found = report["harness"]
+    if found is None:
+        return []
+    theirs = {scores["task"]: scores["figures"] for scores in found["teacher"]}
+    rows = [
+        [
+            scores["task"],
+            name,
+            amount(theirs.get(scores["task"], {}).get(name)),
+            amount(value),
+            str(scores["num"]),
+        ]
+        for scores in found["student"]
+        for name, value in scores["figures"].items()
+    ]
+    columns = ["task", "figure", "teacher", "student", "questions"]
+    return [Table("By lm-evaluation-harness", columns, rows, [2, 3, 4])]
 
 
 def _gain(report: dict[str, Any]) -> list[Part]:
@@ -257,29 +360,86 @@ def _data(report: dict[str, Any]) -> list[Part]:
         for part, facts in data["files"].items()
     ]
     table = Table("Files", ["part", "file", "bytes", "broken lines", "SHA-256 begins"], rows, [2, 3])
-    words = f"{data['num_removed']} of training stood in the evaluation data and were removed"
-    words += f"; {data['num_left']} still stand there." if data["num_left"] else "."
+    words = f"{data['num_removed']:,} of training stood in the evaluation data and were removed"
+    words += f"; {data['num_left']:,} still stand there." if data["num_left"] else "."
+    if not data["num_removed"] and not data["num_left"]:
+        words = "Nothing that is learned stands in the evaluation data word for word."
     broken = [
         Paragraph(f"{facts['name']}: {why}", "warn")
         for facts in data["files"].values()
         for why in facts["broken"]
     ]
-    return [table, Paragraph(words, "bad" if data["num_left"] else ""), *broken]
+    verdict = Paragraph(words, "bad" if data["num_left"] else "")
+    asking = report["teacher"]["asking"]
+    return [table, *curation_parts(data["curation"]), verdict, *broken, *_asking(asking)]
+
+
+def _asking(asking: dict[str, Any] | None) -> list[Part]:
+    """What a teacher behind an address answered."""
+    if asking is None:
+        return []
+    spent = f"{asking['spent_tokens']:,} tokens"
+    if asking["spent_usd"] is not None:
+        spent += f", {amount(asking['spent_usd'], '$')}"
+    words = (
+        f"{asking['model']} at {asking['host']} answered {asking['num_answered']:,} of "
+        f"{asking['num_asked']:,} requests ({spent}; {asking['num_failed_calls']:,} of "
+        f"{asking['num_calls']:,} calls failed). The file's own answers were not learned."
+    )
+    parts: list[Part] = [
+        Paragraph(words),
+        *(Paragraph(f"No answer: {why}", "warn") for why in asking["shown"]),
+    ]
+    if asking["curation"] is not None:
+        manifest = msgspec.convert(asking["curation"], Manifest)
+        parts += [steps_table(manifest), *(removed_table(step) for step in manifest.steps if step.shown)]
+    return parts
+
+
+def curation_parts(found: dict[str, Any] | None) -> list[Part]:
+    """What each step took out, and the mixture."""
+    if found is None:
+        return []
+    manifest = msgspec.convert(found["manifest"], Manifest)
+    parts: list[Part] = [steps_table(manifest)] if manifest.steps else []
+    if found["tasks"]:
+        rows = [
+            [
+                name,
+                f"{task['size']:,}",
+                f"{task['drawn']:,}",
+                amount(task["share"], "%"),
+                f"{task['epochs']:.2f}",
+            ]
+            for name, task in found["tasks"].items()
+        ]
+        columns = ["file", "samples", "drawn", "of the mixture", "times each"]
+        parts.append(Table("The mixture", columns, rows, [1, 2, 3, 4]))
+    if found["num_other_form"]:
+        words = (
+            f"{found['num_other_form']:,} conversations of more turns, with tools or pictures were left out."
+        )
+        parts.append(Paragraph(words))
+    return parts + [removed_table(step) for step in manifest.steps if step.shown]
 
 
 def _shown(report: dict[str, Any]) -> list[Sample]:
     found = report["evaluated"]
     shown = [
         Sample(
-            answer["request"][:60],
+            f"Request {number}",
             answer["request"],
             [_answer(name, answer[name], answer[f"{name}_right"]) for name in ("teacher", "student")],
             answer["expected"],
         )
-        for answer in found["answers"]
+        for number, answer in enumerate(found["answers"], 1)
     ]
     return shown + [
-        Sample(prompt[:60] or "From nothing", prompt, [Answer("teacher", theirs), Answer("student", ours)])
+        Sample(
+            "Continued" if prompt else "From nothing",
+            prompt,
+            [*([Answer("teacher", theirs)] if theirs else []), Answer("student", ours)],
+        )
         for prompt, theirs, ours in found["continued"]
     ]
 
@@ -290,8 +450,9 @@ def _answer(name: str, text: str, is_right: bool) -> Answer:
 
 def _footer(report: dict[str, Any]) -> str:
     machine = report["machine"]
+    threads = "thread" if machine["threads"] == 1 else "threads"
     made = " ".join(f"{name} {number}" for name, number in report["versions"].items())
     return (
         f"Made in {report['seconds'] / 60:.1f} minutes (of what was run last) on {machine['cores']} cores "
-        f"({machine['processor']}), {machine['threads']} threads, seed {report['seed']}; {made}."
+        f"({machine['processor']}), {amount(machine['threads'])} {threads}, seed {report['seed']}; {made}."
     )

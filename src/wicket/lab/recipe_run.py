@@ -26,13 +26,23 @@ import torch
 from wicket.errors import OperatorFault
 from wicket.lab import recipe_card, recipe_report, recipe_stages
 from wicket.lab.estimate import Estimate
+from wicket.lab.harness import task_manager
 from wicket.lab.mini_gate import Verdict
 from wicket.lab.recipe import Resolved, read_recipe
+from wicket.lab.recipe_asking import Asking
 from wicket.lab.recipe_data import facts_of
 from wicket.lab.recipe_gate import judge
-from wicket.lab.recipe_proof import Evaluated, Exported, evaluate_stage, export_stage
+from wicket.lab.recipe_proof import (
+    Evaluated,
+    Exported,
+    Harnessed,
+    evaluate_stage,
+    export_stage,
+    harness_asked,
+    harness_stage,
+)
 from wicket.lab.recipe_stages import Bench, Made, Read, Vocabulary
-from wicket.lab.run import Run, write_whole
+from wicket.lab.run import Run, alone_in, write_whole
 from wicket.lab.versions import machine, versions
 from wicket.wire import json
 
@@ -48,10 +58,17 @@ class Outcome(msgspec.Struct, frozen=True):
     models: list[Made]
     exported: Exported
     evaluated: Evaluated
+    asking: Asking | None = None
+    harnessed: Harnessed | None = None
 
 
 def make(resolved: Resolved, folder: Path, home: Path) -> Verdict:
     """All stages. Raises `CallerFault`, `EngineFault` and `OperatorFault` with what to do next."""
+    with alone_in(folder):
+        return _make(resolved, folder, home)
+
+
+def _make(resolved: Resolved, folder: Path, home: Path) -> Verdict:
     started_s = time.monotonic()
     run = Run(folder, {"recipe": resolved.document})
     write_whole(folder / "recipe.json", json.dumps(resolved.document).encode())
@@ -71,23 +88,35 @@ def make(resolved: Resolved, folder: Path, home: Path) -> Verdict:
 
 
 def _stages(bench: Bench, run: Run) -> Outcome:
+    wanted = bench.recipe.evaluate.harness
+    if wanted:  # told before anything is trained
+        task_manager(harness_asked(bench))
     read = run.stage("data", Read, lambda: recipe_stages.read_stage(bench))
-    if facts_of(bench.texts.manifest) != facts_of(read.manifest):
+    if facts_of(bench.read.manifest) != facts_of(read.manifest):
         message = "The data changed since this run began: choose another --out."
         raise OperatorFault("run_folder", message)
+    asking = None
+    if bench.recipe.teacher.url:
+        asking = run.stage("answers", Asking, lambda: recipe_stages.answers_stage(bench))
+        if bench.told[1] != asking.sha256:
+            message = "The teacher's answers changed since this run began: choose another --out."
+            raise OperatorFault("run_folder", message)
     vocabulary = run.stage("vocabulary", Vocabulary, lambda: recipe_stages.vocabulary_stage(bench))
     foreseen = run.stage("estimate", Estimate, lambda: recipe_stages.foresee(bench))
-    models = [
-        run.stage("teacher", Made, lambda: recipe_stages.teacher_stage(bench)),
-        run.stage("student", Made, lambda: recipe_stages.student_stage(bench)),
-    ]
+    models = []
+    if bench.recipe.teacher.is_local:
+        models.append(run.stage("teacher", Made, lambda: recipe_stages.teacher_stage(bench)))
+    models.append(run.stage("student", Made, lambda: recipe_stages.student_stage(bench)))
     for number, step in enumerate(bench.steps, 1):
         work = partial(recipe_stages.step_stage, bench, number, step, models[-1].name)
         models.append(run.stage(f"step {number}", Made, work))
     last = models[-1].name
     exported = run.stage("export", Exported, lambda: export_stage(bench, last))
     evaluated = run.stage("evaluate", Evaluated, lambda: evaluate_stage(bench))
-    return Outcome(read, vocabulary, foreseen, models, exported, evaluated)
+    harnessed = None
+    if wanted:
+        harnessed = run.stage("harness", Harnessed, lambda: harness_stage(bench))
+    return Outcome(read, vocabulary, foreseen, models, exported, evaluated, asking, harnessed)
 
 
 def _leave(bench: Bench, outcome: Outcome, found: Verdict, seconds: float) -> None:

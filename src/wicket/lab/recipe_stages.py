@@ -16,6 +16,7 @@ from wicket.engines.checkpoints.opening import open_checkpoint, tokenizer
 from wicket.engines.checkpoints.tokenizer import Tokenizer
 from wicket.errors import EngineFault, OperatorFault
 from wicket.lab import estimate
+from wicket.lab.data import manifest as curated
 from wicket.lab.encode import Encoder
 from wicket.lab.export_gguf import export_gguf
 from wicket.lab.likeness import Likeness, likeness
@@ -23,8 +24,10 @@ from wicket.lab.llama import Llama, fresh, from_checkpoint
 from wicket.lab.material import Batch, Material
 from wicket.lab.model_file import read_model, write_model
 from wicket.lab.progress import Progress, clock
-from wicket.lab.recipe import Resolved, Shape, Step
-from wicket.lab.recipe_data import Batches, Manifest, Texts, batches_of, read_data
+from wicket.lab.recipe import Resolved, Step
+from wicket.lab.recipe_asking import Asking, Place, ask, learned
+from wicket.lab.recipe_data import Batches, Manifest, Reading, Texts, batches_of, read_data
+from wicket.lab.recipe_form import Shape, Student, Teacher
 from wicket.lab.sources import locate, open_source
 from wicket.lab.steps import Pace, Stepped, train
 from wicket.lab.techniques.distil import check_vocabularies
@@ -34,6 +37,8 @@ from wicket.lab.vocabulary_trim import keep_rows, rows_kept, trim_vocabulary
 
 VOCABULARY_FILE = "vocabulary.gguf"
 WHOLE_FILE = "whole-vocabulary.gguf"  # before it was trimmed
+CURATED = "data"  # finished steps of curation
+STORES = "logits"  # what the teacher said, for as many steps as want it
 SPEED_REPEATS = 3
 
 
@@ -95,9 +100,23 @@ class Bench:
         self.checkpoints.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @cached_property
+    def read(self) -> Texts:
+        """The data as the files have them."""
+        is_asked = bool(self.recipe.teacher.url)
+        reading = Reading(is_asked=is_asked, seed=self.recipe.seed, kept=self.checkpoints / CURATED)
+        return read_data(self.recipe.data, self.base, reading)
+
+    @cached_property
+    def told(self) -> tuple[Texts, str, curated.Manifest | None]:
+        """The data with a far teacher's answers, which are a stage of their own."""
+        judges = self.base / Path(self.recipe.data.evaluate).expanduser()
+        place = Place(self.folder, judges, self.checkpoints / CURATED)
+        return learned(self.recipe, self.read, place)
+
+    @property
     def texts(self) -> Texts:
-        """The data as read."""
-        return read_data(self.recipe.data, self.base)
+        """The data that are learned."""
+        return self.told[0] if self.recipe.teacher.url else self.read
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -111,9 +130,9 @@ class Bench:
         return batches_of(recipe.data, self.texts, self.tokenizer, recipe.seed, recipe.evaluate.batches)
 
     @cached_property
-    def teacher(self) -> Llama:
-        """The finished teacher."""
-        return read_model(self.path("teacher"))
+    def teacher(self) -> Llama | None:
+        """The finished teacher; None where it is behind an address only."""
+        return read_model(self.path("teacher")) if self.recipe.teacher.is_local else None
 
     @property
     def vocabulary_path(self) -> Path:
@@ -146,7 +165,7 @@ class Bench:
 def read_stage(bench: Bench) -> Read:
     """Read and hash the data."""
     progress = Progress("data")
-    manifest = bench.texts.manifest
+    manifest = bench.read.manifest
     broken = sum(facts.num_broken for facts in manifest.files.values())
     notes = f", {broken} broken lines left out" if broken else ""
     notes += (
@@ -159,6 +178,17 @@ def read_stage(bench: Bench) -> Read:
     return Read(manifest)
 
 
+def answers_stage(bench: Bench) -> Asking:
+    """Let the teacher behind an address answer the training requests."""
+    progress = Progress("the teacher's answers")
+    asking = ask(bench.recipe.teacher, bench.read.train, bench.folder, progress.at)
+    texts, digest, manifest = bench.told
+    failed = asking.num_asked - asking.num_answered
+    notes = f", {failed} requests have none" if failed else ""
+    progress.done(f"{asking.num_answered:,} answers, {len(texts.train):,} to learn from{notes}")
+    return msgspec.structs.replace(asking, sha256=digest, curation=manifest)
+
+
 def vocabulary_stage(bench: Bench) -> Vocabulary:
     """Train it, or take it over."""
     wanted, path = bench.recipe.vocabulary, bench.vocabulary_path
@@ -168,7 +198,9 @@ def vocabulary_stage(bench: Bench) -> Vocabulary:
     elif wanted.file:
         pieces_vocabulary(path, locate(wanted.file, bench.base, bench.home)[0])
     else:
-        source, _ = locate(wanted.checkpoint or bench.recipe.teacher.checkpoint, bench.base, bench.home)
+        recipe = bench.recipe
+        spec = wanted.checkpoint or recipe.teacher.checkpoint or recipe.student.checkpoint
+        source, _ = locate(spec, bench.base, bench.home)
         if source.suffix == ".bin":
             message = "A llama2.c checkpoint has no vocabulary: give [vocabulary] file = its tokenizer file."
             raise OperatorFault("bad_recipe", message)
@@ -185,7 +217,8 @@ def foresee(bench: Bench) -> estimate.Estimate:
     """What the run will take; raises `OperatorFault` if the machine has not got it."""
     recipe = bench.recipe
     tokens = bench.batches.training.batch(0).ids.numel()
-    teacher = _shape_of(bench, recipe.teacher.shape, recipe.teacher.checkpoint)
+    begun: Teacher | Student = recipe.teacher if recipe.teacher.is_local else recipe.student
+    teacher = _shape_of(bench, begun.shape, begun.checkpoint)
     student = teacher
     if recipe.student.shape is not None or recipe.student.checkpoint:
         student = _shape_of(bench, recipe.student.shape, recipe.student.checkpoint)
@@ -196,14 +229,23 @@ def foresee(bench: Bench) -> estimate.Estimate:
     for step in bench.steps:
         pace = getattr(step.options, "pace", None)
         if pace is not None:
-            theirs = large if "teacher" in step.technique.needs else 0
+            theirs = large if step.technique.listens and recipe.teacher.is_local else 0
             name = step.technique.name
-            jobs.append(estimate.Job(name, small, student.num_layers, theirs, pace.steps, tokens))
+            stored = _stored_bytes(step.options, student.vocab_size) * pace.steps * tokens if theirs else 0
+            jobs.append(estimate.Job(name, small, student.num_layers, theirs, pace.steps, tokens, stored))
     found = estimate.estimate(jobs, teacher if large > small else student, tokens)
     estimate.check(found, bench.folder)
     size = f"{found.memory_bytes / 1e9:.1f} GB of memory, {found.disk_bytes / 1e9:.1f} GB of disk"
     Progress("estimate").done(f"about {clock(found.seconds)} of training, {size}")
     return found
+
+
+def _stored_bytes(options: Any, vocabulary: int) -> int:
+    """Of one token in a step's store of logits; 0 where it has none."""
+    if getattr(options, "logits", "live") != "stored":
+        return 0
+    k: int = options.k
+    return k * (4 if vocabulary <= 1 << 16 else 6)
 
 
 def teacher_stage(bench: Bench) -> Made:
@@ -225,7 +267,8 @@ def student_stage(bench: Bench) -> Made:
         model, origin = read_model(bench.path("teacher")), Origin("a copy of the teacher")
     else:
         model, origin = _begun(bench, wanted.shape, wanted.checkpoint, bench.recipe.seed + 1)
-    check_vocabularies(bench.teacher, model)
+    if bench.teacher is not None:
+        check_vocabularies(bench.teacher, model)
     return _made(bench, "student", model, origin, teacher=bench.teacher)
 
 
@@ -237,10 +280,11 @@ def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
     material = Material(
         training=bench.batches.training,
         calibration=bench.batches.calibration,
-        teacher=bench.teacher if "teacher" in step.technique.needs else None,
+        teacher=bench.teacher if step.technique.listens else None,
         seed=bench.recipe.seed,
         tell=progress.at,
         folder=_saves(bench, name),
+        stores=bench.checkpoints / STORES,
     )
     started_s = time.monotonic()
     report = step.technique.apply(model, step.options, material)

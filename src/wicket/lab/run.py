@@ -6,8 +6,10 @@ once the stage is over. A finished stage is not done again.
 
 from __future__ import annotations
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,6 +27,29 @@ class State(msgspec.Struct):
 
     asked: dict[str, Any]
     stages: dict[str, Any] = {}
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Nobody else runs in `folder` meanwhile. Raises `OperatorFault` where somebody does.
+
+    The lock is the system's, on the folder itself: it ends with the process, however that ends.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        message = f"The run folder {folder} can't be used: {error.strerror}."
+        raise OperatorFault("run_folder", message) from None
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            message = f"Another run is under way in {folder}: wait for its end, or choose another --out."
+            raise OperatorFault("in_use", message) from None
+        yield
+    finally:
+        os.close(handle)
 
 
 class Run:

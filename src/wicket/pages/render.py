@@ -23,6 +23,9 @@ from wicket.pages.style import css
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
+_PROSE = 28  # characters from which a cell is a sentence, and keeps room for some words a line
+
+
 def render(page: Page) -> str:
     """The file's text (UTF-8)."""
     lead = f'<p class="lead">{text(page.lead)}</p>' if page.lead else ""
@@ -72,8 +75,10 @@ def _facts(part: Facts) -> str:
 
 def _table(part: Table) -> str:
     def cell(tag: str, column: int, value: str, scope: str = "") -> str:
-        number = ' class="number"' if column in part.numeric else ""
-        return f"<{tag}{scope}{number}>{text(value)}</{tag}>"
+        kind = ' class="number"' if column in part.numeric else ""
+        if not kind and tag == "td" and len(value) >= _PROSE:
+            kind = ' class="prose"'
+        return f"<{tag}{scope}{kind}>{text(value)}</{tag}>"
 
     head = "".join(cell("th", place, name, ' scope="col"') for place, name in enumerate(part.columns))
     rows = "".join(

@@ -69,6 +69,7 @@ th,td{text-align:left;padding:.45rem 1.1rem .45rem 0;border-bottom:1px solid var
 th:last-child,td:last-child{padding-right:0}
 thead th{font-size:.8125rem;color:var(--quiet);font-weight:600;vertical-align:bottom}
 tbody th{font-weight:600;overflow-wrap:break-word;min-width:8rem;max-width:22rem}
+.prose{min-width:14rem}
 .number{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 thead .number{white-space:normal}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:2rem 2.5rem;

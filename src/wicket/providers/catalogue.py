@@ -9,8 +9,9 @@ not there has no known price of its own:
 
 - `KIND_pico`, pico-USD per token: `input`, `output`, `cached` (read), `cache_write` (five minutes),
   `cache_write_1h`, `reasoning`, `audio_input`, `audio_output`, `audio_cached`, `image_input`, `image_output`;
-- `KIND_nanos`, nano-USD for one: `request` (a search of documents too), `search` (of the web), `image`
-  (made), `image_input` (seen), `audio_second` (heard or spoken);
+- `KIND_nanos`, nano-USD for one: `request` (a search of documents too), `search` (of the web; with
+  `is_search_per_request` of all of an answer), `image` (made; `image_sizes` by quality and size),
+  `image_input` (seen), `audio_second` (heard or spoken), `cache_storage` (a million tokens for an hour);
 - `character_pico`, pico-USD for a character of a text to speak;
 - `tiers`, a list of `{"above_tokens": 200000, "input_pico": 2500000, ...}`, ascending: where the input is
   longer, all tokens of the request cost this, and a kind that the tier leaves out what it does without it;
@@ -70,7 +71,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     `versioned_url` and `versioned_path` are used when `api_version` is configured (Azure).
     `known_as` says under which names the sources of `models.json` list its models, `name_prefix` what stands
     before a name that they shorten, `serves` (a regular expression) which of the models they list are called
-    at this address. Without `lists_models` the facts do not say what an account can call;
+    at this address, `search_per_request` (another) which bill one fee however often they searched.
+    Without `lists_models` the facts do not say what an account can call;
     with `has_responses` models of OpenAI's Responses API alone are asked by that, at the same address;
     `facts_from` names the row whose facts hold where there are none of its own. `probe` is the path that
     `wicket providers check` gets, "" where none is free of charge. `region` is where requests are processed;
@@ -101,6 +103,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     known_as: dict[Literal["genai-prices", "litellm", "models.dev"], tuple[str, ...]] = {}
     name_prefix: str = ""
     serves: str = ""
+    search_per_request: str = ""
     is_aggregator: bool = False  # passes on other providers' models
     is_router: bool = False  # routes by suffixes of a model's name itself, so these are left to it
     lists_models: bool = True

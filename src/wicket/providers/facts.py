@@ -18,6 +18,7 @@ Pico = Annotated[int, msgspec.Meta(ge=0, le=10**10)]  # at most 10,000 USD per m
 Nanos = Annotated[int, msgspec.Meta(ge=0, le=10**12)]  # at most 1,000 USD for one of anything
 Tokens = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[!-~]([ -~]{0,198}[!-~])?$")]  # it goes into headers and ids
+ImageSize = Annotated[str, msgspec.Meta(pattern=r"^([a-z]+/)?(\d{2,5}x\d{2,5}|\d(\.\d)?k)$")]
 Modality = Literal["text", "image", "audio", "video", "pdf"]
 Feature = Literal["tools", "vision", "json_schema", "reasoning", "audio", "pdf", "prefill"]
 Kind = Literal["chat", "embedding", "rerank", "image", "speech", "transcription", "moderation", "completion"]
@@ -65,7 +66,8 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
     """What is known of one model at one provider.
 
     `date` is when its prices were read or last changed; `sources` which catalogues know it; `page` where the
-    provider says so, as far as a source names it; `disputed` what a source that was overruled says instead.
+    provider says so, as far as a source names it; `disputed` what a source that was overruled says instead;
+    `corrected` which fields are as the provider's own page has them, and which page.
     Sizes are in tokens, 0 for unknown; `context_tokens` is the whole window, `max_input_tokens` is given
     where less of it may be input. `features` maps what is known to true or false. `also` are other exact
     names. `deprecation_date` is the announced end; a model that is not `is_listed` is kept for its price.
@@ -78,10 +80,13 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
     page: str = ""
     request_nanos: Nanos = 0
     search_nanos: Nanos | None = None  # per web search
+    is_search_per_request: bool = False  # one fee per request that searched, not one per search
     image_nanos: Nanos | None = None  # per image that comes out
+    image_sizes: dict[ImageSize, Nanos] = {}  # the same by quality and size, where that has its own price
     image_input_nanos: Nanos | None = None  # per image that goes in
     audio_second_nanos: Nanos | None = None  # per second of audio
     character_pico: Pico | None = None  # per character of a text to speak
+    cache_storage_nanos: Nanos | None = None  # per million tokens that a cache keeps for an hour
     tiers: tuple[Tier, ...] = ()
     services: dict[Service, ServicePrices] = {}
     context_tokens: Tokens = 0
@@ -99,6 +104,7 @@ class Fact(Prices, frozen=True, kw_only=True, omit_defaults=True):
     is_listed: bool = True
     also: tuple[Name, ...] = ()
     disputed: tuple[str, ...] = ()
+    corrected: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:

@@ -75,7 +75,8 @@ class Fees(msgspec.Struct, frozen=True, array_like=True):
     """What is billed by other units than tokens, 0 for what is not.
 
     `search_nanos` comes on top of tokens. The others stand in for tokens: they are billed for answers that
-    report none.
+    report none. `image_sizes` are prices of images by quality and size (`facts.Fact`), `image_nanos` that of
+    one whose size has none. `is_search_per_request`: however many searches an answer took, one is billed.
     """
 
     search_nanos: int = 0
@@ -84,6 +85,21 @@ class Fees(msgspec.Struct, frozen=True, array_like=True):
     audio_second_nanos: int = 0
     character_pico: int = 0
     searches_included: int = 0  # in the fee per request
+    image_sizes: dict[str, int] = {}
+    is_search_per_request: bool = False
+
+    def image(self, size: str) -> int:
+        """Nano-USD for an image of this quality and size; 0 where no price is known."""
+        if size and self.image_sizes:
+            for name in (size, size.rpartition("/")[2]):
+                if name in self.image_sizes:
+                    return self.image_sizes[name]
+        return self.image_nanos
+
+    @property
+    def dearest_image(self) -> int:
+        """The most that an image can cost."""
+        return max(self.image_nanos, *self.image_sizes.values(), 0)
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True):
@@ -142,6 +158,8 @@ def tariff_of(fact: Fact) -> Tariff | None:
         image_input_nanos=fact.image_input_nanos or 0,
         audio_second_nanos=fact.audio_second_nanos or 0,
         character_pico=fact.character_pico or 0,
+        image_sizes=dict(fact.image_sizes),
+        is_search_per_request=fact.is_search_per_request,
     )
     return make_tariff(fact, fact.tiers, {str(name): one for name, one in fact.services.items()}, fees)
 
@@ -154,6 +172,7 @@ def is_priced_otherwise(fact: Fact) -> bool:
         fact.audio_second_nanos,
         fact.character_pico,
         fact.search_nanos,
+        *fact.image_sizes.values(),
     )
     return fact.kind in _BY_UNITS and any(price is not None for price in units)
 

@@ -6,7 +6,7 @@ Verbs, their arguments and what they answer with:
 - `keys.list` hidden → a list of keys' fields · `keys.update` id, … · `keys.revoke` id → the fields
 - `logs` key, model, outcome, since_ms, until_ms, limit, after → `{"records": newest first, "last": mark}`
 - `requests.get` id → a record or None
-- `status`, `config.show`, `config.reload`, `restart` → a document · `backup` path → a document
+- `status`, `config.show`, `config.reload`, `restart` → a document · `backup` path, kept_path → a document
 - `metrics` → Prometheus' text
 """
 
@@ -95,7 +95,7 @@ async def reload_config(call: Call) -> Response:
 async def backup(call: Call) -> Response:
     """`POST /admin/v1/backup`: a consistent copy of the database while it is in use."""
     target = await read_body(call.request, BackupTarget)
-    return _json(await call.ask("backup", {"path": target.path}))
+    return _json(await call.ask("backup", {"path": target.path, "kept_path": target.kept_path}))
 
 
 async def restart(call: Call) -> Response:

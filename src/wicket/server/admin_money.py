@@ -65,7 +65,7 @@ async def statement(call: Call) -> Response:
 
 
 def statement_csv(document: Mapping[str, Any]) -> str:
-    """A line per day and model, then one per movement of money; `kind` tells which."""
+    """A line per day and model, one per movement of money, one for what has no price; `kind` tells which."""
     head = {"month": document["month"], "time_zone": document["time_zone"]}
     head |= {name: document[name] for name in ("team", "key", "key_name")}
     lines = [{**head, "kind": "usage", **row} for row in document["rows"]]
@@ -73,6 +73,7 @@ def statement_csv(document: Mapping[str, Any]) -> str:
         {**head, "kind": one["kind"], "day": one["at"], "amount_usd": one["amount_usd"], "memo": one["memo"]}
         for one in document["movements"]
     ]
+    lines += [{**head, **one, "kind": "unpriced", "memo": one["kind"]} for one in document["unpriced"]]
     return csv_text([*head, "kind", "day", "model", *COUNTS, "charge_usd", "amount_usd", "memo"], lines)
 
 

@@ -56,9 +56,10 @@ class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BackupTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The body that asks for a backup: a file on the server's machine that does not exist yet."""
+    """The body that asks for a backup: a file on the server's machine, `kept_path` a folder; both are new."""
 
     path: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    kept_path: Annotated[str, msgspec.Meta(max_length=4096)] = ""
 
 
 class LogFilter(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 
 from wicket.accounts.record import Attempt, OtherUsage, Record, Usage
 from wicket.accounts.request_ids import format_id
+from wicket.accounts.unpriced import unpriced_kinds
 
 _NANOS = 1_000_000_000
 
@@ -58,6 +59,7 @@ def record_json(record: Record) -> dict[str, Any]:
         "total_ms": _ms(record.total_us),
         "price_row": record.price_row,
         "dropped": list(record.dropped),
+        "unpriced": list(unpriced_kinds(record)),
         "task": record.task,
         "estimate_usd": usd(record.estimate_nanos) if record.estimate_nanos >= 0 else None,
         "large_cost_usd": usd(record.large_cost_nanos) if record.large_cost_nanos >= 0 else None,

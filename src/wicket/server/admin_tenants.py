@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from wicket.server.admin_query import optional_body, read_body, refuse_unknown
 from wicket.server.admin_shapes import now_ms
+from wicket.server.answers import private_json as _json
 from wicket.server.app_house import Call, Handler, Routes
 from wicket.server.sessions import own_origin
 from wicket.server.tenant_bodies import (
@@ -25,9 +26,6 @@ from wicket.server.tenant_bodies import (
     ResetPassword,
     audit_query,
 )
-from wicket.wire.json import encode
-
-_JSON = "application/json"
 
 
 def listing(verb: str, *parameters: str) -> Handler:
@@ -37,7 +35,7 @@ def listing(verb: str, *parameters: str) -> Handler:
         query = dict(call.request.query_params)
         refuse_unknown(query, parameters)
         found = await call.ask(verb, {**query, **_named(call)})
-        return answered({"object": "list", "data": found})
+        return _json({"object": "list", "data": found})
 
     return handle
 
@@ -47,7 +45,7 @@ def making(verb: str, kind: type[Any]) -> Handler:
 
     async def handle(call: Call) -> Response:
         body = await read_body(call.request, kind)
-        return answered(await call.ask(verb, {**body.arguments(), **_named(call)}), 201)
+        return _json(await call.ask(verb, {**body.arguments(), **_named(call)}), 201)
 
     return handle
 
@@ -57,7 +55,7 @@ def changing(verb: str, kind: type[Any]) -> Handler:
 
     async def handle(call: Call) -> Response:
         body = await read_body(call.request, kind)
-        return answered(await call.ask(verb, {**body.arguments(), **_named(call)}))
+        return _json(await call.ask(verb, {**body.arguments(), **_named(call)}))
 
     return handle
 
@@ -66,7 +64,7 @@ def ending(verb: str) -> Handler:
     """A route that ends what its path names."""
 
     async def handle(call: Call) -> Response:
-        return answered(await call.ask(verb, _named(call)))
+        return _json(await call.ask(verb, _named(call)))
 
     return handle
 
@@ -77,24 +75,19 @@ async def invite(call: Call) -> Response:
     made = await call.ask("invitations.create", body.arguments())
     # behind the number sign, so that the code reaches no server's log and no Referer
     link = f"{own_origin(call.house, call.request)}/#/join?invitation={quote(made['code'])}"
-    return answered({**made, "link": link}, 201)
+    return _json({**made, "link": link}, 201)
 
 
 async def reset_password(call: Call) -> Response:
     """`POST /admin/v1/users/ID/password`."""
     body = await optional_body(call.request, ResetPassword)
-    return answered(await call.ask("users.password", {**body.arguments(), **_named(call)}))
+    return _json(await call.ask("users.password", {**body.arguments(), **_named(call)}))
 
 
 async def audit(call: Call) -> Response:
     """`GET /admin/v1/audit`: newest first; `next` is what `before` takes for the page after this one."""
     found = await call.ask("audit.list", audit_query(call.request.query_params, now_ms()))
-    return answered({"object": "list", **found})
-
-
-def answered(value: Any, status_code: int = 200) -> Response:
-    """A JSON answer that nobody keeps."""
-    return Response(encode(value), status_code, media_type=_JSON, headers={"cache-control": "no-store"})
+    return _json({"object": "list", **found})
 
 
 def _named(call: Call) -> dict[str, Any]:

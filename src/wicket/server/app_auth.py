@@ -1,6 +1,6 @@
 """Signing up, in and out over HTTP. A session's text leaves in a cookie and nowhere else.
 
-Verbs: `auth.sign_up`, `auth.sign_in` → `{"token", "max_age_s", "session"}` · `auth.sign_out` ·
+Verbs: `auth.sign_up`, `auth.sign_in`, `auth.switch` → `{"token", "max_age_s", "session"}` · `auth.sign_out` ·
 `auth.session` · `auth.sessions` → a list · `auth.end_session` id · `auth.password` old, new ·
 `auth.playground_key`.
 """
@@ -29,7 +29,7 @@ from wicket.server.sessions import (
     trip_cookie,
 )
 
-_JSON = "application/json"
+_JSON, _HTML = "application/json", "text/html"
 _MAX_PASSWORD_CHARS = 1_024
 _PRIVATE = {"cache-control": "no-store"}
 _ANSWER = ("state", "code", "error", "iss")
@@ -53,6 +53,12 @@ class SignIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     email: Text
     password: Password
+
+
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """In which of one's organisations to go on."""
+
+    organisation: Text
 
 
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,6 +93,14 @@ async def sign_in(call: Call) -> Response:
     body = await _entering(call, SignIn)
     token = session_token(call.house, call.request)
     return _come_in(call, await _ask(call, "auth.sign_in", token, msgspec.to_builtins(body)), 200)
+
+
+async def switch(call: Call) -> Response:
+    """`POST /auth/v1/organisation`: a new session takes the place of the one that asks."""
+    token = _token(call)
+    _check_type(call)
+    body = await read_body(call.request, Switch)
+    return _come_in(call, await _ask(call, "auth.switch", token, msgspec.to_builtins(body)), 200)
 
 
 async def sign_out(call: Call) -> Response:
@@ -129,7 +143,16 @@ async def playground_key(call: Call) -> Response:
 
 
 async def oidc_begin(call: Call) -> Response:
-    """`GET /auth/v1/oidc/NAME/start`: off to the provider."""
+    """`GET /auth/v1/oidc/NAME/start`: off to the provider. A browser is told on the page what went wrong."""
+    try:
+        return await _begin(call)
+    except Fault as fault:
+        if _HTML not in call.request.headers.get("accept", ""):
+            raise
+        return RedirectResponse(f"/#sign_in_error={fault.code}", 303, headers=_PRIVATE)
+
+
+async def _begin(call: Call) -> Response:
     check_transport(call.house, call.request)
     name = call.request.path_params["name"]
     arguments = {
@@ -202,6 +225,7 @@ ROUTES: Routes = [
     ("/auth/v1/state", "open", {"GET": state}),
     ("/auth/v1/sign-up", "open", {"POST": sign_up}),
     ("/auth/v1/sign-in", "open", {"POST": sign_in}),
+    ("/auth/v1/organisation", "open", {"POST": switch}),
     ("/auth/v1/sign-out", "open", {"POST": sign_out}),
     ("/auth/v1/session", "open", {"GET": session}),
     ("/auth/v1/sessions", "open", {"GET": list_sessions}),

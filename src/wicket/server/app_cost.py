@@ -29,6 +29,7 @@ from wicket.server.ingress import Ingress
 from wicket.wire.json import encode
 
 MAX_BYTES = 4 * 1024 * 1024
+TEXT_DOCUMENTS = ("cohere",)  # dialects whose documents are texts in the request
 MAX_PER_DAY = 1e12
 
 
@@ -72,7 +73,8 @@ def estimated(
         is_streamed=False,
     )
     call = admit(arrival, caller, routes)
-    return estimate(now, call, rates, count_parts(body), asked.requests_per_day)
+    parts = count_parts(body, has_text_documents=api.dialect in TEXT_DOCUMENTS)
+    return estimate(now, call, rates, parts, asked.requests_per_day)
 
 
 def find_api(name: str) -> tuple[Api, str]:

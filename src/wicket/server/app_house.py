@@ -16,6 +16,7 @@ from wicket.routing.deployment import Deployment, Route
 from wicket.state.seal import Seal
 from wicket.store.contents import Contents
 from wicket.supervisor.messages import NOBODY, Asker, EngineState
+from wicket.upstream.contract import Exchange, Sink
 from wicket.upstream.fetch import Response as Answered
 from wicket.wire.origin import Origin
 
@@ -87,6 +88,10 @@ class House(Protocol):
         """A provider's whole answer to a request about a thing that it keeps. Raises `ProviderFault`."""
         ...
 
+    def send(self, origin: Origin, request: bytes, sink: Sink) -> Exchange:
+        """The same where the answer is to be passed on as it comes."""
+        ...
+
     def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
         """The caller behind an `Authorization` header. Raises `KeyFault`."""
         ...
@@ -142,13 +147,15 @@ def family_of(request: Request) -> str:
     """Whose client asks, by the dialect's name.
 
     Google's is known by its path or, as its SDK also comes to `/v1`, by its key's header; Anthropic's by the
-    header with its version.
+    header with its version; Cohere's by what its SDKs call themselves.
     """
     headers = request.headers
     if request.url.path.startswith("/v1beta/"):
         return "gemini"
     if "anthropic-version" in headers:
         return "anthropic_messages"
+    if headers.get("x-fern-sdk-name") in ("cohere", "cohere-ai"):
+        return "cohere"
     return "gemini" if "x-goog-api-key" in headers and "authorization" not in headers else "openai_chat"
 
 

@@ -13,15 +13,26 @@ from wicket.accounts.record import Record
 from wicket.accounts.request_ids import format_id, parse_id
 from wicket.dialects.openai_chat import CHAT
 from wicket.errors import CallerFault, PermissionFault
-from wicket.routing.deployment import Deployment, Route
+from wicket.routing.deployment import ABILITIES, Deployment, Route
 from wicket.server.admin_shapes import record_json
 from wicket.server.app_house import SIGNED_IN, Call, Routes, Snapshot, family_of
-from wicket.server.model_lists import anthropic_list, anthropic_model, gemini_list, gemini_model
+from wicket.server.model_lists import (
+    anthropic_list,
+    anthropic_model,
+    cohere_list,
+    cohere_model,
+    gemini_list,
+    gemini_model,
+)
 from wicket.supervisor.messages import EngineState
 from wicket.wire.json import encode
 
 FAMILY = CHAT.dialect  # whose form the cards have
 _JSON = "application/json"
+_ENDPOINTS: dict[tuple[str, ...], str] = {
+    ("embeddings",): "embed",
+    ("rerank",): "rerank",
+}  # Cohere's words for models of one ability
 _PICO_PER_MILLION = 1_000_000  # pico-USD per token to USD per million tokens
 
 
@@ -72,9 +83,24 @@ def prices_usd(deployment: Deployment) -> dict[str, float]:
 async def list_models(call: Call) -> Response:
     """`GET /v1/models`: what this key may call, the local model first, in the form of whoever asks."""
     cards = _cards(call)
-    lists = {"anthropic_messages": anthropic_list, "gemini": gemini_list}
-    made = lists.get(family_of(call.request))
-    return Response(encode(made(cards) if made else {"object": "list", "data": cards}), media_type=_JSON)
+    match family_of(call.request):
+        case "anthropic_messages":
+            made = anthropic_list(cards)
+        case "gemini":
+            made = gemini_list(cards)
+        case "cohere":
+            snapshot, endpoint = call.house.snapshot, call.request.query_params.get("endpoint", "")
+            made = cohere_list([card | _for(snapshot.resolve(card["id"])) for card in cards], endpoint)
+        case _:
+            made = {"object": "list", "data": cards}
+    return Response(encode(made), media_type=_JSON)
+
+
+def _for(route: Route) -> dict[str, Any]:
+    """Which of Cohere's endpoints a model is for: chats, unless it is known to be for something else."""
+    first = next(iter(route.deployments), None)
+    able = tuple([name for name in ABILITIES if first is not None and name not in first.lacks])
+    return {"endpoints": [_ENDPOINTS.get(able, "chat")]}
 
 
 def _cards(call: Call) -> list[dict[str, Any]]:
@@ -92,11 +118,13 @@ async def show_model(call: Call) -> Response:
     card = named_card(call.house.snapshot, name, call.house.engine_states())
     if not allows_model(call.caller, name):
         raise PermissionFault("model_not_allowed", "This key may not call that model.", param="model")
-    family = family_of(call.request)
+    family, route = family_of(call.request), call.house.snapshot.resolve(name)
     if family != FAMILY:
-        made = gemini_model(card) if family == "gemini" else anthropic_model(card)
+        if family == "cohere":
+            made = cohere_model(card | _for(route))
+        else:
+            made = gemini_model(card) if family == "gemini" else anthropic_model(card)
         return Response(encode(made), media_type=_JSON)
-    route = call.house.snapshot.resolve(name)
     first = next(iter(route.deployments), None)
     if first is not None and first.engine and not route.floor:  # else it would be one of several
         card["card"] = await call.house.engine_card(first)

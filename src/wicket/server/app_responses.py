@@ -1,15 +1,25 @@
-"""Answers of OpenAI's Responses API by their id: here, at the provider that keeps them, or nowhere."""
+"""Answers of OpenAI's Responses API by their id: here, at the provider that keeps them, or nowhere.
+
+Source: OpenAI's guide "Background mode"; its API reference, "responses" (retrieve, cancel, delete, items).
+What a provider made in the background is settled by whoever sees first that it is over (`supervisor.dues`).
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from starlette.responses import Response
 
-from wicket.errors import CallerFault, Fault, OperatorFault
+from wicket.accounts.cost import format_usd
+from wicket.dialects.contract import LaterDialect, Progress, module
+from wicket.errors import CallerFault, Fault, OperatorFault, UpstreamBroken
+from wicket.gateway.pinned import KEEPER
 from wicket.server.app_house import Call, Routes
-from wicket.server.kept_query import answer, asked_there, home_of, page_of, tenant
+from wicket.server.kept_query import Query, answer, asked_there, home_of, page_of, request_there, tenant
+from wicket.server.kept_reply import ENDS, event_of, with_response
+from wicket.server.later import outcome_of, settling
+from wicket.server.relay import EVENTS, relayed
 from wicket.state.kept import KeptResponse
 from wicket.state.responses import (
     DEFAULT_PAGE,
@@ -37,27 +47,37 @@ class _Links(msgspec.Struct):
 
 
 async def get(call: Call) -> Response:
-    """The answer as it was given."""
+    """The answer as it is now; with `stream`, the events of one that was streamed in the background."""
     _check_mode(call)
-    if call.request.query_params.get("stream", "false") not in ("false", "0"):
-        message = "A kept answer comes whole: leave 'stream' out."
-        raise CallerFault("unsupported", message, param="stream")
+    is_streamed = call.request.query_params.get("stream", "false") not in ("false", "0")
     if call.house.storage.responses == "local":
+        if is_streamed:
+            message = "A kept answer comes whole: leave 'stream' out."
+            raise CallerFault("unsupported", message, param="stream")
         return answer(await _asked(call, "responses.get"))
+    if is_streamed:
+        return await _streamed(call)
     pin, seal = _pin(call)
-    found = await _there(call, pin, seal, "GET")
-    return answer(_sealed(found, pin, seal, tenant(call)))
+    return await _shown(call, await _there(call, pin, seal, "GET", query=_query(call, "include")), pin, seal)
 
 
 async def delete(call: Call) -> Response:
-    """It is gone."""
+    """It is gone. What is still being made is called off first, or nobody would learn what it used."""
     _check_mode(call)
     if call.house.storage.responses == "local":
         if not await _asked(call, "responses.delete"):
             raise unknown_response()
-    else:
-        pin, seal = _pin(call)
-        await _there(call, pin, seal, "DELETE")
+        return answer({"id": _id(call), "object": "response", "deleted": True})
+    pin, seal = _pin(call)
+    if await call.ask("dues.has", {"tenant": tenant(call), "id": _id(call)}):
+        found = _progress(await _there(call, pin, seal, "GET"))
+        if not found.outcome:
+            found = _progress(await _there(call, pin, seal, "POST", "cancel"))
+        if not found.outcome:
+            message = "The answer is still being made, and its provider has not called it off yet: try again."
+            raise CallerFault("still_under_way", message, status=409, param="response_id")
+        await _settle(call, found, waits=True)
+    await _there(call, pin, seal, "DELETE")
     return answer({"id": _id(call), "object": "response", "deleted": True})
 
 
@@ -68,7 +88,7 @@ async def input_items_of(call: Call) -> Response:
     page = page_of(query, DEFAULT_PAGE, MAX_PAGE)
     if call.house.storage.responses == "provider":
         pin, seal = _pin(call)
-        asked = {name: query[name] for name in ("limit", "after", "order") if name in query}
+        asked = _query(call, "limit", "after", "order", "include")
         return answer(await _there(call, pin, seal, "GET", "input_items", query=asked))
     told = await _asked(call, "responses.chain")
     if told is None:
@@ -84,7 +104,68 @@ async def cancel(call: Call) -> Response:
         await _asked(call, "responses.get")
         raise CallerFault("not_in_background", _NOT_BACKGROUND, param="response_id")
     pin, seal = _pin(call)
-    return answer(_sealed(await _there(call, pin, seal, "POST", "cancel"), pin, seal, tenant(call)))
+    return await _shown(call, await _there(call, pin, seal, "POST", "cancel"), pin, seal)
+
+
+async def _shown(call: Call, response: bytes, pin: Pin, seal: Seal) -> Response:
+    """A provider's response with its ids sealed, and what it cost if this is the first look at its end."""
+    shown = answer(_sealed(response, pin, seal, tenant(call)))
+    charge = await _settle(call, _progress(response))
+    if charge is not None:
+        shown.headers["x-wicket-cost-usd"] = format_usd(charge)
+    return shown
+
+
+async def _settle(call: Call, found: Progress, *, waits: bool = False) -> int | None:
+    """The charge in nano-USD, if it is over and was not settled."""
+    if not found.outcome:
+        return None
+    told = settling(tenant(call), _id(call), outcome_of(found), waits=waits)
+    charge: int | None = await call.ask("dues.settle", told)
+    return charge
+
+
+async def _streamed(call: Call) -> Response:
+    """The events behind `starting_after`, each with its ids sealed."""
+    pin, seal = _pin(call)
+    owner = tenant(call)
+    query = [*_query(call, "starting_after", "include_obfuscation", "include"), ("stream", "true")]
+    start = call.request.query_params.get("starting_after", "0")
+    if not (start.isascii() and start.isdigit() and len(start) < 16):
+        raise CallerFault(
+            "invalid_value", "'starting_after' is the number of an event.", param="starting_after"
+        )
+    home = home_of(call.house, pin, seal)
+    request = request_there(home, "GET", ("responses", pin.id), query, EVENTS)
+
+    def shown(frame: bytes) -> bytes:
+        found = event_of(frame)
+        if found is None:
+            return frame
+        return with_response(frame, found[0], _sealed(found[1], pin, seal, owner))
+
+    async def seen(frame: bytes) -> None:
+        found = event_of(frame)
+        if found is not None and found[0] in ENDS:
+            await _settle(call, _progress(found[1]))
+
+    try:
+        return await relayed(call.house, home, request, shown, seen)
+    except Fault as fault:
+        raise (unknown_response() if fault.status == 404 else fault) from None
+
+
+def _query(call: Call, *names: str) -> list[tuple[str, str]]:
+    """Those of the caller's parameters that the provider is to have; some may come several times."""
+    return [pair for pair in call.request.query_params.multi_items() if pair[0].removesuffix("[]") in names]
+
+
+def _progress(response: bytes) -> Progress:
+    """How far it is; what can't be read is not over."""
+    try:
+        return cast(LaterDialect, module(KEEPER)).progress(response)
+    except UpstreamBroken:
+        return Progress()
 
 
 def _id(call: Call) -> str:
@@ -117,12 +198,10 @@ def _pin(call: Call) -> tuple[Pin, Seal]:
     return pin, seal
 
 
-async def _there(
-    call: Call, pin: Pin, seal: Seal, method: str, *more: str, query: dict[str, str] | None = None
-) -> bytes:
+async def _there(call: Call, pin: Pin, seal: Seal, method: str, *more: str, query: Query = ()) -> bytes:
     path = ("responses", pin.id, *more)
     try:
-        return await asked_there(call, home_of(call, pin, seal), method, path, query or {})
+        return await asked_there(call.house, home_of(call.house, pin, seal), method, path, query)
     except Fault as fault:
         if fault.status == 404:  # it has let go of it
             raise unknown_response() from None
@@ -130,8 +209,11 @@ async def _there(
 
 
 def _sealed(response: bytes, pin: Pin, seal: Seal, owner: str) -> bytes:
-    """A provider's response with both of its ids as they are known here."""
-    links = json.decode(response, type=_Links)
+    """A provider's response with both of its ids as they are known here. Raises `UpstreamBroken`."""
+    try:
+        links = json.decode(response, type=_Links)
+    except msgspec.DecodeError:
+        raise UpstreamBroken("malformed", "The provider's answer is no JSON object.") from None
     edits: dict[str, object] = {}
     for name, value in (("id", links.id), (PREVIOUS, links.previous_response_id)):
         if isinstance(value, str) and value:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
-from wicket.dialects.contract import module
-from wicket.errors import CallerFault, OperatorFault, UnknownModelFault
+from wicket.dialects.contract import REMOTE_ID, module
+from wicket.errors import CallerFault, OperatorFault, UnknownModelFault, UpstreamBroken
 from wicket.gateway.pinned import KEEPER, is_home_of
 from wicket.routing.deployment import Deployment
-from wicket.server.app_house import Call
+from wicket.server.app_house import Call, House
 from wicket.state.seal import Pin, Seal
 from wicket.state.tenant import tenant_of
 from wicket.upstream.request_head import complete, head, without_body
@@ -20,6 +20,7 @@ from wicket.wire.json import encode
 
 MAX_LIMIT = 10_000
 _JSON = "application/json"
+Query = Sequence[tuple[str, str]]
 
 
 def tenant(call: Call) -> str:
@@ -45,10 +46,10 @@ def page_of(query: Mapping[str, str], limit: int, most: int = MAX_LIMIT) -> dict
     return {"limit": limit, "after": query.get("after", "")[:200], "is_oldest_first": order == "asc"}
 
 
-def home_of(call: Call, pin: Pin, seal: Seal) -> Deployment:
+def home_of(house: House, pin: Pin, seal: Seal) -> Deployment:
     """The provider and credential of a pin. Raises `OperatorFault` where they are not configured any more."""
     try:
-        found = call.house.snapshot.resolve(f"{pin.provider}/any").deployments
+        found = house.snapshot.resolve(f"{pin.provider}/any").deployments
     except UnknownModelFault:
         found = ()
     for deployment in found:
@@ -59,15 +60,24 @@ def home_of(call: Call, pin: Pin, seal: Seal) -> Deployment:
 
 
 async def asked_there(
-    call: Call, deployment: Deployment, method: str, path: tuple[str, ...], query: Mapping[str, str] = {}
+    house: House, deployment: Deployment, method: str, path: tuple[str, ...], query: Query = ()
 ) -> bytes:
     """What a provider says of a thing that it keeps. Raises the fault that it answers with."""
-    target = f"{deployment.base_path}/" + "/".join([quote(part, safe="") for part in path])
-    words = "&".join([part for part in (deployment.query, urlencode(query)) if part])
-    headers = (*deployment.headers, ("accept", _JSON), ("user-agent", "wicket"))
-    lines = head(method, f"{target}?{words}" if words else target, deployment.origin, headers)
-    request = complete(lines) if method == "POST" else without_body(lines)
-    found = await call.house.fetch(deployment.origin, request)
+    request = request_there(deployment, method, path, query)
+    found = await house.fetch(deployment.origin, request)
     if not 200 <= found.status < 300:
         raise module(deployment.dialect).judge(found.status, dict(found.headers), found.body)
     return found.body
+
+
+def request_there(
+    deployment: Deployment, method: str, path: tuple[str, ...], query: Query, accept: str = _JSON
+) -> bytes:
+    """The request itself. Raises `UpstreamBroken` for a part that could be more than one step of a path."""
+    if not all(REMOTE_ID.fullmatch(part) for part in path):
+        raise UpstreamBroken("malformed", "The provider gave this an id that can't be asked for.")
+    target = f"{deployment.base_path}/" + "/".join([quote(part, safe="") for part in path])
+    words = "&".join([part for part in (deployment.query, urlencode(tuple(query))) if part])
+    headers = (*deployment.headers, ("accept", accept), ("user-agent", "wicket"))
+    lines = head(method, f"{target}?{words}" if words else target, deployment.origin, headers)
+    return complete(lines) if method == "POST" else without_body(lines)

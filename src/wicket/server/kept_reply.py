@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 
 from wicket.errors import Fault, ProviderFault
+from wicket.gateway.call import Call
 from wicket.gateway.drive import Drive, Reply
+from wicket.gateway.gate import Gate
 from wicket.gateway.pinned import pin_of
 from wicket.state.responses import PREFIX, PREVIOUS, edited
 from wicket.state.seal import Pin, Seal
@@ -20,7 +22,8 @@ from wicket.wire.fields import Fields
 from wicket.wire.sse import payload
 
 OVER = ("response.completed", "response.incomplete")
-_EVENTS = frozenset((*OVER, "response.created", "response.queued", "response.in_progress", "response.failed"))
+ENDS = (*OVER, "response.failed", "response.cancelled")
+_EVENTS = frozenset((*ENDS, "response.created", "response.queued", "response.in_progress"))
 _MARK = b'"response"'
 _log = logging.getLogger("wicket.server")
 
@@ -69,6 +72,11 @@ class SealingReply:
         self._seal = seal
         self._tenant = tenant
         self._before = before
+
+    def make(self, gate: Gate, call: Call) -> Drive:
+        """The drive that answers through this. Raises `CallerFault`."""
+        self.drive = drive = Drive(gate, call, self)
+        return drive
 
     def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""
@@ -135,6 +143,11 @@ class KeepingReply:
             PREVIOUS: before,
             "store": True,
         }
+
+    def make(self, gate: Gate, call: Call) -> Drive:
+        """The drive that answers through this. Raises `CallerFault`."""
+        self.drive = drive = Drive(gate, call, self)
+        return drive
 
     def whole(self, status: int, headers: bytes, body: bytes, content_type: bytes = b"") -> None:
         """See `drive.Reply`."""

@@ -1,6 +1,7 @@
-"""The list of models as Anthropic's and Google's clients read it. Pure.
+"""The list of models as Anthropic's, Google's and Cohere's clients read it. Pure.
 
-Sources: Anthropic API reference, "list models" and "get a model"; Gemini API reference, "models.list".
+Sources: Anthropic API reference, "list models" and "get a model"; Gemini API reference, "models.list"; Cohere
+API reference, "list models" and "get a model".
 """
 
 from __future__ import annotations
@@ -41,3 +42,15 @@ def gemini_model(card: Card) -> dict[str, Any]:
 def gemini_list(cards: Sequence[Card]) -> dict[str, Any]:
     """All on one page."""
     return {"models": [gemini_model(card) for card in cards]}
+
+
+def cohere_model(card: Card) -> dict[str, Any]:
+    """One model, by its name; what it is for, and how long a request may be where that is known."""
+    made = {"name": card["id"], "endpoints": list(card["endpoints"]), "finetuned": False}
+    return made | ({"context_length": card["context_tokens"]} if card.get("context_tokens") else {})
+
+
+def cohere_list(cards: Sequence[Card], endpoint: str = "") -> dict[str, Any]:
+    """All on one page, or those for one endpoint ("chat", "embed", "rerank")."""
+    wanted = [card for card in cards if not endpoint or endpoint in card["endpoints"]]
+    return {"models": [cohere_model(card) for card in wanted], "next_page_token": None}

@@ -16,6 +16,11 @@ _PAGE = (
     query("order", one_of("string", enum=["asc", "desc"]), "By age; desc if not given."),
 )
 
+_EVENTS = (
+    query("stream", one_of("boolean"), "Its events, of one that was streamed in the background."),
+    query("starting_after", one_of("integer", minimum=0), "Only events behind this number."),
+)
+
 
 def kept_paths() -> dict[str, Any]:
     """All of them by path. Each answers 404 where the operator has not switched it on."""
@@ -30,8 +35,8 @@ def _responses() -> dict[str, Any]:
     one = [_of("answer")]
     return {
         "/v1/responses/{id}": {
-            "get": _operation("getResponse", "A kept answer", parameters=one),
-            "delete": _operation("deleteResponse", "Forget a kept answer", parameters=one),
+            "get": _operation("getResponse", "A kept answer", parameters=[*one, *_EVENTS]),
+            "delete": _operation("deleteResponse", "Forget a kept answer", "409", parameters=one),
         },
         "/v1/responses/{id}/cancel": {
             "post": _operation("cancelResponse", "Call off an answer in the background", parameters=one)

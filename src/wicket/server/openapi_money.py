@@ -64,6 +64,7 @@ _LINE = _object(
 _MOVED = _object(
     {"at": _TEXT, "kind": _TEXT, "memo": _TEXT, "amount_usd": _NUMBER}, "at", "kind", "amount_usd"
 )
+_UNPRICED = _object({"model": _TEXT, "kind": _TEXT, "requests": _COUNT}, "model", "kind", "requests")
 _LINES: Schema = {"type": "array", "items": _LINE}
 
 MONEY_SCHEMAS: dict[str, Schema] = {
@@ -105,6 +106,7 @@ MONEY_SCHEMAS: dict[str, Schema] = {
             "charge_usd": _NUMBER,
             **dict.fromkeys(("models", "days", "rows"), _LINES),
             "movements": {"type": "array", "items": _MOVED},
+            "unpriced": {"type": "array", "items": _UNPRICED},
         },
         "object",
         "month",
@@ -115,6 +117,7 @@ MONEY_SCHEMAS: dict[str, Schema] = {
         "days",
         "rows",
         "movements",
+        "unpriced",
     ),
 }
 

@@ -100,6 +100,7 @@ def _plan() -> Schema:
                 "items": _required({**named, "reason": _TEXT, "param": {"type": ["string", "null"]}}),
             },
             "dropped": {"type": "array", "items": _TEXT},
+            "unpriced": {"type": "array", "items": _TEXT},
         },
         "required": ["object", "model", "policy", "candidates", "filtered"],
     }

@@ -173,6 +173,7 @@ _REQUEST = record(
         "first_token_ms": MS,
         "total_ms": MS,
         "dropped": array(TEXT),
+        "unpriced": array(TEXT),
         "task": TEXT,
         "estimate_usd": one_of("number null", minimum=0),
         "large_cost_usd": one_of("number null", minimum=0),
@@ -413,7 +414,15 @@ SCHEMAS: dict[str, Schema] = {
         {"object": TEXT, "data": array(ref("Provider")), "is_file_in_force": FLAG}, "data"
     ),
     "BackupTarget": record(
-        {"path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$")},
+        {
+            "path": one_of("string", minLength=1, maxLength=4096, pattern=r"^/[^\x00-\x1f\x7f]*$"),
+            "kept_path": one_of(
+                "string",
+                maxLength=4096,
+                pattern=r"^(/[^\x00-\x1f\x7f]*)?$",
+                description="A new folder for what is kept of conversations, files and batches.",
+            ),
+        },
         "path",
         additionalProperties=False,
     ),

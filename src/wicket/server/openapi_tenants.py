@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from wicket.server import tenant_bodies as bodies
-from wicket.server.app_auth import NewPassword, SignIn, SignUp
+from wicket.server.app_auth import NewPassword, SignIn, SignUp, Switch
 from wicket.server.openapi_schemas import FLAG, MOMENT, TEXT, Schema, array, one_of, record, ref
 
 _KINDS: tuple[type[Any], ...] = (
-    *(SignUp, SignIn, NewPassword),
+    *(SignUp, SignIn, Switch, NewPassword),
     *(bodies.NewOrganisation, bodies.NewNamed, bodies.Changed, bodies.NewMember),
     *(bodies.NewUser, bodies.ChangedUser, bodies.ResetPassword, bodies.NewInvitation),
     *(bodies.ChangedKey, bodies.Rotation),
@@ -26,9 +26,13 @@ SESSION = record(
     {
         "id": TEXT,
         "user": record({**_NAMED, "email": TEXT, "has_password": FLAG}, "id email"),
-        "organisation": record(_NAMED, "id name"),
-        "role": _ROLE,
+        "organisation": record(
+            {**_NAMED, "role": one_of("string null", description="Null: only in teams of it.")}, "id name"
+        ),
+        "organisations": array(record(_NAMED, "id name"), description="Where the user belongs."),
+        "role": {**_ROLE, "description": "The highest, of the organisation and of teams."},
         "is_operator": one_of("boolean", description="Whether everything is theirs to do."),
+        "may": array(one_of("string", description="What the role may ask, somewhere in its reach.")),
         "teams": array(record({**_NAMED, "role": _ROLE}, "id name role")),
         "ends_at": MOMENT,
         "csrf": one_of("string", description="What `x-wicket-csrf` repeats with every change."),
@@ -153,6 +157,7 @@ OPERATIONS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ),
     ("/auth/v1/sign-up", "post", "signUp", "Become a user", "Session", "SignUp", "201"),
     ("/auth/v1/sign-in", "post", "signIn", "Begin a session", "Session", "SignIn", "200"),
+    ("/auth/v1/organisation", "post", "switchOrganisation", "Go on elsewhere", "Session", "Switch", "200"),
     ("/auth/v1/sign-out", "post", "signOut", "End the session and its keys", "Document", "", "200"),
     ("/auth/v1/session", "get", "session", "Who is signed in", "Session", "", "200"),
     ("/auth/v1/sessions", "get", "sessions", "One's own sessions", "Document", "", "200"),

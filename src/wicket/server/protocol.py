@@ -390,9 +390,8 @@ class InferenceProtocol(HttpToolsProtocol):
 
     def drive_on(self, call: Call, reply: KeptReply | None = None) -> None:
         """Begin to answer, through `reply` where the answer is kept. Raises `CallerFault`."""
-        self.drive = drive = Drive(self.serving.gate, call, reply or self.reply_of())
-        if reply is not None:
-            reply.drive = drive
+        gate = self.serving.gate
+        self.drive = drive = Drive(gate, call, self.reply_of()) if reply is None else reply.make(gate, call)
         drive.start()
 
     def reply_of(self) -> HttpReply:

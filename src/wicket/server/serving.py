@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from wicket.config.schema import BodyLimits
+from wicket.dialects import openai_chat
 from wicket.gateway.gate import Gate
 from wicket.server.heads import HeadMemo
 from wicket.server.ingress import Ingress
@@ -37,3 +39,22 @@ class Serving(msgspec.Struct):
     trusted_proxies: tuple[str, ...] = ()
     status_lines: StatusLines = msgspec.field(default_factory=StatusLines)
     heads: HeadMemo = msgspec.field(default_factory=HeadMemo)
+
+
+def body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
+    """Per API, in bytes: conversations of every dialect alike."""
+    named = {
+        openai_chat.COMPLETIONS.name: limits.completions,
+        openai_chat.CLASSIFY.name: limits.classify,
+    }
+    abilities = {
+        "embeddings": limits.embeddings,
+        "rerank": limits.rerank,
+        "images": limits.images,
+        "speech": limits.speech,
+        "transcription": limits.transcription,
+        "moderation": limits.moderations,
+    }
+    return {
+        name: named.get(name) or abilities.get(api.ability, limits.chat) for name, api in ingress.apis.items()
+    }

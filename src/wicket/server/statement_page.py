@@ -73,6 +73,10 @@ def _overview(document: Document) -> list[Part]:
         parts.append(Table("Further kinds", ["kind", "count"], kinds, numeric=(1,)))
     if document["estimated"]:
         parts.append(Paragraph(f"The counts of {document['estimated']:,} requests are estimated."))
+    missing = [[one["model"], one["kind"], f"{one['requests']:,}"] for one in document["unpriced"]]
+    if missing:
+        parts.append(Paragraph("Nobody knows a price for these: the amounts are without them.", "warn"))
+        parts.append(Table("Without a price", ["model", "what", "requests"], missing, numeric=(2,)))
     if not document["rows"]:
         parts.append(Paragraph("Nothing was asked in this month."))
     return parts

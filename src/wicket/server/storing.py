@@ -21,6 +21,8 @@ from wicket.gateway.drive import Reply
 from wicket.gateway.gate import overloaded
 from wicket.gateway.pinned import PinnedRoutes
 from wicket.server.kept_reply import KeepingReply, SealingReply
+from wicket.server.later import Later
+from wicket.server.later_reply import LaterReply
 from wicket.state.inlined import MAX_BYTES, Inline, files_named, may_name_files, with_files
 from wicket.state.kept import KeptFile, KeptResponse
 from wicket.state.responses import (
@@ -44,7 +46,7 @@ _FALSE = msgspec.Raw(b"false")
 _log = logging.getLogger("wicket.server")
 
 Ask = Callable[[str, dict[str, Any], int], Awaitable[Any]]
-KeptReply = SealingReply | KeepingReply
+KeptReply = SealingReply | KeepingReply  # LaterReply is one of the first
 
 
 class Client(Protocol):
@@ -95,6 +97,7 @@ class Storing:
         self.seal: Seal | None = None
         self._ask = ask
         self._routes = PinnedRoutes()
+        self.later = Later(ask)
         self._tasks: set[asyncio.Task[None]] = set()
         self._num_waiting = 0
 
@@ -139,8 +142,14 @@ class Storing:
                 raise unknown_previous()
             fields = call.fields | {PREVIOUS: msgspec.Raw(msgspec.json.encode(pin.id))}
             call = msgspec.structs.replace(self._routes.pinned(call, pin, seal), fields=fields)
-        is_kept = _is_to_keep(call)
-        self.start(call, client, SealingReply(client.reply_of(), seal, tenant, before) if is_kept else None)
+        if not _is_to_keep(call):
+            self.start(call, client)
+        elif "background" in call.fields and top.flag(call.fields, "background"):
+            api = msgspec.structs.replace(call.api, is_later=True)
+            call = msgspec.structs.replace(call, api=api)
+            self.start(call, client, LaterReply(client.reply_of(), seal, tenant, before, self.later))
+        else:
+            self.start(call, client, SealingReply(client.reply_of(), seal, tenant, before))
 
     def _begin_kept(self, call: Call, before: str | None, client: Client) -> None:
         keeps, items = _is_to_keep(call), items_of(call.fields)

@@ -26,7 +26,7 @@ import uvicorn
 from wicket.accounts.callers import Caller, CallerTable
 from wicket.accounts.record import Record
 from wicket.config.check import known_dialects
-from wicket.config.schema import BodyLimits, Config, StorageTable
+from wicket.config.schema import Config, StorageTable
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.dialects import openai_chat
 from wicket.dialects.translation import voice
@@ -44,7 +44,7 @@ from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
 from wicket.server.protocol import InferenceProtocol, bind
-from wicket.server.serving import Bounds, Serving
+from wicket.server.serving import Bounds, Serving, body_limits
 from wicket.server.sharing import Sharing
 from wicket.server.storing import Storing
 from wicket.state.seal import Seal
@@ -64,12 +64,15 @@ from wicket.supervisor.messages import (
     LedgerState,
     Load,
     Meters,
+    Released,
     RemoveCaller,
     SetCallers,
     ToWorker,
     Turned,
+    Visit,
     pack_record,
 )
+from wicket.upstream.contract import Exchange, Sink
 from wicket.upstream.fetch import Response, fetch
 from wicket.upstream.pool import KeepAlivePool
 from wicket.upstream.proxies import proxy_for
@@ -156,6 +159,10 @@ class Worker:
             self.pool, origin, request, connect_ms=5_000, total_ms=30_000, max_bytes=MAX_KEPT_BYTES
         )
 
+    def send(self, origin: Origin, request: bytes, sink: Sink) -> Exchange:
+        """The same where it is passed on as it comes."""
+        return self.pool.send(origin, request, sink, connect_ms=5_000)
+
     def authenticate(self, authorization: bytes | None, now_ms: int) -> Caller:
         """The caller behind an `Authorization` header."""
         key = read_bearer(authorization)
@@ -222,6 +229,10 @@ class Worker:
                 self._set_meters(message)
             case Turned() | Digests() | LaneShare():
                 self.sharing.hear(message)
+            case Visit(due=due):
+                self.storing.later.visit(self, due)
+            case Released(requests=requests):
+                self.gate.pledges.release(requests)
             case LedgerState(is_open=is_open):
                 self.gate.ledger_is_open = is_open
             case Drain(deadline_ms=deadline_ms):
@@ -257,7 +268,7 @@ class Worker:
             body_s=server.body_timeout_s,
             keep_alive_s=server.keep_alive_s,
             stream_buffer_bytes=server.stream_buffer_bytes,
-            body=_body_limits(self.serving.ingress, limits),
+            body=body_limits(self.serving.ingress, limits),
         )
         self.configured.set()
 
@@ -432,25 +443,6 @@ def _ingress() -> Ingress:
     default = voice(openai_chat.CHAT.dialect)
     assert default is not None
     return Ingress(known_dialects(), default)
-
-
-def _body_limits(ingress: Ingress, limits: BodyLimits) -> dict[str, int]:
-    """Per API, in bytes: conversations of every dialect alike."""
-    named = {
-        openai_chat.COMPLETIONS.name: limits.completions,
-        openai_chat.CLASSIFY.name: limits.classify,
-    }
-    abilities = {
-        "embeddings": limits.embeddings,
-        "rerank": limits.rerank,
-        "images": limits.images,
-        "speech": limits.speech,
-        "transcription": limits.transcription,
-        "moderation": limits.moderations,
-    }
-    return {
-        name: named.get(name) or abilities.get(api.ability, limits.chat) for name, api in ingress.apis.items()
-    }
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -64,3 +64,27 @@ class KeptLine(msgspec.Struct, frozen=True, array_like=True):
     num_begun: int = 0
     is_good: bool = False
     result: bytes = b""
+
+
+class KeptDue(msgspec.Struct, frozen=True, array_like=True):
+    """What goes on at a provider, whose cost is not known yet: the request `record_id` began it.
+
+    `id` is the sealed id that the caller has, `remote` the provider's own; `provider` and `credential` are
+    its pin's. `record` is the request's record as it was and `price` its price row (b"" for none), both as
+    msgpack; `markup_ppm` is what the caller pays beyond the cost.
+    """
+
+    tenant: str
+    id: str
+    record_id: int
+    created_ms: int
+    kind: str  # one of `DUES`
+    provider: str
+    credential: bytes
+    remote: str
+    record: bytes
+    price: bytes
+    markup_ppm: int
+
+
+RESPONSE, BATCH = DUES = ("response", "batch")

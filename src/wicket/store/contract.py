@@ -12,6 +12,7 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
+from wicket.accounts.unpriced import UnpricedRow
 from wicket.accounts.usage_rows import UsageRow, record_ms
 from wicket.store.ledger_contract import Ledger
 from wicket.store.limits_contract import LimitStore
@@ -152,8 +153,17 @@ class Store(LimitStore, Protocol):
         """
         ...
 
-    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
-        """Sums of the cascades' requests begun in [since, until), by task; from the records themselves."""
+    def savings(
+        self, since_ms: int = 0, until_ms: int = 0, key_ids: Sequence[int] | None = None
+    ) -> list[SavingsRow]:
+        """Sums of the cascades' requests begun in [since, until), by task; from the records themselves.
+
+        `key_ids`: of these keys alone.
+        """
+        ...
+
+    def unpriced(self, since_ms: int = 0, until_ms: int = 0, key_id: int | None = None) -> list[UnpricedRow]:
+        """What requests begun in [since, until) used that has no known price; from the records themselves."""
         ...
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:

@@ -1,4 +1,4 @@
-"""Kept answers, files' rows and batches in a SQLite file of their own, apart from the ledger and its backups.
+"""Answers, files' rows, batches and dues in a SQLite file of their own, apart from ledger and backups.
 
 `secure_delete` overwrites what is deleted, and after every deletion of answers the write-ahead log is emptied
 into the file, so that no older copy of a page stays.
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from wicket.errors import StoreFault
-from wicket.state.kept import KeptBatch, KeptFile, KeptLine, KeptResponse
+from wicket.state.kept import KeptBatch, KeptDue, KeptFile, KeptLine, KeptResponse
 from wicket.store.faults import mapped
 from wicket.store.kept_contract import MAX_CHAIN, MAX_PAGE, UNFINISHED, Page
 from wicket.store.opening import KEPT, open_writer
@@ -46,6 +46,7 @@ _RESULTS = (
     "SELECT number, result FROM batch_lines WHERE batch = ? AND is_good = ? AND number > ?"
     " AND length(result) > 0 ORDER BY number LIMIT 100"
 )
+_ADD_DUE = "INSERT INTO dues VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING"
 # the four ways through a tenant's things by age; the page begins behind a known one
 _OLDEST = (
     "SELECT t.* FROM {table} t WHERE t.tenant = ?1 {chosen} AND (?2 = '' OR (t.created_ms, t.id) >"
@@ -208,6 +209,33 @@ class SqliteKept:
         with self._writing() as connection:
             connection.execute("DELETE FROM batch_lines WHERE batch = ?", (batch,))
         self._empty_log(True)
+
+    # dues
+
+    def add_due(self, due: KeptDue) -> bool:
+        """See `KeptStore.add_due`."""
+        with self._writing() as connection:
+            return connection.execute(_ADD_DUE, msgspec.structs.astuple(due)).rowcount == 1
+
+    def due(self, tenant: str, id: str) -> KeptDue | None:
+        """See `KeptStore.due`."""
+        rows = self._read("SELECT * FROM dues WHERE tenant = ? AND id = ?", tenant, id)
+        return KeptDue(*rows[0]) if rows else None
+
+    def due_of(self, record_id: int) -> KeptDue | None:
+        """See `KeptStore.due_of`."""
+        rows = self._read("SELECT * FROM dues WHERE record_id = ?", record_id)
+        return KeptDue(*rows[0]) if rows else None
+
+    def dues(self, after: int, limit: int) -> list[KeptDue]:
+        """See `KeptStore.dues`."""
+        query = "SELECT * FROM dues WHERE record_id > ? ORDER BY record_id LIMIT ?"
+        return [KeptDue(*row) for row in self._read(query, after, limit)]
+
+    def end_due(self, record_id: int) -> bool:
+        """See `KeptStore.end_due`."""
+        with self._writing() as connection:
+            return connection.execute("DELETE FROM dues WHERE record_id = ?", (record_id,)).rowcount == 1
 
     def close(self) -> None:
         """See `KeptStore.close`."""

@@ -1,4 +1,4 @@
-"""What a store of kept things can do: answers, files' rows and batches. One writer; methods block."""
+"""What a store of kept things can do: answers, files' rows, batches, dues. One writer; methods block."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from wicket.state.kept import KeptBatch, KeptFile, KeptLine, KeptResponse
+from wicket.state.kept import KeptBatch, KeptDue, KeptFile, KeptLine, KeptResponse
 
 MAX_CHAIN = 1_000  # answers that one conversation may go back over
 MAX_PAGE = 10_000
@@ -113,6 +113,26 @@ class KeptStore(Protocol):
 
     def forget_lines(self, batch: str) -> None:
         """The results stand in files now."""
+        ...
+
+    def add_due(self, due: KeptDue) -> bool:
+        """Add what a provider works on; False, and nothing changes, where its request has one."""
+        ...
+
+    def due(self, tenant: str, id: str) -> KeptDue | None:
+        """One by its sealed id."""
+        ...
+
+    def due_of(self, record_id: int) -> KeptDue | None:
+        """One by its request, whosever it is."""
+        ...
+
+    def dues(self, after: int, limit: int) -> list[KeptDue]:
+        """Those of every tenant whose request's number is above `after`, in the order of these."""
+        ...
+
+    def end_due(self, record_id: int) -> bool:
+        """It is settled; False if there is none."""
         ...
 
     def close(self) -> None:

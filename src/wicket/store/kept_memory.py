@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from wicket.state.kept import KeptBatch, KeptFile, KeptLine, KeptResponse
+from wicket.state.kept import KeptBatch, KeptDue, KeptFile, KeptLine, KeptResponse
 from wicket.store.kept_contract import MAX_CHAIN, UNFINISHED, Page
 
 T = TypeVar("T", KeptFile, KeptBatch)
@@ -23,6 +23,7 @@ class MemoryKept:
         self._files: dict[str, KeptFile] = {}
         self._batches: dict[str, KeptBatch] = {}
         self._lines: dict[str, dict[int, KeptLine]] = {}
+        self._dues: dict[int, KeptDue] = {}
 
     def keep_response(self, kept: KeptResponse) -> bool:
         """See `KeptStore.keep_response`."""
@@ -145,6 +146,30 @@ class MemoryKept:
     def forget_lines(self, batch: str) -> None:
         """See `KeptStore.forget_lines`."""
         self._lines.pop(batch, None)
+
+    def add_due(self, due: KeptDue) -> bool:
+        """See `KeptStore.add_due`."""
+        with self._lock:
+            is_new = due.record_id not in self._dues and self.due(due.tenant, due.id) is None
+            if is_new:
+                self._dues[due.record_id] = due
+            return is_new
+
+    def due(self, tenant: str, id: str) -> KeptDue | None:
+        """See `KeptStore.due`."""
+        return next((one for one in self._dues.values() if (one.tenant, one.id) == (tenant, id)), None)
+
+    def due_of(self, record_id: int) -> KeptDue | None:
+        """See `KeptStore.due_of`."""
+        return self._dues.get(record_id)
+
+    def dues(self, after: int, limit: int) -> list[KeptDue]:
+        """See `KeptStore.dues`."""
+        return [one for number, one in sorted(self._dues.items()) if number > after][:limit]
+
+    def end_due(self, record_id: int) -> bool:
+        """See `KeptStore.end_due`."""
+        return self._dues.pop(record_id, None) is not None
 
     def close(self) -> None:
         """See `KeptStore.close`."""

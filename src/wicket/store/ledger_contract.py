@@ -43,11 +43,12 @@ class Credit(msgspec.Struct, frozen=True):
 class TransferFilter(msgspec.Struct, frozen=True):
     """Which transfers to list, newest first; zeros and empty texts don't filter.
 
-    `scope` is whose credit, grants and receivable to show. Times are Unix ms, [since, until). `before` is the
-    (entry id, place) to go on from. `record_id` takes a request's corrections too.
+    `scopes` are those whose credit, grants and receivable to show, None for all there is. Times are Unix ms,
+    [since, until). `before` is the (entry id, place) to go on from. `record_id` takes a request's corrections
+    too.
     """
 
-    scope: str = ""
+    scopes: tuple[str, ...] | None = None
     account: str = ""
     kind: str = ""
     since_ms: int = 0
@@ -86,8 +87,8 @@ class Ledger(Protocol):
         """Credits' balances now, of these scopes or of all."""
         ...
 
-    def accounts(self) -> dict[str, Balance]:
-        """Every account's balance."""
+    def accounts(self, scopes: Iterable[str] | None = None) -> dict[str, Balance]:
+        """Every account's balance, or of the credit, grants and receivable of these scopes."""
         ...
 
     def credits(self, scopes: Iterable[str] | None = None) -> list[Credit]:

@@ -142,10 +142,14 @@ class MemoryLedger:
             wanted = self._credits if scopes is None else set(scopes) & set(self._credits)
             return Balances(self._serial, {scope: self._credit(scope).balance_nanos for scope in wanted})
 
-    def accounts(self) -> dict[str, Balance]:
+    def accounts(self, scopes: Iterable[str] | None = None) -> dict[str, Balance]:
         """See `Ledger.accounts`."""
         with self._lock:
-            return self._sums()
+            sums = self._sums()
+            if scopes is None:
+                return sums
+            wanted = self._accounts_of(scopes)
+            return {account: balance for account, balance in sums.items() if account in wanted}
 
     def credits(self, scopes: Iterable[str] | None = None) -> list[Credit]:
         """See `Ledger.credits`."""
@@ -264,10 +268,13 @@ class MemoryLedger:
         scopes = {number: grant.scope for number, grant in self._grants.items()}
         return Charged(parts, returned, scope_of_parts(parts, scopes))
 
+    def _accounts_of(self, scopes: Iterable[str]) -> set[str]:
+        known = set(scopes)
+        grants = {grant.account for grant in self._grants.values() if grant.scope in known}
+        return grants | {f"{kind}{scope}" for scope in known for kind in (CREDIT, "receivable:")}
+
     def _wanted(self, wanted: TransferFilter) -> Callable[[Transfer], bool]:
-        scope = wanted.scope
-        of_scope = {grant.account for grant in self._grants.values() if grant.scope == scope}
-        of_scope |= {f"{CREDIT}{scope}", f"receivable:{scope}"}
+        of_scopes = self._accounts_of(wanted.scopes or ())
         of_record = {m.id for m in self._movements.values() if m.record_id == wanted.record_id}
         low = first_id(wanted.since_ms)
         high = first_id(wanted.until_ms) if wanted.until_ms else 1 << 63
@@ -276,7 +283,7 @@ class MemoryLedger:
             accounts = {transfer.debit, transfer.credit}
             return (
                 low <= transfer.entry_id < high
-                and (not scope or bool(accounts & of_scope))
+                and (wanted.scopes is None or bool(accounts & of_scopes))
                 and (not wanted.account or wanted.account in accounts)
                 and wanted.kind in ("", transfer.kind)
                 and (not wanted.record_id or transfer.entry_id in {wanted.record_id, *of_record})

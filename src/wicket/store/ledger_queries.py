@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from wicket.accounts.usage_rows import first_id
@@ -126,9 +128,9 @@ def transfers(wanted: TransferFilter) -> tuple[str, list[Any]]:
             "(entry_id = ? OR entry_id IN (SELECT id FROM movements WHERE record_id = ? AND record_id <> 0))"
         )
         found += [wanted.record_id] * 2
-    if wanted.scope:
-        conditions.append(f"(debit IN ({_OF_SCOPE}) OR credit IN ({_OF_SCOPE}))")
-        found += [f"credit:{wanted.scope}", f"receivable:{wanted.scope}", wanted.scope] * 2
+    if wanted.scopes is not None:
+        conditions.append(f"(debit IN ({_OF_SCOPES}) OR credit IN ({_OF_SCOPES}))")
+        found += of_scopes(wanted.scopes) * 2
     found.append(max(0, min(wanted.limit, MAX_TRANSFERS)))
     query = (
         "SELECT entry_id, place, kind, debit, credit, amount_nanos, price_row FROM transfers"  # noqa: S608
@@ -137,4 +139,13 @@ def transfers(wanted: TransferFilter) -> tuple[str, list[Any]]:
     return query, found
 
 
-_OF_SCOPE = "SELECT ? UNION ALL SELECT ? UNION ALL SELECT 'grant:' || number FROM grants WHERE scope = ?"
+def of_scopes(scopes: Iterable[str]) -> list[str]:
+    """What to bind where the accounts of these scopes are meant."""
+    return [json.dumps(list(scopes))] * 3
+
+
+_OF_SCOPES = (
+    "SELECT 'credit:' || value FROM json_each(?) UNION ALL SELECT 'receivable:' || value FROM json_each(?)"
+    " UNION ALL SELECT 'grant:' || number FROM grants WHERE scope IN (SELECT value FROM json_each(?))"
+)
+BALANCES_OF = f"{BALANCES} WHERE account IN ({_OF_SCOPES})"

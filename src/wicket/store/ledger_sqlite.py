@@ -148,9 +148,13 @@ class SqliteLedger:
                 ]
             return Balances(self._serial, dict(rows))
 
-    def accounts(self) -> dict[str, Balance]:
+    def accounts(self, scopes: Iterable[str] | None = None) -> dict[str, Balance]:
         """See `Ledger.accounts`."""
-        return {row[0]: Balance(row[1], row[2]) for row in self._read(sql.BALANCES)}
+        if scopes is None:
+            rows = self._read(sql.BALANCES)
+        else:
+            rows = self._read(sql.BALANCES_OF, sql.of_scopes(scopes))
+        return {row[0]: Balance(row[1], row[2]) for row in rows}
 
     def credits(self, scopes: Iterable[str] | None = None) -> list[Credit]:
         """See `Ledger.credits`."""

@@ -15,6 +15,7 @@ from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow, savings_rows
 from wicket.accounts.tenants import Organisation, Team
+from wicket.accounts.unpriced import UnpricedRow, unpriced_rows
 from wicket.accounts.usage_rows import (
     NUM_SUMS,
     RollupKey,
@@ -105,11 +106,25 @@ class MemoryStore(MemoryLimits):
         wanted = [record for record in self._records.values() if low <= record.id < high]
         return [(one.task, key, sums) for one in wanted for key, sums in rollup([one]).items()]
 
-    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+    def savings(
+        self, since_ms: int = 0, until_ms: int = 0, key_ids: Sequence[int] | None = None
+    ) -> list[SavingsRow]:
         """See `Store.savings`."""
         low, high = first_id(since_ms), first_id(until_ms) if until_ms else 1 << 63
         with self._lock:
-            return savings_rows(record for record in self._records.values() if low <= record.id < high)
+            return savings_rows(
+                record
+                for record in self._records.values()
+                if low <= record.id < high and (key_ids is None or record.key_id in key_ids)
+            )
+
+    def unpriced(self, since_ms: int = 0, until_ms: int = 0, key_id: int | None = None) -> list[UnpricedRow]:
+        """See `Store.unpriced`."""
+        low, high = span(since_ms, until_ms).ids
+        teams = {key.id: key.team for key in self.list_keys()}
+        with self._lock:
+            wanted = [record for record in self._records.values() if low <= record.id < high]
+        return unpriced_rows([one for one in wanted if key_id is None or one.key_id == key_id], teams)
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
         """See `Store.transact`."""

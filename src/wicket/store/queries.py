@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wicket.accounts.usage_rows import CHECK_API, GROUPS, SUMS, Span, first_id
+from wicket.accounts.usage_rows import CHECK_API, GROUPS, SUMS, Span, first_id, span
 from wicket.store.bulk import bulk
 from wicket.store.contract import MAX_RECORDS, RecordFilter
 
 _MAX_ID = (1 << 63) - 1
+_OF_KEYS = "key_id IN (SELECT value FROM json_each(?))"
 
 # ON CONFLICT and not OR IGNORE: the latter would drop a row with a NULL in silence as well
 _KEEP_FIRST = " ON CONFLICT (id) DO NOTHING"
@@ -87,6 +89,21 @@ def usage(group_by: tuple[str, ...], over: Span, key_id: int | None) -> tuple[st
     return query, values
 
 
+_UNPRICED = (  # the place of `OtherUsage.unpriced` in its array; tokens where there is no price row at all
+    f"SELECT {_GROUP_COLUMNS['team']}, model, kind, COUNT(*) FROM ("  # noqa: S608
+    "SELECT key_id, model, each.value AS kind FROM records, json_each(other_usage, '$[12]') AS each"
+    " WHERE records.id >= ?1 AND records.id < ?2 AND other_usage IS NOT NULL"
+    " UNION ALL SELECT key_id, model, 'tokens' FROM records WHERE id >= ?1 AND id < ?2 AND price_row = ''"
+    " AND deployment <> '' AND (input_tokens > 0 OR output_tokens > 0)"
+    ") WHERE ?3 IS NULL OR key_id = ?3 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+)
+
+
+def unpriced(since_ms: int, until_ms: int, key_id: int | None) -> tuple[str, list[Any]]:
+    """The query for `unpriced.UnpricedRow`'s columns, and what to bind."""
+    return _UNPRICED, [*span(since_ms, until_ms).ids, key_id]
+
+
 def spent(over: Span) -> tuple[str, list[int]]:
     """The query for the columns of `Spent`, and what to bind. A check is nobody's request."""
     query = (
@@ -103,13 +120,22 @@ SAVINGS = (
     " SUM(CASE WHEN api = 'chat.check' THEN 0"
     " WHEN large_cost_nanos < 0 THEN cost_nanos ELSE large_cost_nanos END),"
     " SUM(CASE WHEN api = 'chat.check' THEN cost_nanos ELSE 0 END)"
-    " FROM records WHERE task <> '' AND id >= ? AND id < ? GROUP BY task ORDER BY task"
+    " FROM records WHERE task <> '' AND id >= ? AND id < ?"
 )
 
 
-def savings(since_ms: int, until_ms: int) -> tuple[str, list[int]]:
+def savings(since_ms: int, until_ms: int, key_ids: Sequence[int] | None) -> tuple[str, list[Any]]:
     """The query for the sums of `SavingsRow`, and what to bind."""
-    return SAVINGS, [first_id(since_ms), first_id(until_ms) if until_ms else _MAX_ID]
+    values: list[Any] = [first_id(since_ms), first_id(until_ms) if until_ms else _MAX_ID]
+    of_keys = ""
+    if key_ids is not None:
+        of_keys = f" AND {_OF_KEYS}"
+        values.append(_listed(key_ids))
+    return f"{SAVINGS}{of_keys} GROUP BY task ORDER BY task", values
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return f"[{','.join(map(str, numbers))}]"
 
 
 def records(wanted: RecordFilter) -> tuple[str, list[Any]]:
@@ -133,8 +159,8 @@ def records(wanted: RecordFilter) -> tuple[str, list[Any]]:
             conditions.append(f"{column} = ?")
             found.append(value)
     if wanted.key_ids is not None:
-        conditions.append("key_id IN (SELECT value FROM json_each(?))")
-        found.append(f"[{','.join(map(str, wanted.key_ids))}]")
+        conditions.append(_OF_KEYS)
+        found.append(_listed(wanted.key_ids))
     if wanted.outcome == "failed":
         conditions.append("outcome <> 'ok'")
     order = "DESC" if wanted.is_newest_first else "ASC"

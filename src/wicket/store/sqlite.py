@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +13,13 @@ from wicket.accounts.callers import Caller
 from wicket.accounts.keys import VirtualKey
 from wicket.accounts.record import Record
 from wicket.accounts.savings import SavingsRow
+from wicket.accounts.unpriced import UnpricedRow
 from wicket.accounts.usage_rows import UsageRow, first_id, rollup, span
 from wicket.errors import StoreFault
 from wicket.store import key_rows, queries
 from wicket.store.bulk import insert
 from wicket.store.contract import Inserted, RecordFilter, Rows
+from wicket.store.copying import copy_database
 from wicket.store.faults import mapped
 from wicket.store.groups import checked_groups, usage_rows
 from wicket.store.ledger_sqlite import SqliteLedger, post_records
@@ -80,9 +81,15 @@ class SqliteStore(SqliteLimits):
         sums = self._read(*queries.usage(groups, span(since_ms, until_ms), key_id))
         return usage_rows(groups, sums, self.list_keys() if "key" in groups else [])
 
-    def savings(self, since_ms: int = 0, until_ms: int = 0) -> list[SavingsRow]:
+    def savings(
+        self, since_ms: int = 0, until_ms: int = 0, key_ids: Sequence[int] | None = None
+    ) -> list[SavingsRow]:
         """See `Store.savings`."""
-        return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms))]
+        return [SavingsRow(*row) for row in self._read(*queries.savings(since_ms, until_ms, key_ids))]
+
+    def unpriced(self, since_ms: int = 0, until_ms: int = 0, key_id: int | None = None) -> list[UnpricedRow]:
+        """See `Store.unpriced`."""
+        return [UnpricedRow(*row) for row in self._read(*queries.unpriced(since_ms, until_ms, key_id))]
 
     def transact(self, act: Callable[[Rows], T], *, is_durable: bool = True) -> T:
         """See `Store.transact`."""
@@ -136,20 +143,7 @@ class SqliteStore(SqliteLimits):
 
     def backup(self, target: Path, *, is_overwriting: bool = False) -> None:
         """See `Store.backup`. Written beside the target, synced, then renamed; raises `StoreFault`."""
-        if target.exists() and not is_overwriting:
-            raise StoreFault("backup_exists", f"{target} exists already: choose another name.")
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with mapped(target):
-                os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-                with closing(open_reader(self.path)) as source, closing(sqlite3.connect(part)) as copy:
-                    source.backup(copy)  # all pages in one step: one snapshot, and the writer goes on
-                    copy.execute("PRAGMA journal_mode = DELETE")  # one file, with no log beside it
-                _sync(part)
-                part.replace(target)
-                _sync(target.parent)
-        finally:
-            part.unlink(missing_ok=True)
+        copy_database(self.path, target, is_overwriting=is_overwriting)
 
     def check_integrity(self) -> list[str]:
         """See `Store.check_integrity`."""
@@ -219,11 +213,3 @@ def _unknown(connection: sqlite3.Connection, batch: Sequence[Record]) -> list[Re
         for record in first.values()
         if not connection.execute(queries.HAS_RECORD, (record.id,)).fetchone()
     ]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -32,10 +33,13 @@ from wicket.state.files import PREFIX as FILE
 from wicket.state.kept import KeptBatch, KeptFile, KeptLine
 from wicket.state.tenant import new_id
 from wicket.store.contents import Contents, Incoming
-from wicket.store.kept_contract import KeptStore
+from wicket.store.kept_contract import UNFINISHED, KeptStore
 from wicket.supervisor.keeper import Keeper
 from wicket.supervisor.verb import now_ms
 from wicket.wire import json
+
+if TYPE_CHECKING:
+    from wicket.telemetry.batches import BatchGauges
 
 _EXPIRED = "The batch's 24 hours were over before this line was run."
 NO_QUOTA = 1 << 62  # what a batch has made is its owner's, whatever else they keep
@@ -59,11 +63,31 @@ class Batches:
         self._keeper = keeper
         self._errand = errand
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._works: dict[str, Work] = {}
+        self.num_lines_running = 0
+        self.ended: Counter[str] = Counter()  # batches by status, since the start
+        self.ended_lines: Counter[str] = Counter()
         self._stopping: set[str] = set()  # called off or too late: no more of their lines are begun
         self._wake = asyncio.Event()
         self.is_closing = False  # no more lines are begun, what runs may end
         self.places = asyncio.Semaphore(keeper.storage.batch_concurrency)
         keeper.wake = self._wake.set
+        keeper.progress = self.progress
+
+    def progress(self) -> BatchGauges:
+        """How it stands, for the metrics."""
+        from wicket.telemetry.batches import BatchGauges  # kept out of the start
+
+        works = [work.batch for work in self._works.values()]
+        left = sum(max(0, one.total - one.completed - one.failed) for one in works)
+        return BatchGauges(
+            batches_running=len(works),
+            lines_running=self.num_lines_running,
+            lines_waiting=max(0, left - self.num_lines_running),
+            batches_ended=dict(self.ended),
+            lines_ended=dict(self.ended_lines),
+            kept_expired=self._keeper.num_expired,
+        )
 
     async def run(self) -> None:
         """For ever: work on what is unfinished."""
@@ -101,8 +125,11 @@ class Batches:
 
     async def _work(self, batch: KeptBatch) -> None:
         """From wherever it stands to its end. A fault of the house is waited out."""
+        work = self._works[batch.id] = Work(batch, self._keeper, self._errand, self)
         try:
-            await Work(batch, self._keeper, self._errand, self).go_on()
+            await work.go_on()
+            if work.batch.status not in UNFINISHED:
+                self.ended[work.batch.status] += 1
         except Fault as fault:
             _log.error("batch %s waits: %s", batch.id, fault.message)
             asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
@@ -110,7 +137,7 @@ class Batches:
             _log.exception("batch %s failed inside", batch.id)
             asyncio.get_running_loop().call_later(60.0, self._wake.set)
         finally:
-            del self._running[batch.id]
+            del self._running[batch.id], self._works[batch.id]
             self._stopping.discard(batch.id)
 
     def is_stopped(self, batch: KeptBatch) -> bool:
@@ -207,7 +234,11 @@ class Work:
             async with self._batches.places:
                 if self._batches.is_closing or self._batches.is_stopped(self.batch) or self._is_late:
                     return
-                await self._run(line, begun.get(line.number, 0))
+                self._batches.num_lines_running += 1
+                try:
+                    await self._run(line, begun.get(line.number, 0))
+                finally:
+                    self._batches.num_lines_running -= 1
 
     async def _run(self, line: Line, num_begun: int) -> None:
         """One line, as often as it may still be begun."""
@@ -232,6 +263,7 @@ class Work:
         )
         self.batch = counts
         await self._keeper.do(lambda store: _end_line(store, counts, kept))
+        self._batches.ended_lines["ok" if is_good else "failed"] += 1
 
     def _body(self, line: Line) -> bytes:
         with self._keeper.contents.open(self._digest) as file:

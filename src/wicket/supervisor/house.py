@@ -42,7 +42,7 @@ from wicket.supervisor.messages import (
 from wicket.supervisor.notifier import Notifier
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.reception import Reception
-from wicket.supervisor.sealkey import seal_key
+from wicket.supervisor.sealkey import KEY_FILE, seal_key
 from wicket.supervisor.settings import Settings, pending_restart
 from wicket.supervisor.status import gauges, status_document
 from wicket.supervisor.treasury import Treasury
@@ -53,6 +53,7 @@ from wicket.supervisor.worker import Worker
 if TYPE_CHECKING:
     from wicket.supervisor.books import Books
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.dues import Dues
     from wicket.supervisor.errands import Errands
     from wicket.supervisor.keeper import Keeper
 
@@ -78,6 +79,7 @@ class RunningHouse:
         self.books: Books | None = None
         self.opened_collector: Collector | None = None
         self.opened_keeper: Keeper | None = None
+        self.dues: Dues | None = None
         self.errands: Errands | None = None
         self.cascades = Cascades(home)
         self.cascades.enact(settings.config, settings.cards)
@@ -321,8 +323,9 @@ class RunningHouse:
         )
 
     def _seal_key(self) -> bytes:
-        """The key of sealed ids, where such are given out."""
-        if self.settings.config.storage.responses != "provider":
+        """The key of sealed ids, where such are given out, or were: what they name may be under way still."""
+        is_old = (self.home / KEY_FILE).exists()
+        if self.settings.config.storage.responses != "provider" and not is_old:
             return b""
         try:
             return seal_key(self.home)

@@ -36,13 +36,14 @@ COMMAND_AGENT = "wicket-cli"
 
 
 class Guest(msgspec.Struct, frozen=True):
-    """A session with all that it stands for; teams are those that the user may see."""
+    """A session with all that it stands for; teams that the user may see, `homes` where they belong."""
 
     session: Session
     user: User
     organisation: Organisation
     memberships: tuple[Membership, ...]
     teams: tuple[Team, ...]
+    homes: tuple[Organisation, ...] = ()
 
     @property
     def role(self) -> Role:
@@ -80,13 +81,16 @@ def find_guest(rows: Rows, digest: bytes, now_ms: int, idle_ms: int) -> Guest | 
         return None
     teams = [team for team in rows.all(Team, organisation_id=organisation.id) if team.status != DELETED]
     there = {team.id for team in teams} | {0}
-    held = rows.all(Membership, user_id=user.id, organisation_id=organisation.id)
-    memberships = tuple(one for one in held if one.team_id in there)
+    held = rows.all(Membership, user_id=user.id)
+    memberships = tuple(
+        one for one in held if one.organisation_id == organisation.id and one.team_id in there
+    )
     if not memberships:
         return None
     own = {one.team_id for one in memberships}
     seen = tuple(team for team in teams if 0 in own or team.id in own)
-    return Guest(session, user, organisation, memberships, seen)
+    homes = rows.all(Organisation, id=sorted({one.organisation_id for one in held}), status=ACTIVE)
+    return Guest(session, user, organisation, memberships, seen, tuple(homes))
 
 
 async def guest_of(house: House, asker: Asker) -> Guest | None:

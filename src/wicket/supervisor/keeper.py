@@ -8,17 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wicket.config.schema import StorageTable
-from wicket.errors import Fault
+from wicket.errors import Fault, StoreFault
 from wicket.state.kept import KeptFile
 from wicket.store.contents import FOLDER, Contents
+from wicket.store.copying import copy_database, hold_contents, part_contents
+from wicket.store.faults import mapped
 from wicket.store.kept import SqliteKept
 from wicket.store.kept_contract import KeptStore
+from wicket.supervisor.home import write_private
+from wicket.supervisor.sealkey import KEY_FILE
 from wicket.supervisor.verb import now_ms
 
 DATABASE_FILE = "kept.db"
@@ -26,6 +32,9 @@ EXPIRE_S = 3_600.0
 MAX_UPLOAD_S = 86_400.0  # what came in longer ago belongs to a process that died
 _DAY_MS = 86_400_000
 _log = logging.getLogger("wicket.keeper")
+
+if TYPE_CHECKING:
+    from wicket.telemetry.batches import BatchGauges
 
 T = TypeVar("T")
 
@@ -39,6 +48,7 @@ class Keeper:
         self.contents = Contents(home / FOLDER)
         self.num_expired = 0
         self.wake: Callable[[], None] = lambda: None  # there is something new to work on
+        self.progress: Callable[[], BatchGauges | None] = lambda: None  # of the batches
         self._path = home / DATABASE_FILE
         self._store: SqliteKept | None = None
         self._thread = ThreadPoolExecutor(1, "keeper")
@@ -63,6 +73,39 @@ class Keeper:
                     _log.error("what is too old could not be deleted: %s", fault.message)
             is_first = False
             await asyncio.sleep(EXPIRE_S)
+
+    async def backup(self, target: Path) -> dict[str, Any] | None:
+        """Copy all that is kept into a new folder, laid out as in the data folder; None if nothing ever was.
+
+        Database and contents are of one moment. Raises `StoreFault` for a folder that exists.
+        """
+        if not self.has_store:
+            return None
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+
+        def hold(store: KeptStore) -> None:
+            if target.exists():
+                raise StoreFault("backup_exists", f"{target} exists already: choose another name.")
+            with mapped(target):
+                part.mkdir(mode=0o700)
+            copy_database(self._path, part / DATABASE_FILE)
+            hold_contents(self.contents, part)
+
+        def finish() -> dict[str, Any]:
+            num_files = part_contents(part)
+            key = self.home / KEY_FILE
+            if key.exists():
+                write_private(part / KEY_FILE, key.read_text("ascii"))
+            with mapped(target):
+                part.rename(target)
+            num_bytes = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
+            return {"path": str(target), "bytes": num_bytes, "files": num_files}
+
+        try:
+            await self.do(hold)
+            return await asyncio.to_thread(finish)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, part, ignore_errors=True)
 
     def close(self) -> None:
         """Finish what was begun and release the files."""

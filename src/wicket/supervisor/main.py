@@ -120,13 +120,16 @@ class Supervisor:
         def open_them() -> tuple[Books, Collector]:
             from wicket.supervisor.books import Books  # while the workers start, not before
             from wicket.supervisor.collector import Collector
+            from wicket.supervisor.dues import Dues
             from wicket.supervisor.keeper import Keeper
 
             importlib.import_module(VERBS)  # asked for later, on the loop
             self.house.opened_keeper = Keeper(self._boot.home, self._boot.settings.config.storage)
 
             tasks = tasks_of(self._boot.settings.config)  # what has expired goes at once
-            return Books(self._boot.home, table, self._ledger_turned), Collector(self._boot.home, tasks)
+            books = Books(self._boot.home, table, self._ledger_turned)
+            self.house.dues = Dues(self.house.keeper, books, self._crew)
+            return books, Collector(self._boot.home, tasks)
 
         books, collector = await asyncio.to_thread(open_them)
         callers = await asyncio.to_thread(books.live_callers, now_ms())
@@ -150,6 +153,8 @@ class Supervisor:
         self._batches = Batches(house.keeper, house.errands)
         self._spawn(house.keeper.watch())
         self._spawn(self._batches.run())
+        if house.dues is not None:
+            self._spawn(house.dues.watch())
 
     async def _until_ready(self) -> None:
         """Wait for the first worker, then say where everything is. Raises `OperatorFault` without one."""

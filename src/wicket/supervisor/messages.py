@@ -18,6 +18,7 @@ from wicket.accounts.meters import Meter
 from wicket.accounts.record import Record
 from wicket.minis.terms import CascadeTerms
 from wicket.routing.vitals import Digest, Turn
+from wicket.state.kept import KeptDue
 
 # both ways
 
@@ -128,6 +129,18 @@ class Answer(msgspec.Struct, tag="answer"):
     after_ms: int | None = None
 
 
+class Visit(msgspec.Struct, tag="visit"):
+    """To one worker: look how far this is at its provider, and say so if it is over."""
+
+    due: KeptDue
+
+
+class Released(msgspec.Struct, tag="released"):
+    """What was held for these requests, whose answers were made later, is held no more: they are settled."""
+
+    requests: list[int]
+
+
 class Committed(msgspec.Struct, tag="committed"):
     """All `Records` up to `sequence` of this worker are in the database or in the spool folder."""
 
@@ -154,6 +167,8 @@ ToWorker = (
     | Meters
     | LeaseWords
     | Answer
+    | Visit
+    | Released
     | Committed
     | Drain
 )

@@ -64,6 +64,7 @@ def gauges(house: RunningHouse) -> Gauges:
         **_health(house),
         checks=house.cascades.num_checks,
         checks_dropped=sum(worker.load.checks_dropped for worker in workers),
+        batches=house.opened_keeper.progress() if house.opened_keeper is not None else None,
     )
 
 

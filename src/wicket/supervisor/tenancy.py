@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from wicket.accounts.keys import VirtualKey
-from wicket.accounts.roles import Actor, check_may, check_reaches, reach
+from wicket.accounts.roles import Actor, Reach, check_may, check_reaches, reach
 from wicket.accounts.scopes import DEFAULT_ORGANISATION
 from wicket.accounts.tenants import DELETED, Organisation, Team
 from wicket.errors import CallerFault
 from wicket.store.contract import Rows
 from wicket.store.key_rows import live_callers
+from wicket.store.limits_contract import ScopeName
 from wicket.supervisor.messages import AddCaller, RemoveCaller
 from wicket.supervisor.verb import House, now_ms
 
 T = TypeVar("T")
+
+
+class Placed(NamedTuple):
+    """A key, a team or an organisation and where it stands."""
+
+    named: ScopeName
+    organisation_id: int
+    team_id: int = 0
 
 
 async def write(house: House, act: Callable[[Rows], T]) -> T:
@@ -93,6 +102,26 @@ def seen_keys(rows: Rows, actor: Actor, verb: str) -> list[VirtualKey]:
     within = reach(actor, verb)
     wanted: dict[str, Any] = {} if within.is_everything else {"organisation_id": within.organisation_id}
     return [key for key in rows.all(VirtualKey, **wanted) if within.covers(key.organisation_id, key.team_id)]
+
+
+def placed_scopes(rows: Rows, within: Reach) -> list[Placed]:
+    """Every scope of one organisation that lies within, ended ones too, oldest first."""
+    home = rows.one(Organisation, id=within.organisation_id)
+    if home is None:
+        return []
+    wanted: dict[str, Any] = {"organisation_id": home.id}
+    found = [
+        Placed(ScopeName(f"organisation:{home.id}", home.public_id, home.name), home.id),
+        *(
+            Placed(ScopeName(f"team:{team.id}", team.public_id, team.name), home.id, team.id)
+            for team in rows.all(Team, **wanted)
+        ),
+        *(
+            Placed(ScopeName(f"key:{key.id}", key.public_id, key.name), home.id, key.team_id)
+            for key in rows.all(VirtualKey, **wanted)
+        ),
+    ]
+    return [one for one in found if within.covers(one.organisation_id, one.team_id)]
 
 
 def absent(what: str, text: str) -> CallerFault:

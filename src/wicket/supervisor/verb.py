@@ -19,6 +19,7 @@ from wicket.supervisor.recent import Recent
 if TYPE_CHECKING:
     from wicket.supervisor.allowances import Allowances
     from wicket.supervisor.collector import Collector
+    from wicket.supervisor.dues import Dues
     from wicket.supervisor.keeper import Keeper
     from wicket.supervisor.reception import Reception
 
@@ -49,6 +50,11 @@ class House(Protocol):
     @property
     def keeper(self) -> Keeper:
         """What is kept: answers, files, batches."""
+        ...
+
+    @property
+    def dues(self) -> Dues | None:
+        """What providers work on; None without a server, and while it opens its databases."""
         ...
 
     @property

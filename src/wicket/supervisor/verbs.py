@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.roles import check_may
-from wicket.errors import CallerFault, Fault
+from wicket.errors import CallerFault, Fault, StoreFault
 from wicket.store.contract import RecordFilter, matches
 from wicket.supervisor.identity import actor_of, entry
 from wicket.supervisor.messages import Answer, Ask
@@ -21,6 +21,7 @@ from wicket.supervisor.verb import ActorVerb, Arguments, House, OpenVerb, Verb, 
 from wicket.supervisor.verbs_auth import OPEN_VERBS
 from wicket.supervisor.verbs_batches import BATCH_VERBS
 from wicket.supervisor.verbs_credits import CREDIT_VERBS
+from wicket.supervisor.verbs_dues import DUE_VERBS
 from wicket.supervisor.verbs_examples import EXAMPLE_VERBS
 from wicket.supervisor.verbs_kept import KEPT_VERBS
 from wicket.supervisor.verbs_keys import KEY_VERBS
@@ -29,6 +30,8 @@ from wicket.supervisor.verbs_money import MONEY_VERBS
 from wicket.supervisor.verbs_oidc import OIDC_VERBS
 from wicket.supervisor.verbs_providers import PROVIDER_VERBS
 from wicket.supervisor.verbs_seen import SEEN_VERBS
+from wicket.supervisor.verbs_seen_limits import SEEN_LIMIT_VERBS
+from wicket.supervisor.verbs_seen_money import SEEN_MONEY_VERBS
 from wicket.supervisor.verbs_tenants import TENANT_VERBS
 from wicket.supervisor.verbs_users import USER_VERBS
 
@@ -41,8 +44,9 @@ CHANGING = frozenset(
         *("remove", "restart", "revoke", "set", "threshold", "update"),
     }
 )
-CALLERS_OWN = frozenset({"batches", "feedback", "files", "responses"})  # callers' own things
-TARGETS = ("id", "scope", "provider", "team", "task", "path")  # never "key": that may be a secret
+CALLERS_OWN = frozenset({"batches", "dues", "feedback", "files", "responses"})  # callers' own things
+TARGETS = ("id", "scope", "provider", "team", "task", "path", "name")  # never "key": that may be a secret
+TOLD = ("kind", "unit", "amount", "window", "model", "zone", "is_soft")  # of what was asked, if it was
 
 
 async def answer(house: House, ask: Ask) -> Answer:
@@ -72,13 +76,16 @@ async def perform(house: House, ask: Ask) -> Any:
         return await ACTOR_VERBS[ask.verb](house, ask.arguments, actor)
     if ask.verb not in VERBS:
         raise CallerFault("unknown_verb", f"The supervisor knows no {ask.verb!r}.")
-    if actor.kind == "user":
+    told = dict(ask.arguments)
+    is_user, home = actor.kind == "user", 0
+    if is_user:
         check_may(actor, ask.verb)
-        if not actor.is_of_the_house:
-            return await SEEN_VERBS[ask.verb](house, ask.arguments, actor)
-    value = await VERBS[ask.verb](house, ask.arguments, OPERATOR if actor.kind == "user" else ask.key_id)
-    if is_audited(ask.verb) and (actor.is_operator or actor.kind == "user"):
-        kept = entry(actor, now_ms(), ask.verb, target_of(ask.arguments))
+    if is_user and not actor.is_of_the_house:
+        value, home = await TENANTS_VERBS[ask.verb](house, ask.arguments, actor), actor.organisation_id
+    else:
+        value = await VERBS[ask.verb](house, ask.arguments, OPERATOR if is_user else ask.key_id)
+    if is_audited(ask.verb) and (actor.is_operator or is_user):
+        kept = entry(actor, now_ms(), ask.verb, target_of(told), home, **changes_of(told))
         await asyncio.to_thread(house.store.transact, lambda rows: rows.insert(kept))
     return value
 
@@ -93,6 +100,11 @@ def target_of(arguments: Arguments) -> str:
     """What a verb was about, as far as its arguments name it."""
     found = next((arguments[name] for name in TARGETS if isinstance(arguments.get(name), str)), "")
     return found[:MAX_TARGET]
+
+
+def changes_of(arguments: Arguments) -> dict[str, Any]:
+    """What of a verb's arguments its audit row tells."""
+    return {name: arguments[name] for name in TOLD if name in arguments}
 
 
 async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -122,22 +134,37 @@ async def logs(house: House, arguments: Arguments, key_id: int) -> Any:
 async def requests_get(house: House, arguments: Arguments, key_id: int) -> Any:
     """`id` → the caller's own record, or anybody's for the operator (key 0); None when there is none."""
     record = await asyncio.to_thread(house.store.record, arguments["id"])
+    if record is None and house.dues is not None:
+        record = await house.dues.pending(arguments["id"])
     if record is None or (key_id != 0 and record.key_id != key_id):
         return None
     return record
 
 
 async def backup(house: House, arguments: Arguments, key_id: int) -> Any:
-    """`path`, a file that does not exist yet → where the copy is and how large."""
-    target = Path(arguments["path"])
-    if not target.is_absolute():
-        raise CallerFault("relative_path", "Give an absolute path: the server has its own current folder.")
+    """`path`, a file, and `kept_path`, a folder, that do not exist yet → where the copies are and how large.
+
+    What is kept is copied first: whom it belongs to is in the other copy then.
+    """
+    target, folder = _new_path(arguments, "path"), arguments.get("kept_path", "")
+    kept = await house.keeper.backup(_new_path(arguments, "kept_path")) if folder else None
 
     def copy() -> int:
         house.store.backup(target)
         return target.stat().st_size
 
-    return {"path": str(target), "bytes": await asyncio.to_thread(copy)}
+    made = {"path": str(target), "bytes": await asyncio.to_thread(copy)}
+    return {**made, "has_kept": house.keeper.has_store, "kept": kept}
+
+
+def _new_path(arguments: Arguments, field: str) -> Path:
+    target = Path(arguments[field])
+    if not target.is_absolute():
+        message = "Give an absolute path: the server has its own current folder."
+        raise CallerFault("relative_path", message, param=field)
+    if target.exists():
+        raise StoreFault("backup_exists", f"{target} exists already: choose another name.")
+    return target
 
 
 async def status(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -180,8 +207,12 @@ VERBS: dict[str, Verb] = {
     **LIMIT_VERBS,
     **KEPT_VERBS,
     **BATCH_VERBS,
+    **DUE_VERBS,
     **PROVIDER_VERBS,
 }
+
+# For users who are not of the house: the same, of what is theirs.
+TENANTS_VERBS: dict[str, ActorVerb] = {**SEEN_VERBS, **SEEN_LIMIT_VERBS, **SEEN_MONEY_VERBS}
 
 ANYBODYS: dict[str, OpenVerb] = {**OPEN_VERBS, **OIDC_VERBS}
 

@@ -10,14 +10,14 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from wicket.accounts import passwords
 from wicket.accounts.keys import VirtualKey, create_key
-from wicket.accounts.roles import Actor
-from wicket.accounts.tenants import Membership, Session, User, email_key, new_id
+from wicket.accounts.roles import Actor, verbs_of
+from wicket.accounts.tenants import ROLES, Membership, Session, User, email_key, new_id
 from wicket.errors import CallerFault, KeyFault
 from wicket.store.contract import Rows
 from wicket.supervisor.identity import Guest, end_sessions, entry, find_guest, guest_of, no_session
@@ -68,11 +68,11 @@ async def sign_up(house: House, arguments: Arguments, asker: Asker) -> Any:
         await asyncio.to_thread(house.store.look, lambda rows: check_sign_up(rows, wanted, now_ms))
         wanted = msgspec.structs.replace(wanted, password=await reception.hashed(password))
 
-        def act(rows: Rows) -> tuple[str, Guest]:
+        def act(rows: Rows) -> Opened:
             user, organisation = register(rows, wanted, now_ms, asker)
             return open_session(house, rows, user, organisation.id, asker)
 
-        return came_in(house, *await asyncio.to_thread(house.store.transact, act))
+        return came_in(house, await asyncio.to_thread(house.store.transact, act))
 
 
 async def sign_in(house: House, arguments: Arguments, asker: Asker) -> Any:
@@ -92,7 +92,7 @@ async def sign_in(house: House, arguments: Arguments, asker: Asker) -> Any:
     if reception.is_outdated(user.password):
         fresh = await reception.hashed(passwords.checked(arguments["password"]))
 
-    def act(rows: Rows) -> tuple[str, Guest]:
+    def act(rows: Rows) -> Opened:
         known = rows.one(User, id=user.id, status="active")
         if known is None or known.password != user.password:
             raise KeyFault("wrong_credentials", "The password was changed just now: sign in again.")
@@ -100,7 +100,24 @@ async def sign_in(house: House, arguments: Arguments, asker: Asker) -> Any:
             known = rows.update(known, password=fresh)
         return open_session(house, rows, known, 0, asker)
 
-    return came_in(house, *await asyncio.to_thread(house.store.transact, act))
+    return came_in(house, await asyncio.to_thread(house.store.transact, act))
+
+
+async def switch(house: House, arguments: Arguments, asker: Asker) -> Any:
+    """`organisation`, the id of another of the user's own → a session there, in place of this one."""
+    guest = await _signed_in(house, asker)
+    home = next((one for one in guest.homes if one.public_id == arguments["organisation"]), None)
+    if home is None:
+        message = "You belong to no active organisation with this id."
+        raise CallerFault("unknown_organisation", message, status=404, param="organisation")
+
+    def act(rows: Rows) -> Opened:
+        moment_ms = house.reception.clock.now_ms()
+        if find_guest(rows, asker.session, moment_ms, house.reception.idle_ms) is None:
+            raise no_session()
+        return open_session(house, rows, guest.user, home.id, asker, guest.session)
+
+    return came_in(house, await asyncio.to_thread(house.store.transact, act))
 
 
 async def sign_out(house: House, arguments: Arguments, asker: Asker) -> Any:
@@ -233,6 +250,7 @@ OPEN_VERBS: dict[str, OpenVerb] = {
     "auth.state": state,
     "auth.sign_up": sign_up,
     "auth.sign_in": sign_in,
+    "auth.switch": switch,
     "auth.sign_out": sign_out,
     "auth.session": session,
     "auth.sessions": list_sessions,
@@ -242,16 +260,32 @@ OPEN_VERBS: dict[str, OpenVerb] = {
 }
 
 
-def open_session(
-    house: House, rows: Rows, user: User, organisation_id: int, asker: Asker
-) -> tuple[str, Guest]:
-    """A new session's text and who it stands for; one that the browser had ends. Raises `KeyFault`.
+class Opened(NamedTuple):
+    """A new session: the cookie's text, whom it stands for, ids of the keys that an older one took along."""
 
-    `organisation_id` 0 takes the first organisation that the user is an active member of.
+    text: str
+    guest: Guest
+    ended: list[int]
+
+
+def open_session(
+    house: House,
+    rows: Rows,
+    user: User,
+    organisation_id: int,
+    asker: Asker,
+    before: Session | None = None,
+) -> Opened:
+    """A new session; one that the browser had ends. Raises `KeyFault`.
+
+    `organisation_id` 0 takes the first organisation that the user is an active member of. `before` is the
+    session that this one goes on from: it ends when that would have.
     """
     now_ms = house.reception.clock.now_ms()
+    ended: list[int] = []
     if asker.session:
-        end_sessions(rows, rows.all(Session, digest=asker.session), now_ms)
+        ended = end_sessions(rows, rows.all(Session, digest=asker.session), now_ms)
+    verb = "auth.switch" if before is not None else "auth.sign_in"
     text = secrets.token_urlsafe(32)
     found = [organisation_id]
     if not organisation_id:
@@ -264,7 +298,7 @@ def open_session(
             organisation_id=number,
             created_ms=now_ms,
             seen_ms=now_ms,
-            ends_ms=now_ms + house.reception.max_ms,
+            ends_ms=before.ends_ms if before is not None else now_ms + house.reception.max_ms,
             address=asker.address,
             agent="".join(char for char in asker.agent if char.isprintable())[:MAX_AGENT_CHARS],
         )
@@ -272,16 +306,22 @@ def open_session(
         guest = find_guest(rows, session.digest, now_ms, house.reception.idle_ms)
         if guest is not None:
             actor: Actor = guest.actor(asker)
-            rows.insert(entry(actor, now_ms, "auth.sign_in", user.public_id, number, session=kept.public_id))
-            return text, guest
+            rows.insert(entry(actor, now_ms, verb, user.public_id, number, session=kept.public_id))
+            return Opened(text, guest, ended)
         rows.delete(kept)
     message = "You are a member of no active organisation here; ask whoever invited you."
     raise KeyFault("no_organisation", message, status=403)
 
 
-def came_in(house: House, text: str, guest: Guest) -> dict[str, Any]:
+def came_in(house: House, opened: Opened) -> dict[str, Any]:
     """What a worker needs to answer a sign-in: the cookie's text, how long it may be kept, who it is."""
-    return {"token": text, "max_age_s": house.reception.max_ms // 1000, "session": guest_fields(guest)}
+    tell_ended(house, opened.ended)
+    session = opened.guest.session
+    return {
+        "token": opened.text,
+        "max_age_s": (session.ends_ms - session.created_ms) // 1000,
+        "session": guest_fields(opened.guest),
+    }
 
 
 def tell_ended(house: House, key_ids: list[int]) -> None:
@@ -293,7 +333,7 @@ def tell_ended(house: House, key_ids: list[int]) -> None:
 def guest_fields(guest: Guest) -> dict[str, Any]:
     """A session as the page sees it."""
     user, organisation = guest.user, guest.organisation
-    roles = {one.team_id: one.role for one in guest.memberships}
+    actor, roles = guest.actor(Asker()), {one.team_id: one.role for one in guest.memberships}
     return {
         "id": guest.session.public_id,
         "user": {
@@ -302,11 +342,21 @@ def guest_fields(guest: Guest) -> dict[str, Any]:
             "name": user.name,
             "has_password": bool(user.password),
         },
-        "organisation": {"id": organisation.public_id, "name": organisation.name},
+        "organisation": {
+            "id": organisation.public_id,
+            "name": organisation.name,
+            "role": roles.get(0),
+        },
+        "organisations": [{"id": one.public_id, "name": one.name} for one in guest.homes],
         "role": guest.role,
-        "is_operator": guest.actor(Asker()).is_of_the_house,
+        "is_operator": actor.is_of_the_house,
+        "may": verbs_of(actor),
         "teams": [
-            {"id": team.public_id, "name": team.name, "role": roles.get(team.id, roles.get(0))}
+            {
+                "id": team.public_id,
+                "name": team.name,
+                "role": min((roles[id] for id in (team.id, 0) if id in roles), key=ROLES.index),
+            }
             for team in guest.teams
         ],
         "ends_at": iso(guest.session.ends_ms),

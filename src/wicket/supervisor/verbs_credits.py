@@ -56,19 +56,7 @@ async def credits_refund(house: House, arguments: Arguments, key_id: int) -> Any
 async def credits_list(house: House, arguments: Arguments, key_id: int) -> Any:
     """Every credit; with `kind` and `name` the one of that scope, with its movements, newest first."""
     scope = await _scope(house, arguments)
-    ledger = house.store.ledger
-    names = await asyncio.to_thread(ledger.scope_names)
-    found = await asyncio.to_thread(ledger.credits)
-    rows = [_credit_fields(credit, names) for credit in found if scope in ("", credit.scope)]
-    if scope and not rows:
-        message = (
-            f"{arguments['kind']} {arguments['name']!r} has no credit; `wicket credits add` gives it some."
-        )
-        raise CallerFault("no_credit", message, status=404, param=arguments["kind"])
-    if scope:
-        movements = await asyncio.to_thread(ledger.movements, scope, MAX_MOVEMENTS)
-        rows[0]["movements"] = [_movement_fields(movement, names) for movement in movements]
-    return rows
+    return await list_credits(house, arguments, (scope,) if scope else None)
 
 
 async def credits_threshold(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -76,10 +64,7 @@ async def credits_threshold(house: House, arguments: Arguments, key_id: int) -> 
     scope = await _scope(house, arguments)
     below = arguments["below_nanos"]
     if not await asyncio.to_thread(house.store.ledger.set_below, scope, below):
-        message = (
-            f"{arguments['kind']} {arguments['name']!r} has no credit; `wicket credits add` gives it some."
-        )
-        raise CallerFault("no_credit", message, status=404, param=arguments["kind"])
+        raise _no_credit(arguments)
     await house.credits_changed([scope])
     [row] = await credits_list(house, arguments, key_id)
     return {name: value for name, value in row.items() if name != "movements"}
@@ -87,10 +72,56 @@ async def credits_threshold(house: House, arguments: Arguments, key_id: int) -> 
 
 async def transfers(house: House, arguments: Arguments, key_id: int) -> Any:
     """A page of transfers, newest first, and the mark to go on from (None at the end)."""
+    scope = await _scope(house, arguments)
+    return await list_transfers(house, arguments, (scope,) if scope else None)
+
+
+async def ledger_verify(house: House, arguments: Arguments, key_id: int) -> Any:
+    """Whether everything adds up, and what does not, a line each."""
+    findings = await asyncio.to_thread(house.store.ledger.verify)
+    balances = await asyncio.to_thread(house.store.ledger.accounts)
+    return {"is_right": not findings, "findings": findings, "accounts": len(balances)}
+
+
+async def ledger_accounts(house: House, arguments: Arguments, key_id: int) -> Any:
+    """Every account with what went out and what came in."""
+    return await list_accounts(house, None)
+
+
+CREDIT_VERBS: dict[str, Verb] = {
+    "credits.add": credits_add,
+    "credits.list": credits_list,
+    "credits.refund": credits_refund,
+    "credits.threshold": credits_threshold,
+    "transfers": transfers,
+    "ledger.verify": ledger_verify,
+    "ledger.accounts": ledger_accounts,
+}
+
+
+async def list_credits(
+    house: House, arguments: Arguments, scopes: tuple[str, ...] | None
+) -> list[dict[str, Any]]:
+    """The credits of these scopes (None: all); where `kind` names one, with its movements."""
+    ledger = house.store.ledger
+    names = await asyncio.to_thread(ledger.scope_names)
+    rows = [_credit_fields(credit, names) for credit in await asyncio.to_thread(ledger.credits, scopes)]
+    if arguments.get("kind") and scopes:
+        if not rows:
+            raise _no_credit(arguments)
+        movements = await asyncio.to_thread(ledger.movements, scopes[0], MAX_MOVEMENTS)
+        rows[0]["movements"] = [_movement_fields(movement, names) for movement in movements]
+    return rows
+
+
+async def list_transfers(
+    house: House, arguments: Arguments, scopes: tuple[str, ...] | None
+) -> dict[str, Any]:
+    """What `transfers` answers with, of these scopes' accounts (None: of all)."""
     limit = min(MAX_TRANSFERS, max(1, arguments.get("limit", 100)))
     before = arguments.get("before")
     wanted = TransferFilter(
-        scope=await _scope(house, arguments),
+        scopes=scopes,
         account=arguments.get("account", ""),
         kind=arguments.get("transfer_kind", ""),
         since_ms=arguments.get("since_ms", 0),
@@ -105,17 +136,10 @@ async def transfers(house: House, arguments: Arguments, key_id: int) -> Any:
     return {"transfers": [_transfer_fields(transfer, names) for transfer in found], "before": last}
 
 
-async def ledger_verify(house: House, arguments: Arguments, key_id: int) -> Any:
-    """Whether everything adds up, and what does not, a line each."""
-    findings = await asyncio.to_thread(house.store.ledger.verify)
-    balances = await asyncio.to_thread(house.store.ledger.accounts)
-    return {"is_right": not findings, "findings": findings, "accounts": len(balances)}
-
-
-async def ledger_accounts(house: House, arguments: Arguments, key_id: int) -> Any:
-    """Every account with what went out and what came in."""
+async def list_accounts(house: House, scopes: tuple[str, ...] | None) -> list[dict[str, Any]]:
+    """The accounts of these scopes (None: all there are) with what went out and what came in."""
     names = await asyncio.to_thread(house.store.ledger.scope_names)
-    balances = await asyncio.to_thread(house.store.ledger.accounts)
+    balances = await asyncio.to_thread(house.store.ledger.accounts, scopes)
     return [
         {
             "account": account,
@@ -126,17 +150,6 @@ async def ledger_accounts(house: House, arguments: Arguments, key_id: int) -> An
         }
         for account, balance in sorted(balances.items())
     ]
-
-
-CREDIT_VERBS: dict[str, Verb] = {
-    "credits.add": credits_add,
-    "credits.list": credits_list,
-    "credits.refund": credits_refund,
-    "credits.threshold": credits_threshold,
-    "transfers": transfers,
-    "ledger.verify": ledger_verify,
-    "ledger.accounts": ledger_accounts,
-}
 
 
 def account_name(account: str, names: Mapping[str, str]) -> str:
@@ -156,6 +169,11 @@ async def _scope(house: House, arguments: Arguments) -> str:
     if not scope:
         raise _unknown_scope(kind, name)
     return scope
+
+
+def _no_credit(arguments: Arguments) -> CallerFault:
+    message = f"{arguments['kind']} {arguments['name']!r} has no credit; `wicket credits add` gives it some."
+    return CallerFault("no_credit", message, status=404, param=arguments["kind"])
 
 
 def _unknown_scope(kind: str, name: str) -> CallerFault:

@@ -22,10 +22,7 @@ _NOUNS = {"limits": "limit", "budgets": "budget"}
 
 async def meters_list(house: House, arguments: Arguments, key_id: int) -> Any:
     """`what` ("limits" or "budgets"), a scope or none → each with how it stands."""
-    names = await asyncio.to_thread(house.store.scope_names)
-    scope = _scope(arguments, names) if arguments.get("kind") else ""
-    found = [meter for meter in await asyncio.to_thread(house.store.meters) if _is(meter, arguments["what"])]
-    return [await _fields(house, meter, names) for meter in found if not scope or meter.scope == scope]
+    return await list_meters(house, arguments, await asyncio.to_thread(house.store.scope_names))
 
 
 async def meters_set(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -33,40 +30,15 @@ async def meters_set(house: House, arguments: Arguments, key_id: int) -> Any:
 
     One of the same scope, model, unit, window and softness gets another amount.
     """
-    names = await asyncio.to_thread(house.store.scope_names)
-    meter = Meter(
-        id="",
-        scope=_scope(arguments, names),
-        unit=arguments["unit"],
-        amount=arguments["amount"],
-        window=arguments.get("window", ""),
-        model=arguments.get("model", ""),
-        zone=arguments.get("zone", "UTC"),
-        is_soft=arguments.get("is_soft", False),
-    )
-    window_at(meter.window, meter.zone, now_ms())  # a zone that there is
-    before = {one.id for one in await asyncio.to_thread(house.store.meters)}
-    kept = await asyncio.to_thread(house.store.put_meter, meter, now_ms())
-    allowances = house.allowances
-    if allowances is not None:
-        spent = 0
-        if kept.id not in before and kept.window in FIXED:
-            since_ms = window_at(kept.window, kept.zone, now_ms())[0]
-            spent = allowances.sum_of(kept, await asyncio.to_thread(house.store.spent, since_ms))
-        allowances.put(kept, spent)
-        await _forget_replaced(house, allowances)
-    return await _fields(house, kept, names)
+    return await set_meter(house, arguments, await asyncio.to_thread(house.store.scope_names))
 
 
 async def meters_remove(house: House, arguments: Arguments, key_id: int) -> Any:
     """`what` and `id` → the fields of what is no more."""
-    id = arguments["id"].replace("_", ":", 1)
-    what = arguments["what"]
-    noun = _NOUNS[what]
-    gone = await asyncio.to_thread(house.store.remove_meter, id) if id.startswith(f"{noun}:") else None
+    what, id = arguments["what"], meter_id(arguments)
+    gone = await asyncio.to_thread(house.store.remove_meter, id) if id else None
     if gone is None:
-        message = f"There is no {noun} {arguments['id'][:80]!r}; `wicket {what} list` shows them."
-        raise CallerFault(f"unknown_{noun}", message, status=404)
+        raise unknown_meter(what, arguments["id"])
     names = await asyncio.to_thread(house.store.scope_names)
     fields = await _fields(house, gone, names)
     if house.allowances is not None:
@@ -98,6 +70,82 @@ async def key_show(house: House, arguments: Arguments, key_id: int) -> Any:
         "budgets": [one for one, meter in zip(shown, found, strict=True) if _is(meter, "budgets")],
         "credit": _credit(house, key.caller()),
     }
+
+
+LIMIT_VERBS: dict[str, Verb] = {
+    "limits.list": meters_list,
+    "limits.set": meters_set,
+    "limits.remove": meters_remove,
+    "budgets.list": meters_list,
+    "budgets.set": meters_set,
+    "budgets.remove": meters_remove,
+    "key.show": key_show,
+}
+
+
+async def list_meters(
+    house: House, arguments: Arguments, names: list[ScopeName], *, is_all: bool = True
+) -> list[dict[str, Any]]:
+    """What `meters_list` answers with; scopes go by these names. Not `is_all`: of these scopes alone."""
+    scopes = {find_scope(arguments, names)} if arguments.get("kind") else set()
+    if not is_all and not scopes:
+        scopes = {one.scope for one in names}
+    found = [meter for meter in await asyncio.to_thread(house.store.meters) if _is(meter, arguments["what"])]
+    return [
+        await _fields(house, meter, names)
+        for meter in found
+        if meter.scope in scopes or (is_all and not scopes)
+    ]
+
+
+async def set_meter(house: House, arguments: Arguments, names: list[ScopeName]) -> dict[str, Any]:
+    """What `meters_set` answers with; the scope goes by one of these names."""
+    meter = Meter(
+        id="",
+        scope=find_scope(arguments, names),
+        unit=arguments["unit"],
+        amount=arguments["amount"],
+        window=arguments.get("window", ""),
+        model=arguments.get("model", ""),
+        zone=arguments.get("zone", "UTC"),
+        is_soft=arguments.get("is_soft", False),
+    )
+    window_at(meter.window, meter.zone, now_ms())  # a zone that there is
+    before = {one.id for one in await asyncio.to_thread(house.store.meters)}
+    kept = await asyncio.to_thread(house.store.put_meter, meter, now_ms())
+    allowances = house.allowances
+    if allowances is not None:
+        spent = 0
+        if kept.id not in before and kept.window in FIXED:
+            since_ms = window_at(kept.window, kept.zone, now_ms())[0]
+            spent = allowances.sum_of(kept, await asyncio.to_thread(house.store.spent, since_ms))
+        allowances.put(kept, spent)
+        await _forget_replaced(house, allowances)
+    return await _fields(house, kept, names)
+
+
+def find_scope(arguments: Arguments, names: list[ScopeName]) -> str:
+    """The scope that `kind` and `name` mean; of several with one name the newest. Raises `CallerFault`."""
+    kind, name = arguments["kind"], arguments["name"]
+    if kind not in KINDS:
+        raise CallerFault("invalid_value", f"A scope is one of {', '.join(KINDS)}.", param="scope")
+    for one in reversed(names):
+        if one.scope.startswith(f"{kind}:") and name in (one.public_id, one.name):
+            return one.scope
+    raise CallerFault(f"unknown_{kind}", f"There is no {kind} {name[:80]!r}.", status=404, param=kind)
+
+
+def meter_id(arguments: Arguments) -> str:
+    """A meter's id as the store has it; "" for what is not an id of `what`."""
+    id: str = arguments["id"].replace("_", ":", 1)
+    return id if id.startswith(f"{_NOUNS[arguments['what']]}:") else ""
+
+
+def unknown_meter(what: str, id: str) -> CallerFault:
+    """There is none, or it is somebody else's: the same answer."""
+    noun = _NOUNS[what]
+    message = f"There is no {noun} {id[:80]!r}; `wicket {what} list` shows them."
+    return CallerFault(f"unknown_{noun}", message, status=404)
 
 
 def _credit(house: House, caller: Caller) -> dict[str, Any] | None:
@@ -162,31 +210,9 @@ async def _standing(house: House, meter: Meter) -> tuple[int | None, int]:
     return used, end_ms if end_ms < FOR_EVER else 0
 
 
-def _scope(arguments: Arguments, names: list[ScopeName]) -> str:
-    """The scope that is meant; of several with one name the newest. Raises `CallerFault`."""
-    kind, name = arguments["kind"], arguments["name"]
-    if kind not in KINDS:
-        raise CallerFault("invalid_value", f"A scope is one of {', '.join(KINDS)}.", param="scope")
-    for one in reversed(names):
-        if one.scope.startswith(f"{kind}:") and name in (one.public_id, one.name):
-            return one.scope
-    raise CallerFault(f"unknown_{kind}", f"There is no {kind} {name[:80]!r}.", status=404, param=kind)
-
-
 def _is(meter: Meter, what: str) -> bool:
     return (meter.unit == NANOS) == (what == "budgets")
 
 
 def _kind(meter: Meter) -> str:
     return meter.scope.partition(":")[0]
-
-
-LIMIT_VERBS: dict[str, Verb] = {
-    "limits.list": meters_list,
-    "limits.set": meters_set,
-    "limits.remove": meters_remove,
-    "budgets.list": meters_list,
-    "budgets.set": meters_set,
-    "budgets.remove": meters_remove,
-    "key.show": key_show,
-}

@@ -13,11 +13,10 @@ from wicket.config.schema import OidcTable
 from wicket.errors import CallerFault, PermissionFault
 from wicket.store.contract import Rows
 from wicket.supervisor.id_token import Identity
-from wicket.supervisor.identity import Guest
 from wicket.supervisor.messages import Asker
 from wicket.supervisor.sign_up import Place, has_owner, settle
 from wicket.supervisor.verb import Arguments, House, OpenVerb
-from wicket.supervisor.verbs_auth import came_in, open_session
+from wicket.supervisor.verbs_auth import Opened, came_in, open_session
 
 
 async def oidc_begin(house: House, arguments: Arguments, asker: Asker) -> Any:
@@ -36,11 +35,11 @@ async def oidc_end(house: House, arguments: Arguments, asker: Asker) -> Any:
     table = _table(house, name)
     identity = await reception.openid.end(table, arguments["answer"], name, arguments["binder"])
 
-    def act(rows: Rows) -> tuple[str, Guest]:
+    def act(rows: Rows) -> Opened:
         user = user_of(rows, table, identity, reception.clock.now_ms(), asker)
         return open_session(house, rows, user, 0, asker)
 
-    return came_in(house, *await asyncio.to_thread(house.store.transact, act))
+    return came_in(house, await asyncio.to_thread(house.store.transact, act))
 
 
 OIDC_VERBS: dict[str, OpenVerb] = {"auth.oidc_begin": oidc_begin, "auth.oidc_end": oidc_end}

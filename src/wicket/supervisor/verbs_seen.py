@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from wicket.accounts.keys import VirtualKey
 from wicket.accounts.roles import Actor
 from wicket.accounts.usage_rows import GROUPS, UsageRow, usage_report
 from wicket.errors import CallerFault
@@ -24,10 +25,18 @@ async def usage(house: House, arguments: Arguments, actor: Actor) -> Any:
     by = tuple(arguments.get("by") or ())
     if any(group not in GROUPS for group in by):
         raise CallerFault("invalid_value", f"There are the groups {', '.join(GROUPS)}.", param="by")
-    seen = {key.public_id for key in await look(house, lambda rows: seen_keys(rows, actor, "usage"))}
+    keys = await look(house, lambda rows: seen_keys(rows, actor, "usage"))
     span = arguments.get("since_ms", 0), arguments.get("until_ms", 0)
-    rows = await asyncio.to_thread(house.store.usage, tuple(dict.fromkeys([*by, "key"])), *span)
-    return usage_report(merged([row for row in rows if row.key in seen], by), by)
+    return usage_report(merged(await seen_rows(house, keys, by, *span), by), by)
+
+
+async def seen_rows(
+    house: House, keys: Iterable[VirtualKey], by: tuple[str, ...], since_ms: int, until_ms: int
+) -> list[UsageRow]:
+    """Sums by key and `by`, of these keys; `merged` makes those by `by` of them."""
+    seen = {key.public_id for key in keys}
+    rows = await asyncio.to_thread(house.store.usage, tuple(dict.fromkeys([*by, "key"])), since_ms, until_ms)
+    return [row for row in rows if row.key in seen]
 
 
 def merged(rows: Iterable[UsageRow], by: tuple[str, ...]) -> list[UsageRow]:
@@ -74,6 +83,8 @@ async def logs(house: House, arguments: Arguments, actor: Actor) -> Any:
 async def requests_get(house: House, arguments: Arguments, actor: Actor) -> Any:
     """`id` → the record of a request of one of the actor's keys; None for any other."""
     record = await asyncio.to_thread(house.store.record, arguments["id"])
+    if record is None and house.dues is not None:
+        record = await house.dues.pending(arguments["id"])
     keys = await look(house, lambda rows: seen_keys(rows, actor, "requests.get"))
     return record if record is not None and record.key_id in {key.id for key in keys} else None
 

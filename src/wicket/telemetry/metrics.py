@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from wicket.accounts.record import Record
+from wicket.telemetry.batches import BatchGauges, batch_families
 from wicket.telemetry.cascades import CascadeCounts, CascadeGauge, watch_families
 from wicket.telemetry.exposition import Labels, Sample, decimal, family, histogram
 from wicket.telemetry.health import credential_families, deployment_families
@@ -53,6 +54,7 @@ class Gauges(msgspec.Struct, frozen=True):
     cascades: Sequence[CascadeGauge] = ()
     checks: Mapping[tuple[str, str], int] = {}
     checks_dropped: int = 0
+    batches: BatchGauges | None = None  # where anything is kept
 
 
 class _Series:
@@ -120,7 +122,8 @@ class Metrics:
             ]
         watched = watch_families(gauges.cascades, gauges.checks, gauges.checks_dropped)
         spared = credential_families(gauges.credentials, gauges.lanes)
-        return "".join([*families, *_gauge_families(gauges), *spared, *watched])
+        kept = batch_families(gauges.batches)
+        return "".join([*families, *_gauge_families(gauges), *spared, *watched, *kept])
 
     def _count(self, kind: _Kind, records: Sequence[Record]) -> None:
         api, model, deployment, outcome, status, is_stream = kind

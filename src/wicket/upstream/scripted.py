@@ -38,6 +38,7 @@ from wicket.upstream.scripted_script import (
     parse_script,
     understand,
 )
+from wicket.upstream.scripted_shelf import Shelf
 from wicket.wire.json import encode
 
 _SECRET_NAMES = frozenset(
@@ -88,6 +89,7 @@ class ScriptedUpstream:
         self.host = host
         self._tls = tls
         self._num_connections = 0
+        self._shelf = Shelf()
         self._changed = asyncio.Condition()
         self._start = 0.0
         self._door: Door | None = None
@@ -164,7 +166,7 @@ class ScriptedUpstream:
         seen.model = ask.model
         seen.rule = next((i for i, known in enumerate(self.script.rules) if known is rule), None)
         try:
-            answer = plan(self.script, rule, ask, seen.number)
+            answer = plan(self.script, rule, ask, seen.number, self._shelf)
         except ConfigFault as fault:
             answer = Plan(_plain(500, fault.message.encode()))
         seen.input_tokens, seen.output_tokens = answer.input_tokens, answer.output_tokens

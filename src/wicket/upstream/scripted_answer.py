@@ -21,6 +21,7 @@ from wicket.upstream import (
 from wicket.upstream.scripted_content import CREATED, Call, Content, Form, Frame
 from wicket.upstream.scripted_errors import ERRORS
 from wicket.upstream.scripted_script import Ask, Rule, Script, last_user_text, pieces, prompt_tokens
+from wicket.upstream.scripted_shelf import Shelf
 from wicket.wire.chunked import LAST_CHUNK, chunk
 from wicket.wire.json import encode
 
@@ -56,8 +57,11 @@ class Plan(msgspec.Struct, frozen=True):
     output_tokens: int = 0
 
 
-def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
-    """What the `number`-th request is answered with. Raises `ConfigFault` for an unknown `error`."""
+def plan(script: Script, rule: Rule, ask: Ask, number: int, shelf: Shelf | None = None) -> Plan:
+    """What the `number`-th request is answered with; `shelf` has what is kept.
+
+    Raises `ConfigFault` for an unknown `error`.
+    """
     if rule.silent:
         return Plan([Wait(None)])
     if rule.reset or rule.close:
@@ -73,6 +77,10 @@ def plan(script: Script, rule: Rule, ask: Ask, number: int) -> Plan:
         found = scripted_media.answer(script, rule, ask)
         steps = _events(rule, found.events) if found.events else _bytes(rule, found.kind, found.body)
         return Plan(_shaped(rule, steps), found.input_tokens, found.output_tokens)
+    if shelf is not None and shelf.is_here(path):
+        given = shelf.answer(script, rule, ask)
+        steps = _events(rule, given.events) if given.events else _whole(rule, given.status, given.body)
+        return Plan(_shaped(rule, steps), given.input_tokens, given.output_tokens)
     if not path.endswith("/completions") and ask.form not in _FORMS:
         return Plan(_shaped(rule, _whole(rule, 404, ERRORS["no_model"][1])))
     content = _content(script, rule, ask, number)

@@ -17,7 +17,8 @@ The path says in which dialect it answers, errors included: OpenAI's (…/chat/c
 (…/messages), Gemini's (…/models/NAME:generateContent), Bedrock's (…/model/NAME/converse), Cohere's (…/chat)
 or Ollama's own (…/api/chat). Embeddings come in OpenAI's, Cohere's, Ollama's and Gemini's form, rankings
 (…/rerank) in Cohere's, Jina's and Voyage's; …/images/*, …/audio/* and …/moderations as OpenAI answers them,
-forms and streams included. Of sound a token is an eighth of its bytes.
+forms and streams included. Of sound a token is an eighth of its bytes. …/responses, …/files and …/batches
+keep what they made, by credential.
 
 conditions (when)
   model                   equal, or a prefix with * at its end
@@ -64,6 +65,7 @@ the content
 
 beside the rules
   text, models, dimensions   of the good answers
+  looks                   after so many what goes on in the background, or as a batch, is over
   answers, answers_file   the last user message to its answer; a JSONL file of {{"prompt", "answer"}}
   prices                  USD per million tokens, by model: {{ input, output }}, for the log
 

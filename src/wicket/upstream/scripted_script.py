@@ -127,6 +127,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     answers_file: str = ""  # JSONL of {"prompt", "answer"}, added to `answers`
     prices: dict[str, Price] = {}
     dimensions: int = 8  # of embeddings
+    looks: int = 1  # after so many what goes on in the background, or as a batch, is over
 
 
 class Ask(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from wicket.providers.tariff import Fees, Tariff, make_tariff, tariff_of
 RATES = st.none() | st.integers(0, 1 << 30)
 COUNTS = st.integers(0, 1 << 20)
 NAMES = Prices.__struct_fields__
+_WORDS = ("service", "image_size", "unpriced")
 SERVICES = ("", "batch", "flex", "priority")
 
 
@@ -152,7 +153,7 @@ def test_what_is_reported_oddly_is_cut_down_to_the_whole() -> None:
     assert cost_nanos(row, Usage(10, 5, 4, 1, 99, False, odd)) == 5 + 4 * 100 // 1_000 + 5 + 5 * 2 + 0
 
 
-@pytest.mark.parametrize("name", [name for name in OtherUsage.__struct_fields__ if name != "service"])
+@pytest.mark.parametrize("name", [name for name in OtherUsage.__struct_fields__ if name not in _WORDS])
 def test_negative_counts_are_refused_by_name(name: str) -> None:
     with pytest.raises(UpstreamBroken) as refused:
         cost_nanos(Price("p", 1, 1), Usage(1, 1, other=OtherUsage(**{name: -1})))
@@ -222,6 +223,16 @@ def test_every_row_of_the_catalogue_makes_a_tariff_whose_bounds_rise() -> None:
 def test_text_has_no_parts_however_it_reads() -> None:
     body = b'{"messages":[{"role":"user","content":"{\\"type\\":\\"image_url\\"}"}]}'
     assert count_parts(body) == Parts()
+
+
+def test_coheres_documents_are_texts_and_anthropics_are_files() -> None:
+    body = b'{"messages":[{"role":"tool","content":[{"type":"document","document":{"data":"{}"}}]}]}'
+    assert count_parts(body, has_text_documents=True) == Parts()
+    assert count_parts(body) == Parts(0, 1)
+    mixed = (
+        b'[{"type":"document","document":{}},{"type":"image_url","image_url":{"url":"u"}},{"type":"file"}]'
+    )
+    assert count_parts(mixed, has_text_documents=True) == Parts(1, 1)
 
 
 @pytest.mark.parametrize(

@@ -15,14 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import genai_prices
+import msgspec
 import pytest
 
-from wicket.accounts.cost import cost_nanos, price_pico
+from wicket.accounts.cost import bound_fees_nanos, cost_nanos, price_pico
 from wicket.accounts.price import Price
 from wicket.dialects.contract import Api, Counts, module
-from wicket.gateway.counting import usage_of
+from wicket.dialects.openai_chat.apis import GENERATIONS
+from wicket.dialects.openai_chat.media import read_json
+from wicket.gateway.counting import usage_of, with_unpriced
+from wicket.providers import catalogue
 from wicket.providers.facts import Prices, ServicePrices, Tier
-from wicket.providers.tariff import Fees, make_tariff
+from wicket.providers.tariff import Fees, make_tariff, tariff_of
 from wicket.recordings.folder import Folder
 from wicket.wire.sse import FrameSplitter, payload
 
@@ -62,6 +66,8 @@ SCOUT = {"input": "0.11", "output": "0.34"}
 OPENROUTER = "https://openrouter.ai/anthropic/claude-sonnet-4.6"
 SONNET_46 = {"input": "3", "output": "15", "cached": "0.3", "cache_write": "3.75"}
 
+XAI = "https://docs.x.ai/developers/pricing"
+
 Table = dict[str, str]
 Formula = Callable[[dict[str, Any], dict[str, Fraction]], Fraction]
 
@@ -70,7 +76,7 @@ def kinds(table: Table) -> dict[str, int]:
     return {f"{name}_pico": price_pico(usd) for name, usd in table.items()}
 
 
-def price(table: Table, services: dict[str, Table] | None = None, **fees: int) -> Price:
+def price(table: Table, services: dict[str, Table] | None = None, **fees: Any) -> Price:
     prices = Prices(**kinds(table))
     others = {name: ServicePrices(**kinds(one)) for name, one in (services or {}).items()}
     tariff = make_tariff(prices, (), others, Fees(**fees))
@@ -125,7 +131,7 @@ def openai_responses(usage: dict[str, Any], usd: dict[str, Fraction]) -> Fractio
 
 def gemini(usage: dict[str, Any], usd: dict[str, Fraction]) -> Fraction:
     given = usage["promptTokenCount"] + usage.get("toolUsePromptTokenCount", 0)
-    made = usage["candidatesTokenCount"] + usage.get("thoughtsTokenCount", 0)
+    made = usage.get("candidatesTokenCount", 0) + usage.get("thoughtsTokenCount", 0)
     return given * usd["input"] + made * usd["output"]
 
 
@@ -149,7 +155,19 @@ def plain(usage: dict[str, Any], usd: dict[str, Fraction]) -> Fraction:
     return usage["prompt_tokens"] * usd["input"] + usage["completion_tokens"] * usd["output"]
 
 
+def grounded(fee: Fraction, *, is_per_query: bool) -> Formula:
+    """Gemini 2.5 and before: a fee per grounded prompt; from Gemini 3 on per query, empty ones left out."""
+
+    def formula(usage: dict[str, Any], usd: dict[str, Fraction]) -> Fraction:
+        queries = {query for query in usage["webSearchQueries"] if query}
+        return gemini(usage, usd) + fee * (len(queries) if is_per_query else bool(queries))
+
+    return formula
+
+
 SEARCH = {"search_nanos": 10_000_000}
+GROUNDING = "https://ai.google.dev/gemini-api/docs/google-search"
+PER_PROMPT, PER_QUERY = Fraction(35, 1_000), Fraction(14, 1_000)
 CASES: list[tuple[str, int, str, Table, Formula, Price, str]] = [
     (
         "anthropic/cache.yaml",
@@ -199,7 +217,27 @@ CASES: list[tuple[str, int, str, Table, Formula, Price, str]] = [
         OPENAI,
     ),
     ("gemini/text.yaml", 0, "gemini", GEMINI_25_FLASH, gemini, price(GEMINI_25_FLASH), GOOGLE),
-    ("gemini/web_search.yaml", 0, "gemini", GEMINI_25_FLASH, gemini, price(GEMINI_25_FLASH), GOOGLE),
+    *[
+        (
+            file,
+            0,
+            "gemini",
+            GEMINI_25_FLASH,
+            grounded(PER_PROMPT, is_per_query=False),
+            price(GEMINI_25_FLASH, search_nanos=35_000_000, is_search_per_request=True),
+            GROUNDING,
+        )
+        for file in ("gemini/web_search.yaml", "gemini/web_searches.yaml")
+    ],
+    (
+        "gemini/web_search_gemini_3.yaml",
+        0,
+        "gemini",
+        GEMINI_3_FLASH,
+        grounded(PER_QUERY, is_per_query=True),
+        price(GEMINI_3_FLASH, search_nanos=14_000_000),
+        GROUNDING,
+    ),
     (
         "vertex_gemini/service_flex.yaml",
         0,
@@ -234,6 +272,8 @@ def test_a_recorded_answer_costs_what_the_provider_says(
     assert counts is not None and page.startswith("https://") and READ
     said = json.loads(data)
     usage = said.get("usage") or said.get("usageMetadata")
+    for candidate in said.get("candidates", ()):
+        usage |= candidate.get("groundingMetadata", {})
     exact = formula(usage, {name: Fraction(usd) / MILLION for name, usd in table.items()})
     assert exact > 0 and cost_nanos(row, usage_of(counts)) == round(exact * 1_000_000_000)
 
@@ -257,6 +297,76 @@ def test_a_router_bills_what_its_own_answer_says() -> None:
         assert cost_nanos(price(SONNET_46), usage_of(counts)) == int(billed)
         seen += 1
     assert seen
+
+
+def test_what_nobody_knows_a_price_of_is_named() -> None:
+    """OpenAI bills file searches by the call: the catalogues have no such price, so the sum is without it."""
+    data = next(
+        one.response.body
+        for one in answers("openai/responses_file_search.yaml")
+        if b"file_search_call" in one.response.body
+    )
+    counts = module("openai_responses").whole(data, conversation("openai_responses")).counts
+    assert counts is not None
+    row = price(GPT_5)
+    used = with_unpriced(row, usage_of(counts))
+    assert used.other is not None and used.other.unpriced == ("file_search",)
+    assert cost_nanos(row, used) > 0
+
+
+def test_a_search_without_a_price_is_named_and_one_with_it_is_not() -> None:
+    data = answers("gemini/web_searches.yaml")[0].response.body
+    counts = module("gemini").whole(data, conversation("gemini")).counts
+    assert counts is not None and counts.searches == 2
+    used = with_unpriced(price(GEMINI_25_FLASH), usage_of(counts))
+    assert used.other is not None and used.other.unpriced == ("searches",)
+    priced = with_unpriced(price(GEMINI_25_FLASH, search_nanos=35_000_000), usage_of(counts))
+    assert priced.other is not None and priced.other.unpriced == ()
+
+
+@pytest.mark.parametrize(("given", "usd"), [(199_999, "2"), (200_000, "4"), (200_001, "4")])
+def test_a_long_request_begins_where_the_page_says(given: int, usd: str) -> None:
+    """xAI: "once its prompt reaches the model's long context threshold" (200k), all of its tokens."""
+    fact = catalogue.fact_of("xai", "grok-4.7")
+    assert fact is not None and XAI.startswith("https://")
+    row = Price("p", fact.input_pico or 0, fact.output_pico or 0, fact.cached_pico, None, 0, tariff_of(fact))
+    assert cost_nanos(row, usage_of(Counts(given))) == given * int(usd) * 1_000
+
+
+PICTURES = "https://developers.openai.com/api/docs/pricing"
+GPT_IMAGE_15 = {"input": "5", "output": "10", "image_input": "8", "image_output": "32"}
+
+
+def test_a_picture_costs_its_image_tokens_and_its_words_their_own() -> None:
+    """OpenAI's `ImagesResponse.usage`: what is not said to be text is the picture's."""
+    told = {"input_tokens": 300, "input_tokens_details": {"text_tokens": 100, "image_tokens": 200}}
+    told |= {"output_tokens": 1_100, "output_tokens_details": {"text_tokens": 100, "image_tokens": 1_000}}
+    body = {"created": 1, "data": [{"b64_json": "AA=="}], "size": "1024x1024", "quality": "low"}
+    for usage, micro_usd in (
+        (told, 100 * 5 + 200 * 8 + 1_000 * 32 + 100 * 10),
+        ({**told, "output_tokens_details": None}, 500 + 1_600 + 1_100 * 32),
+    ):
+        counts = read_json(json.dumps({**body, "usage": usage}).encode(), GENERATIONS).counts
+        assert counts is not None and counts.image_size == "low/1024x1024" and PICTURES
+        assert cost_nanos(price(GPT_IMAGE_15), usage_of(counts)) == micro_usd * 1_000
+
+
+def test_a_picture_without_tokens_costs_by_its_quality_and_size_or_is_named() -> None:
+    sizes = {"hd/1024x1792": 120_000_000, "1024x1024": 40_000_000}
+    row = price({}, image_sizes=sizes)
+    body = json.dumps({"data": [{"url": "x"}, {"url": "y"}]}).encode()
+    for asked, nanos, missing in (
+        ({"size": "1024x1792", "quality": "hd"}, 240_000_000, ()),
+        ({"size": "1024x1024", "quality": "standard"}, 80_000_000, ()),
+        ({"size": "auto"}, 0, ("images",)),
+        ({}, 0, ("images",)),
+    ):
+        fields = {name: msgspec.Raw(json.dumps(value).encode()) for name, value in asked.items()}
+        counts = read_json(body, GENERATIONS, fields).counts
+        assert counts is not None
+        used = with_unpriced(row, usage_of(counts))
+        assert used.other is not None and used.other.unpriced == missing
+        assert cost_nanos(row, used) == nanos <= bound_fees_nanos(row, used.other)
 
 
 GENAI = [

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from wicket.accounts.spreadsheet import cell, csv_text
 from wicket.accounts.statement import Movement, parse_month, statement
+from wicket.accounts.unpriced import UnpricedRow
 from wicket.accounts.usage_rows import DAY_MS, UsageRow
 from wicket.errors import CallerFault
+from wicket.server.admin_money import statement_csv
 from wicket.server.statement_page import statement_page
 
 WHOSE = {"team": "a <b>", "key": "", "key_name": ""}
@@ -51,6 +53,21 @@ def test_a_statement_adds_up_to_the_nano_dollar() -> None:
     assert [(row["day"], row["requests"]) for row in made["days"]] == [("2026-11-02", 3), ("2026-11-30", 1)]
     assert len(made["rows"]) == 3 and made["movements"][0]["amount_usd"] == "5"
     assert not statement(month, WHOSE, ROWS, [], month.until_ms - 1)["is_complete"]
+
+
+def test_what_has_no_price_stands_in_the_statement_its_page_and_its_lines() -> None:
+    month = parse_month("2026-11")
+    missing = [UnpricedRow("red", "m", "searches", 1_200), UnpricedRow("", "<b>", "tokens", 1)]
+    made = statement(month, WHOSE, ROWS, MOVED, month.until_ms, missing)
+    assert made["unpriced"] == [
+        {"model": "<b>", "kind": "tokens", "requests": 1},
+        {"model": "m", "kind": "searches", "requests": 1_200},
+    ]
+    page = statement_page(made)
+    assert "Without a price" in page and "1,200" in page and "&lt;b&gt;" in page
+    lines = [line for line in statement_csv(made).splitlines() if "unpriced" in line]
+    assert len(lines) == 2 and "searches" in lines[1] and "1200" in lines[1]
+    assert statement(month, WHOSE, ROWS, MOVED, month.until_ms)["unpriced"] == []
 
 
 def test_the_page_is_whole_safe_and_exact() -> None:

@@ -14,7 +14,7 @@ from wicket.dialects.openai_chat import CHAT, EMBEDDINGS
 from wicket.gateway.attempt import Attempt
 from wicket.gateway.call import Call
 from wicket.gateway.counting import counts_of, usage_of
-from wicket.gateway.expected import expected_output, most_output, note_costs, output_limit
+from wicket.gateway.expected import expected_output, most_output, note_costs
 from wicket.gateway.request import Rates, RequestHeads
 from wicket.gateway.settle import settle
 from wicket.routing.deployment import Deployment, Route
@@ -106,23 +106,6 @@ def test_answers_are_no_longer_than_anybody_allows() -> None:
     assert most_output(call(short, max_tokens=7, n=3), short) == 21
     assert most_output(call(SMALL), SMALL) == 0
     assert expected_output(call(SMALL, api=EMBEDDINGS), SMALL, rates) == 0
-
-
-@pytest.mark.parametrize(
-    ("fields", "limit"),
-    [
-        ({"max_tokens": 9}, 9),
-        ({"max_completion_tokens": 8, "max_tokens": 9}, 8),
-        ({"max_output_tokens": 7}, 7),
-        ({"generationConfig": {"maxOutputTokens": 6}}, 6),
-        ({"generationConfig": {"maxOutputTokens": "many"}}, 0),
-        ({"generationConfig": [1]}, 0),
-        ({"generationConfig": {"maxOutputTokens": 1 << 70}}, 0),
-        ({}, 0),
-    ],
-)
-def test_the_limit_is_read_in_every_inbound_dialect(fields: dict[str, Any], limit: int) -> None:
-    assert output_limit(peek(json.dumps({"model": "x", **fields}).encode())) == limit
 
 
 def test_sizes_follow_the_last_answers_and_forget_the_oldest_model() -> None:

@@ -1,6 +1,6 @@
 """Models as other families' clients list them."""
 
-from wicket.server.model_lists import anthropic_list, gemini_list
+from wicket.server.model_lists import anthropic_list, cohere_list, gemini_list
 
 CARDS = [
     {"id": "mine/a", "created": 0, "context_tokens": 4096, "max_output_tokens": 512},
@@ -25,3 +25,12 @@ def test_geminis_page() -> None:
     assert first["name"] == "models/mine/a" and first["inputTokenLimit"] == 4096
     assert first["outputTokenLimit"] == 512 and "generateContent" in first["supportedGenerationMethods"]
     assert "inputTokenLimit" not in second
+
+
+def test_coheres_page() -> None:
+    """docs.cohere.com/reference/list-models: `models` by name, and what they are for."""
+    cards = [CARDS[0] | {"endpoints": ["chat"]}, CARDS[1] | {"endpoints": ["embed"]}]
+    first, second = cohere_list(cards)["models"]
+    assert first == {"name": "mine/a", "endpoints": ["chat"], "finetuned": False, "context_length": 4096}
+    assert second["endpoints"] == ["embed"] and "context_length" not in second
+    assert [one["name"] for one in cohere_list(cards, "embed")["models"]] == ["b"]

@@ -220,6 +220,8 @@ def test_who_is_not_configured_or_not_there(house: StoreHouse, tab: Tab, provide
     house.reception.table = Accounts(oidc={"sample": gone})
     status, answer = tab.ask("GET", "/auth/v1/oidc/sample/start")
     assert (status, answer["error"]["code"]) == (503, "oidc_unreachable")
+    assert tab.ask("GET", "/auth/v1/oidc/sample/start", accept="text/html,*/*;q=0.8")[0] == 303
+    assert tab.last["location"] == "/#sign_in_error=oidc_unreachable"
 
 
 EXPECTED = Expected("https://issuer.example", CLIENT, "n")

@@ -18,6 +18,7 @@ from wicket.store.kept_contract import UNFINISHED, KeptStore
 from wicket.supervisor.batches import Batches
 from wicket.supervisor.keeper import Keeper
 from wicket.supervisor.verb import now_ms
+from wicket.telemetry.batches import BatchGauges, batch_families
 
 URL = "/v1/chat/completions"
 STORAGE = StorageTable(files="local", batches="local", batch_concurrency=2)
@@ -197,6 +198,45 @@ def test_a_stop_begins_nothing_more_and_lets_lines_end(tmp_path: Path) -> None:
         assert found is not None and (found.status, found.completed) == ("in_progress", 2)
         done = await end_of(keeper, asked)
         assert done.completed == 6 and set(asked.counts.values()) == {1}
+        keeper.close()
+
+    asyncio.run(work())
+
+
+def test_how_it_stands_is_told_while_it_runs_and_after(tmp_path: Path) -> None:
+    async def work() -> None:
+        keeper = house(tmp_path)
+        assert keeper.progress() is None
+        await with_batch(keeper)
+        asked = Asked(lambda number, time: 500 if number == 4 else 200)
+        asked.gate.clear()
+        batches = Batches(keeper, asked)
+        assert keeper.progress() == BatchGauges()
+        running = asyncio.ensure_future(batches.run())
+        try:
+            async with asyncio.timeout(20):
+                await asked.busy.wait()
+                assert keeper.progress() == BatchGauges(1, 2, 4)
+                asked.gate.set()
+                for _ in range(2_000):
+                    if batches.ended:
+                        break
+                    await asyncio.sleep(0.005)
+                await asyncio.sleep(0)  # what ended is let go of
+                ended = {"ok": 5, "failed": 1}
+                assert keeper.progress() == BatchGauges(0, 0, 0, {"completed": 1}, ended)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+        text = "".join(batch_families(keeper.progress()))
+        for line in (
+            'wicket_batch_lines{state="waiting"} 0',
+            'wicket_batches_total{status="completed"} 1',
+            'wicket_batch_lines_total{result="failed"} 1',
+            "wicket_kept_expired_total 0",
+        ):
+            assert line in text.splitlines(), text
+        assert batch_families(None) == []
         keeper.close()
 
     asyncio.run(work())

@@ -154,3 +154,53 @@ def test_the_key_is_made_once_and_read_by_nobody_else(tmp_path: Path) -> None:
         (tmp_path / KEY_FILE).write_text(damaged, errors="surrogateescape")
         with pytest.raises(OperatorFault):
             seal_key(tmp_path)
+
+
+def test_a_backup_is_all_of_one_moment_with_bytes_of_its_own(tmp_path: Path) -> None:
+    home, target = tmp_path / "home", tmp_path / "copy"
+    home.mkdir()
+
+    async def work(keeper: Keeper) -> None:
+        assert await keeper.backup(target) is None and not target.exists()  # nothing was ever kept
+        coming = brought_in(keeper.contents, b"what the file holds")
+
+        one = file("f", coming)
+
+        def keep(store: KeptStore) -> None:
+            keeper.contents.adopt(coming.name, coming.digest)
+            store.add_file(one, 1 << 20)
+            store.keep_response(KeptResponse("t", "r", NOW_MS, 1, "m", "", b"[]", b"{}"))
+
+        await keeper.do(keep)
+        brought_in(keeper.contents, b"nobody has taken it yet")
+        seal_key(home)
+        made = await keeper.backup(target)
+        assert made is not None and made["files"] == 1 and made["bytes"] > 0
+        with pytest.raises(StoreFault) as caught:
+            await keeper.backup(target)
+        assert caught.value.code == "backup_exists"
+        with pytest.raises(StoreFault):
+            await keeper.backup(tmp_path / "missing" / "copy")
+
+        def forget(store: KeptStore) -> None:
+            gone = store.delete_file("t", "f")
+            assert gone is not None
+            keeper.release(store, gone)
+
+        await keeper.do(forget)
+
+    run(home, work, files="local")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "home"]
+    assert (target / KEY_FILE).read_text() == (home / KEY_FILE).read_text()
+    kept = [path for path in target.rglob("*") if path.is_file()]
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+    assert {path.stat().st_nlink for path in kept} == {1}
+
+    async def look(keeper: Keeper) -> None:
+        found = await keeper.do(lambda store: store.file("t", "f"))
+        assert found is not None
+        with keeper.contents.open(found.digest) as content:
+            assert content.read() == b"what the file holds"
+        assert await keeper.do(lambda store: store.response("t", "r")) is not None
+
+    run(target, look, files="local")

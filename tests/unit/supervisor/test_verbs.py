@@ -8,13 +8,14 @@ import msgspec
 import pytest
 from tests.unit.supervisor.samples import record
 
+from wicket.accounts.roles import RIGHTS
 from wicket.config.schema import Accounts
 from wicket.errors import OperatorFault
 from wicket.store.memory import MemoryStore
 from wicket.supervisor.messages import AddCaller, Answer, Ask, RemoveCaller, ToWorker
 from wicket.supervisor.recent import Recent
 from wicket.supervisor.reception import Reception
-from wicket.supervisor.verbs import VERBS, answer, is_audited, target_of
+from wicket.supervisor.verbs import ACTOR_VERBS, TENANTS_VERBS, VERBS, answer, is_audited, target_of
 
 
 class House:
@@ -132,6 +133,11 @@ def test_savings_are_summed_by_task() -> None:
     assert (found["spent_nanos"], found["large_only_nanos"]) == (50, 120)
     assert [task["task"] for task in found["tasks"]] == ["slots"]
     assert house.ask("savings", since_ms=(2 << 40 >> 21) + 1).value["tasks"] == []
+
+
+def test_what_tenants_may_ask_is_answered_by_reach() -> None:
+    assert set(RIGHTS) & set(VERBS) == set(TENANTS_VERBS)
+    assert set(RIGHTS) <= {*VERBS, *ACTOR_VERBS}
 
 
 def test_what_no_verb_audits_itself_is_audited_without_what_may_be_secret() -> None:

@@ -30,8 +30,9 @@ export async function call(method, path, body, options = {}) {
   });
   const text = await answer.text();
   if (!answer.ok) {
-    if (answer.status === 401 && csrf) whenSignedOut();
-    throw new ApiFault(answer.status, errorIn(text));
+    const error = errorIn(text);
+    if (csrf && (answer.status === 401 || error.code === "csrf_token")) whenSignedOut(); // it ended, or another took its place
+    throw new ApiFault(answer.status, error);
   }
   return text ? JSON.parse(text) : null;
 }

@@ -2,28 +2,30 @@
 
 import { ApiFault, get, post, useSession } from "./api.js";
 import { h, put } from "./dom.js";
-import { button, note } from "./parts.js";
-import { gate } from "./views/gate.js";
+import { may } from "./may.js";
+import { button, note, toast } from "./parts.js";
+import { gate, whyNot } from "./views/gate.js";
 
 const root = document.getElementById("app");
+// name, title, the verb without which it shows nothing
 const VIEWS = [
   ["", [
-    ["overview", "Overview"],
-    ["playground", "Playground"],
-    ["keys", "Keys"],
-    ["requests", "Requests"],
+    ["overview", "Overview", ""],
+    ["playground", "Playground", "keys.create"],
+    ["keys", "Keys", "keys.list"],
+    ["requests", "Requests", "logs"],
   ]],
   ["Money", [
-    ["usage", "Usage and savings"],
-    ["credits", "Credits"],
-    ["limits", "Limits and budgets"],
+    ["usage", "Usage and savings", "usage"],
+    ["credits", "Credits", "credits.list"],
+    ["limits", "Limits and budgets", "limits.list"],
   ]],
   ["House", [
-    ["models", "Models"],
-    ["providers", "Providers"],
-    ["health", "Health"],
-    ["people", "Teams and people"],
-    ["audit", "Audit log"],
+    ["models", "Models", ""],
+    ["providers", "Providers", "providers.list"],
+    ["health", "Health", "status"],
+    ["people", "Teams and people", "teams.list"],
+    ["audit", "Audit log", "audit.list"],
   ]],
 ];
 const TITLES = new Map([...VIEWS.flatMap(([, views]) => views), ["account", "Your account"]]);
@@ -44,15 +46,25 @@ async function start() {
     return;
   }
   session = state.session;
+  const why = failedSignIn();
   if (!session) {
     useSession("", () => {});
     document.title = "Sign in · Wicket";
-    put(root, gate(state, start));
+    put(root, gate(state, start, why));
     return;
   }
   useSession(session.csrf, start);
   put(root, shell());
+  if (why) toast(why);
   show();
+}
+
+// What an OpenID provider's answer came to, as the server's redirect tells it; it is told once.
+function failedSignIn() {
+  const found = /^#sign_in_error=([a-z_]{1,60})$/.exec(location.hash);
+  if (!found) return "";
+  history.replaceState(null, "", location.pathname);
+  return whyNot(found[1]);
 }
 
 function shell() {
@@ -76,7 +88,8 @@ function shell() {
 const brand = () => h("a", { class: "brand", href: "#/overview" }, h("img", { src: "/console/icon.svg", alt: "" }), "Wicket");
 
 function group([title, views]) {
-  return [title && h("h2", {}, title), h("ul", {}, views.map(([name, text]) => h("li", {}, h("a", { href: `#/${name}`, "data-view": name }, text))))];
+  const seen = views.filter(([, , verb]) => !verb || may(session, verb));
+  return seen.length > 0 && [title && h("h2", {}, title), h("ul", {}, seen.map(([name, text]) => h("li", {}, h("a", { href: `#/${name}`, "data-view": name }, text))))];
 }
 
 function foot() {
@@ -90,8 +103,25 @@ function foot() {
     "div",
     { class: "foot" },
     h("a", { class: "who", href: "#/account", "data-view": "account" }, session.user.name || session.user.email),
+    session.organisations.length > 1 && elsewhere(),
     h("div", { class: "row" }, button("Sign out", signOut), turn),
   );
+}
+
+function elsewhere() {
+  const chooser = h("select", { "aria-label": "Organisation" }, session.organisations.map((one) => h("option", { value: one.id, selected: one.id === session.organisation.id }, one.name)));
+  chooser.addEventListener("change", async () => {
+    try {
+      await post("/auth/v1/organisation", { organisation: chooser.value });
+    } catch (fault) {
+      toast(fault.message);
+      chooser.value = session.organisation.id;
+      return;
+    }
+    location.hash = "#/overview";
+    location.reload(); // nothing of the other organisation stays in the page's memory
+  });
+  return chooser;
 }
 
 function skip(event) {

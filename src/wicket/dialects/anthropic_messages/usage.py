@@ -31,9 +31,21 @@ class OutputDetails(msgspec.Struct):
 
 
 class ServerTools(msgspec.Struct):
-    """Calls of tools that run at Anthropic's. Searches have a fee, fetches have none."""
+    """Calls of tools that run at Anthropic's. Searches have a fee, fetches have none.
+
+    Code execution is billed by the hour of a container, unless it goes with a search or a fetch.
+    """
 
     web_search_requests: int | None = None
+    web_fetch_requests: int | None = None
+    code_execution_requests: int | None = None
+
+    @property
+    def has_billed_code(self) -> bool:
+        """Whether code ran in a container that is billed."""
+        return bool(
+            self.code_execution_requests and not self.web_search_requests and not self.web_fetch_requests
+        )
 
 
 class Iteration(msgspec.Struct):
@@ -92,6 +104,7 @@ def counts(usage: Usage | None) -> Counts | None:
         min(hour, written),
         searches=searches,
         service=service_named(usage.service_tier),
+        tools=("code_execution",) if usage.server_tool_use and usage.server_tool_use.has_billed_code else (),
     )
 
 

@@ -13,7 +13,7 @@ from wicket.dialects.gemini import errors
 from wicket.dialects.gemini.finishes import read_finish, word_of
 from wicket.dialects.gemini.logprobs import read_logprobs
 from wicket.dialects.gemini.part_reading import ORIGIN, Pairing, read_part
-from wicket.dialects.gemini.usage import Usage, usage_counts
+from wicket.dialects.gemini.usage import Usage, grounding_counts, usage_counts
 from wicket.dialects.hub import (
     AnnotationDelta,
     ArgumentsDelta,
@@ -116,6 +116,7 @@ class AnswerReader:
         self._stopped = False
         self._is_broken = False
         self._pairing = Pairing()
+        self._grounding: Any = None
 
     def feed(self, payload: bytes) -> Sequence[Delta]:
         """What a chunk says. Raises `UpstreamBroken` if it is none."""
@@ -155,7 +156,7 @@ class AnswerReader:
         feedback = answer.prompt_feedback
         if feedback is not None and feedback.block_reason and not candidates and not self._stopped:
             self._stop(Finish.FILTERED, str(feedback.block_reason), deltas)
-        counts = usage_counts(answer.usage_metadata)
+        counts = grounding_counts(usage_counts(answer.usage_metadata), self._grounding)
         if counts is not None and not self._is_broken:
             deltas.append(Used(counts))
 
@@ -170,6 +171,8 @@ class AnswerReader:
             self._read_part(part, f"{path}.content.parts[{i}]", deltas)
         members = _decode_members(raw)
         self._read_sources(members, path, deltas)
+        if "groundingMetadata" in members:
+            self._grounding = json.decode(members["groundingMetadata"])
         if bytes(candidate.logprobs_result) not in (b"", b"null"):
             self._read_logprobs(candidate.logprobs_result, start, deltas)
         self.unread += [f"{path}.{name}" for name in members if name not in _KNOWN]

@@ -9,12 +9,13 @@ import re
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
-from wicket.dialects.contract import Api, Body, Frame, Whole
+from wicket.dialects.contract import Api, Body, Counts, Frame, Whole
 from wicket.dialects.gemini.apis import COUNT, EMBED_MANY, GENERATE
 from wicket.dialects.gemini.errors import in_band
 from wicket.dialects.gemini.request_reading import NOT_THEIRS
-from wicket.dialects.gemini.usage import Usage, usage_counts
+from wicket.dialects.gemini.usage import Usage, grounding_counts, usage_counts
 from wicket.errors import CallerFault, Fault, UpstreamBroken
 from wicket.routing.deployment import Deployment
 from wicket.wire import json
@@ -36,6 +37,7 @@ class _Content(msgspec.Struct):
 class _Candidate(msgspec.Struct, rename="camel"):
     content: _Content | None = None
     finish_reason: Any = None
+    grounding_metadata: Any = None
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -113,9 +115,18 @@ def whole(data: bytes, api: Api) -> Whole:
             raise in_band(chunk.error)
     if not any(chunk.candidates or _is_blocked(chunk) for chunk in chunks):
         raise UpstreamBroken("malformed", "The provider's answer has no candidates.")
-    counts = [found for chunk in chunks if (found := usage_counts(chunk.usage_metadata)) is not None]
+    counts = [found for chunk in chunks if (found := _counts(chunk)) is not None]
     model = next((chunk.model_version for chunk in chunks if chunk.model_version), "")
-    return Whole(model[:MAX_MODEL], counts[-1] if counts else None)
+    found = Counts(*map(max, *map(astuple, counts))) if len(counts) > 1 else next(iter(counts), None)
+    return Whole(model[:MAX_MODEL], found)
+
+
+def _counts(answer: _Answer) -> Counts | None:
+    counts = usage_counts(answer.usage_metadata)
+    for candidate in answer.candidates or ():
+        if candidate.grounding_metadata is not None:
+            counts = grounding_counts(counts, candidate.grounding_metadata)
+    return counts
 
 
 def _counted(data: bytes) -> Whole:
@@ -148,7 +159,7 @@ def frame(data: bytes) -> Frame:
         parts = candidate.content.parts if candidate.content else None
         spoke = spoke or any(_has_output(part) for part in parts or ())
         finished = finished or bool(candidate.finish_reason)
-    counts = usage_counts(answer.usage_metadata)
+    counts = _counts(answer)
     return Frame(
         spoke=spoke,
         finished=finished or _is_blocked(answer),

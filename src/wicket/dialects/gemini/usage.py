@@ -13,6 +13,7 @@ import msgspec
 from wicket.dialects.contract import Counts, service_named
 
 MAX_TOKENS = 1 << 40
+_MAX_QUERIES = 10_000
 _IMAGE, _AUDIO = ("IMAGE", 2), ("AUDIO", 4)
 
 
@@ -38,6 +39,15 @@ class Usage(msgspec.Struct, rename="camel"):
     cache_tokens_details: list[ModalityCount] | None = None
     service_tier: Any = None  # of the Gemini API
     traffic_type: Any = None  # of Vertex AI
+
+
+class _Chunk(msgspec.Struct):
+    maps: Any = None
+
+
+class _Grounding(msgspec.Struct, rename="camel"):
+    web_search_queries: list[str] | None = None
+    grounding_chunks: list[_Chunk] | None = None
 
 
 def usage_counts(usage: Usage | None) -> Counts | None:
@@ -67,6 +77,26 @@ def usage_counts(usage: Usage | None) -> Counts | None:
         output_image_tokens=min(drawn, output),
         service=_service(usage),
     )
+
+
+def grounding_counts(counts: Counts | None, grounding: Any) -> Counts | None:
+    """`counts` with what a candidate's `groundingMetadata` is billed for: searches, and maps that were asked.
+
+    Queries that are empty, and those asked twice, are not billed (Google's guide on grounding with its
+    search); whether each query costs or the request as a whole is the price's business.
+    """
+    if counts is None:
+        return None
+    try:
+        found = msgspec.convert(grounding, _Grounding)
+    except msgspec.ValidationError:
+        return counts
+    queries = {query for query in found.web_search_queries or () if query.strip()}
+    has_maps = any(chunk.maps is not None for chunk in found.grounding_chunks or ())
+    if not queries and not has_maps:
+        return counts
+    tools = ("google_maps",) if has_maps else ()
+    return msgspec.structs.replace(counts, searches=min(len(queries), _MAX_QUERIES), tools=tools)
 
 
 def _of_kind(kind: tuple[str, int], details: list[ModalityCount] | None) -> int:

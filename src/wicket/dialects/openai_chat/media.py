@@ -9,10 +9,12 @@ the types of OpenAI's SDK 3 (2026-11); Groq and Mistral report as OpenAI does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from wicket.dialects.contract import Api, Counts, Frame, Whole
 from wicket.dialects.openai_chat.apis import AUDIO, IMAGES, MODERATIONS, SPEECH
@@ -37,12 +39,17 @@ _SAID = frozenset(
     }
 )
 _TEXT_TYPES = (b"text/plain", b"text/vtt", b"text/srt", b"application/x-subrip", b"application/srt")
+_NO_FIELDS: Fields = {}
+_SIZE = re.compile(r"\d{2,5}x\d{2,5}|\d(\.\d)?k")
+_QUALITY = re.compile(r"[a-z]{1,20}")
 _NO_SOUND = (b"text/", b"application/json", b"application/problem+json", b"multipart/")
 
 
-class _InputDetails(msgspec.Struct):
+class _Details(msgspec.Struct):
     audio_tokens: int | None = None
     cached_tokens: int | None = None
+    image_tokens: int | None = None
+    text_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -52,8 +59,9 @@ class _Usage(msgspec.Struct):
     completion_tokens: int | None = None
     seconds: float | None = None
     prompt_audio_seconds: float | None = None  # Mistral's transcriptions
-    input_token_details: _InputDetails | None = None
-    input_tokens_details: _InputDetails | None = None
+    input_token_details: _Details | None = None
+    input_tokens_details: _Details | None = None
+    output_tokens_details: _Details | None = None
 
 
 class _Answer(msgspec.Struct):
@@ -64,6 +72,8 @@ class _Answer(msgspec.Struct):
     usage: Any = None
     model: str | None = None
     error: Any = None
+    size: Any = None
+    quality: Any = None
 
 
 class _Event(msgspec.Struct):
@@ -72,6 +82,8 @@ class _Event(msgspec.Struct):
     model: str | None = None
     error: Any = None
     message: Any = None
+    size: Any = None
+    quality: Any = None
 
 
 _decode_answer = msgspec.json.Decoder(_Answer).decode
@@ -93,11 +105,11 @@ def media(data: bytes, content_type: bytes, api: Api, fields: Fields) -> Whole:
         return Whole("", flow_counts(api, fields))
     if api.answers == "any" and kind.startswith(_TEXT_TYPES) and data.lstrip()[:1] != b"<":
         return Whole("", None)
-    return read_json(data, api)
+    return read_json(data, api, fields)
 
 
-def read_json(data: bytes, api: Api) -> Whole:
-    """Read an answer in JSON."""
+def read_json(data: bytes, api: Api, fields: Fields = _NO_FIELDS) -> Whole:
+    """Read an answer in JSON to `fields`."""
     try:
         answer = _decode_answer(data)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -106,11 +118,12 @@ def read_json(data: bytes, api: Api) -> Whole:
         ) from None
     if answer.error:
         raise in_band(answer.error)
-    counts = _counts(answer.usage)
+    counts = _counts(answer.usage, draws=api in IMAGES)
     if api in IMAGES:
         if not answer.data:
             raise UpstreamBroken("malformed", "The provider's answer has no images.")
-        counts = msgspec.structs.replace(counts or Counts(), images=len(answer.data))
+        size = _size(answer.size, answer.quality) or _asked_size(fields)
+        counts = replace(counts or Counts(), images=len(answer.data), image_size=size)
     elif api.name == MODERATIONS.name:
         if answer.results is None:
             raise UpstreamBroken("malformed", "The provider's answer has no results.")
@@ -161,10 +174,28 @@ class _EventReader:
         if kind not in _ENDS:
             return Frame(spoke=kind in _SAID)
         self._num_ended += 1
-        counts = _counts(event.usage)
+        counts = _counts(event.usage, draws=self._makes_images)
         if self._makes_images:
-            counts = msgspec.structs.replace(counts or Counts(), images=self._num_ended)
+            size = _size(event.size, event.quality)
+            counts = replace(counts or Counts(), images=self._num_ended, image_size=size)
         return Frame(spoke=True, finished=True, counts=counts, model=(event.model or "")[:MAX_MODEL])
+
+
+def _size(size: object, quality: object) -> str:
+    """How a catalogue names a price by quality and size; "" where the size is not told."""
+    if not isinstance(size, str) or not _SIZE.fullmatch(size.lower()):
+        return ""
+    known = isinstance(quality, str) and _QUALITY.fullmatch(quality) is not None and quality != "auto"
+    return f"{quality}/{size.lower()}" if known else size.lower()
+
+
+def _asked_size(fields: Fields) -> str:
+    """The same of a request, for answers that do not tell."""
+    try:
+        asked = {name: top.text(fields, name) for name in ("size", "resolution", "quality") if name in fields}
+    except CallerFault:
+        return ""
+    return _size(asked.get("size") or asked.get("resolution"), asked.get("quality"))
 
 
 def _fault(event: _Event) -> Fault:
@@ -180,8 +211,11 @@ def _no_sound(data: bytes) -> Fault:
     return in_band(answer.error) if answer.error else UpstreamBroken("malformed", "There is no sound in it.")
 
 
-def _counts(usage: Any) -> Counts | None:
-    """What was reported; None for nothing, and for what is beyond belief."""
+def _counts(usage: Any, *, draws: bool = False) -> Counts | None:
+    """What was reported; None for nothing, and for what is beyond belief.
+
+    `draws`: the answer is pictures, so its tokens are theirs unless it says how many are text.
+    """
     try:
         found = msgspec.convert(usage, _Usage | None)
     except msgspec.ValidationError:
@@ -194,9 +228,11 @@ def _counts(usage: Any) -> Counts | None:
     if given is None and made is None:
         return _heard_for(seconds)
     given, made = given or 0, made or 0
-    details = found.input_token_details or found.input_tokens_details or _InputDetails()
-    heard, cached = details.audio_tokens or 0, details.cached_tokens or 0
-    if min(given, made, heard, cached) < 0 or given + made > MAX_TOKENS:
+    details = found.input_token_details or found.input_tokens_details or _Details()
+    heard, cached, seen = details.audio_tokens or 0, details.cached_tokens or 0, details.image_tokens or 0
+    told = found.output_tokens_details
+    drawn = told.image_tokens if told is not None and told.image_tokens is not None else made if draws else 0
+    if min(given, made, heard, cached, seen, drawn) < 0 or given + made > MAX_TOKENS:
         return None
     audio = _heard_for(seconds)
     return Counts(
@@ -205,6 +241,8 @@ def _counts(usage: Any) -> Counts | None:
         cached_tokens=min(cached, given),
         input_audio_tokens=min(heard, given),
         audio_ms=audio.audio_ms if audio is not None else 0,
+        input_image_tokens=min(seen, given),
+        output_image_tokens=min(drawn, made),
     )
 
 

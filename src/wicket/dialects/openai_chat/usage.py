@@ -1,7 +1,7 @@
 """Token counts as OpenAI's family reports them, read and written.
 
 Source: OpenAI API reference, "usage" and "service_tier"; DeepSeek's `prompt_cache_hit_tokens`; OpenRouter's
-`cache_write_tokens`; xAI's `image_tokens`; Perplexity's `num_search_queries`;
+`cache_write_tokens`; xAI's `image_tokens` and `num_sources_used`; Perplexity's `num_search_queries`;
 Mistral's `num_cached_tokens`.
 """
 
@@ -44,6 +44,7 @@ class Usage(msgspec.Struct):
     prompt_cache_hit_tokens: int | None = None  # DeepSeek
     num_search_queries: int | None = None  # Perplexity
     num_cached_tokens: int | None = None  # Mistral
+    num_sources_used: int | None = None  # xAI
 
 
 def usage_counts(usage: Usage | None, service: object = "") -> Counts | None:
@@ -80,6 +81,7 @@ def usage_counts(usage: Usage | None, service: object = "") -> Counts | None:
         input_image_tokens=seen,
         output_image_tokens=drawn,
         service=service_named(service) if service else "",
+        tools=("live_search",) if usage.num_sources_used else (),
     )
     if (
         min(prompt, output, cached, written, reasoning, heard, spoken, seen, drawn, searches) < 0

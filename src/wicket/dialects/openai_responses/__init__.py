@@ -20,7 +20,7 @@ from wicket.dialects.openai_responses.answers import read_completion
 from wicket.dialects.openai_responses.apis import APIS, COMPACT, INPUT_TOKENS, RESPONSES
 from wicket.dialects.openai_responses.faults import KEEP_ALIVE, fault_body, fault_frame, judge
 from wicket.dialects.openai_responses.limits import OUTPUT_FIELDS, allowance_lines, limited, output_limit
-from wicket.dialects.openai_responses.passing import body, frame, last_frames, target, whole
+from wicket.dialects.openai_responses.passing import body, frame, last_frames, progress, target, whole
 from wicket.dialects.openai_responses.request_read import read_request
 from wicket.dialects.openai_responses.request_write import write_request
 from wicket.dialects.openai_responses.stream_read import ResponsesReader
@@ -65,6 +65,7 @@ __all__ = [
     "last_frames",
     "limited",
     "output_limit",
+    "progress",
     "read_completion",
     "read_request",
     "splitter",

@@ -6,17 +6,18 @@ answer that is to be fetched later, for nothing is kept here. A stream's last ev
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
 
-from wicket.dialects.contract import Api, Body, Counts, Frame, Whole
+from wicket.dialects.contract import REMOTE_ID, Api, Body, Counts, Frame, Progress, Whole
 from wicket.dialects.openai_chat.passing import MAX_MODEL, read, target
 from wicket.dialects.openai_responses.answers import COMPLETED, REASONS
 from wicket.dialects.openai_responses.apis import COMPACT, INPUT_TOKENS
 from wicket.dialects.openai_responses.carrier import MARK, is_carried
 from wicket.dialects.openai_responses.faults import failure
-from wicket.dialects.openai_responses.usage import Usage, is_search, usage_counts
+from wicket.dialects.openai_responses.usage import Usage, hosted_tools, is_search, usage_counts
 from wicket.dialects.translation import Asked, Ending
 from wicket.errors import CallerFault, UpstreamBroken
 from wicket.routing.deployment import OURS, Deployment
@@ -24,11 +25,16 @@ from wicket.wire import fields as top
 from wicket.wire import json
 from wicket.wire.fields import Edits, Fields, splice
 
-__all__ = ["body", "frame", "last_frames", "target", "whole"]
+__all__ = ["body", "frame", "last_frames", "progress", "target", "whole"]
 
 _MARK = MARK.encode()
 _TERMINAL = ("response.completed", "response.incomplete")
 _FAILED = ("response.failed", "response.cancelled")
+_BEGUN = ("queued", "in_progress")
+_NOT_KEPT = (
+    "'background' answers are fetched later by their id, and this one would not be kept: leave it out, "
+    'stream the answer, or have the operator set [storage] responses to "provider".'
+)
 
 
 class _Event(msgspec.Struct):
@@ -44,6 +50,7 @@ class _Details(msgspec.Struct):
 
 
 class _Response(msgspec.Struct):
+    id: Any = None
     status: Any = None
     model: str | None = None
     error: Any = None
@@ -59,21 +66,26 @@ class _Item(msgspec.Struct):
     encrypted_content: Any = None
 
 
+class _Call(msgspec.Struct):
+    type: Any = None
+    action: Any = None
+
+
+_decode_call = msgspec.json.Decoder(_Call).decode
 _decode_event = msgspec.json.Decoder(_Event).decode
 _decode_response = msgspec.json.Decoder(_Response).decode
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_item = msgspec.json.Decoder(_Item).decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_SEARCH = b"web_search_call"
+_HOSTED = re.compile(rb"(?:web_search|file_search|code_interpreter|image_generation)_call")
 _SPOKE = Frame(spoke=True)
 _SILENT = Frame()
 
 
 def body(fields: Fields, deployment: Deployment, api: Api, *, streamed: bool) -> Body:
     """The caller's bytes with the model renamed and our fields removed. Raises `CallerFault`."""
-    if not streamed and "background" in fields and top.flag(fields, "background"):
-        message = "'background' answers are fetched later by their id, and none is kept here: "
-        raise CallerFault("not_kept", message + "leave it out, or stream the answer.", param="background")
+    if not (streamed or api.is_later) and "background" in fields and top.flag(fields, "background"):
+        raise CallerFault("not_kept", _NOT_KEPT, param="background")
     put = {"model": json.encode(deployment.model)}
     kept, carried = _without_carried(fields)
     if kept is not None:
@@ -117,6 +129,8 @@ def whole(data: bytes, api: Api) -> Whole:
         raise _malformed(error) from None
     if answer.error or answer.status == "failed":
         raise failure(answer.error)
+    if api.is_later and answer.status in _BEGUN:
+        return Whole((answer.model or "")[:MAX_MODEL], Counts())
     if api.name == INPUT_TOKENS.name:
         if answer.input_tokens is None:
             raise UpstreamBroken("malformed", "The provider's answer has no count.")
@@ -129,10 +143,44 @@ def whole(data: bytes, api: Api) -> Whole:
     return Whole((answer.model or "")[:MAX_MODEL], _counts(answer))
 
 
+def progress(data: bytes) -> Progress:
+    """How far an answer made in the background is. Raises `UpstreamBroken` for what is none.
+
+    Source: OpenAI's guide "Background mode" and its OpenAPI description, `Response.status`: queued and
+    in_progress, then completed, incomplete, failed or cancelled. Nobody pays for a failed one; one that was
+    called off has used what it says.
+    """
+    try:
+        answer = read(_decode_response, data)
+        counts = _counts(answer)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _malformed(error) from None
+    if not isinstance(answer.id, str) or not REMOTE_ID.fullmatch(answer.id):
+        raise _malformed("no id that could be asked for")
+    begun = Progress(answer.id, model=(answer.model or "")[:MAX_MODEL], counts=counts)
+    if answer.status in _BEGUN:
+        return begun
+    if answer.status in (*COMPLETED, "incomplete"):
+        return msgspec.structs.replace(begun, outcome="ok", is_paid=True)
+    if answer.status == "cancelled":
+        return msgspec.structs.replace(begun, outcome="cancelled", is_paid=True)
+    if answer.status == "failed":
+        return msgspec.structs.replace(begun, outcome=failure(answer.error).code)
+    raise _malformed("a status that is unknown")
+
+
 def _counts(answer: _Response) -> Counts | None:
-    found = [raw for raw in answer.output or () if _SEARCH in bytes(raw)]
-    searches = sum([is_search(json.decode(raw)) for raw in found])
-    return usage_counts(answer.usage, answer.service_tier, searches)
+    found = [raw for raw in answer.output or () if _HOSTED.search(raw)]
+    items = [msgspec.structs.asdict(_call(raw)) for raw in found]
+    searches = sum([is_search(item) for item in items])
+    return usage_counts(answer.usage, answer.service_tier, searches, hosted_tools(items))
+
+
+def _call(raw: msgspec.Raw) -> _Call:
+    try:
+        return _decode_call(raw)
+    except (msgspec.DecodeError, RecursionError):  # no item at all
+        return _Call()
 
 
 def _malformed(error: object) -> UpstreamBroken:

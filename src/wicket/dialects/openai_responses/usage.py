@@ -37,12 +37,16 @@ class Usage(msgspec.Struct):
     output_tokens: int | None = None
     input_tokens_details: InputDetails | None = None
     output_tokens_details: OutputDetails | None = None
+    server_side_tool_usage_details: Any = None  # xAI
 
 
-def usage_counts(usage: Usage | None, service: object = "", searches: int = 0) -> Counts | None:
+def usage_counts(
+    usage: Usage | None, service: object = "", searches: int = 0, tools: tuple[str, ...] = ()
+) -> Counts | None:
     """What was reported; None for nothing, and for what is beyond belief.
 
-    `service` is the answer's `service_tier`, `searches` the number of its items that are web searches.
+    `service` is the answer's `service_tier`, `searches` the number of its items that are web searches,
+    `tools` are the hosted tools of its other items that have a fee.
     """
     if usage is None or usage.input_tokens is None:
         return None
@@ -68,18 +72,38 @@ def usage_counts(usage: Usage | None, service: object = "", searches: int = 0) -
         searches=searches,
         input_image_tokens=min(seen, given),
         service=service_named(service),
+        tools=tools + (("server_side_tools",) if _has_used(usage.server_side_tool_usage_details) else ()),
     )
+
+
+def _has_used(details: Any) -> bool:
+    """xAI counts the calls of its own tools by kind; they are billed by the thousand."""
+    return isinstance(details, dict) and any(isinstance(n, int) and n > 0 for n in details.values())
 
 
 def counts_of(answer: Any) -> Counts | None:
     """The same of a decoded answer; None for what has no usage."""
     output = answer.get("output")
-    found = sum([is_search(item) for item in output]) if isinstance(output, list) else 0
+    items = output if isinstance(output, list) else []
+    found = sum([is_search(item) for item in items])
     try:
         usage = msgspec.convert(answer.get("usage"), Usage | None, strict=False)
-        return usage_counts(usage, answer.get("service_tier"), found)
+        return usage_counts(usage, answer.get("service_tier"), found, hosted_tools(items))
     except msgspec.ValidationError:
         return None
+
+
+_HOSTED = {
+    "file_search_call": "file_search",  # a fee per call
+    "code_interpreter_call": "code_interpreter",  # per container
+    "image_generation_call": "image_generation",  # tokens of another model, which the answer does not tell
+}
+
+
+def hosted_tools(items: list[Any]) -> tuple[str, ...]:
+    """The hosted tools among an answer's items that have a fee beside tokens (OpenAI's pricing, "tools")."""
+    kinds = [item.get("type") for item in items if isinstance(item, dict)]
+    return tuple([name for kind, name in _HOSTED.items() if kind in kinds])
 
 
 def is_search(item: Any) -> bool:

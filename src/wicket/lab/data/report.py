@@ -24,8 +24,12 @@ def page(manifest: Manifest) -> str:
     sections = [
         Section("What came of it", [facts, *_drawn(manifest)]),
         Section("Where it came from", _sources(manifest)),
-        Section("What each step did", [_steps(manifest)]),
-        *(_removed(step) for step in manifest.steps if step.shown),
+        Section("What each step did", [steps_table(manifest)]),
+        *(
+            Section(f"Removed by {_spoken(step)}", [removed_table(step)])
+            for step in manifest.steps
+            if step.shown
+        ),
     ]
     lead = f"{manifest.num_documents:,} of {num_read:,} documents are left after {len(manifest.steps)} steps."
     return render(Page("Training data", sections, lead=lead, footer="Made by `wicket lab curate`."))
@@ -65,7 +69,8 @@ def _sources(manifest: Manifest) -> list[Part]:
     return parts
 
 
-def _steps(manifest: Manifest) -> Table:
+def steps_table(manifest: Manifest) -> Table:
+    """What each step removed, changed and added, and why."""
     rows = [
         [
             step.name,
@@ -82,10 +87,15 @@ def _steps(manifest: Manifest) -> Table:
     return Table("Steps, in their order", columns, rows, [1, 2, 3, 4, 5])
 
 
-def _removed(step: StepReport) -> Section:
+def removed_table(step: StepReport) -> Table:
+    """The first few documents that a step took out, of every reason."""
     rows = [[each.origin, each.reason, each.where, each.text] for each in step.shown]
-    table = Table("The first few of each reason", ["place", "why", "clashes with", "text"], rows)
-    return Section(f"Removed by {step.name.replace('_', ' ')}", [table])
+    caption = f"Removed by {_spoken(step)}: the first few of each reason"
+    return Table(caption, ["place", "why", "clashes with", "text"], rows)
+
+
+def _spoken(step: StepReport) -> str:
+    return step.name.replace("_", " ")
 
 
 def _share(part: int, whole: int) -> str:

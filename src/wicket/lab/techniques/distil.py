@@ -8,27 +8,34 @@ where all others share one bucket: without it a student would learn heads that a
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Annotated, Literal
 
 import msgspec
 import torch
+from msgspec import Meta
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from wicket.errors import OperatorFault
 from wicket.lab.llama import Llama
-from wicket.lab.material import Batch, Material
+from wicket.lab.logit_store import Store, Wanted, write_store
+from wicket.lab.material import Batch, Material, Whole
 from wicket.lab.steps import Pace, Stepped, precision, train
+from wicket.lab.teaching import Likeliest, Live, Teaching, fingerprint
 
 NEEDS = frozenset({"training", "teacher"})
 Divergence = Literal["forward", "reverse", "jensen_shannon"]
+Logits = Literal["live", "stored"]
+Likelies = Annotated[int, Meta(ge=1, le=4096)]
 LEAST_TAIL = 1e-8
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`hard` is the share of plain cross-entropy in the loss; `mix` that of the teacher in Jensen-Shannon's
     middle. `places` "all" learns from what the teacher thinks at every token of a sample, and not only of its
-    answer: a student that has lost half of its layers has more to learn again than how to answer."""
+    answer: a student that has lost half of its layers has more to learn again than how to answer. With
+    `logits` "stored" the teacher is asked once, its `k` likeliest tokens go onto the disk, and the training
+    reads them there."""
 
     pace: Pace
     divergence: Divergence = "forward"
@@ -36,51 +43,91 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hard: float = 0.0
     mix: float = 0.5
     places: Literal["learned", "all"] = "learned"
+    logits: Logits = "live"
+    k: Likelies = 32
 
 
-class Likeliest(msgspec.Struct, frozen=True):
-    """Of each place the teacher's likeliest tokens, (places, k), and their log-probabilities at the
-    temperature of the distillation."""
+class Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The store that taught: `num_asked` of its places were asked of the teacher now, the rest were there."""
 
-    ids: Tensor
-    logprobs: Tensor
-
-
-class Teaching(Protocol):
-    """Who says what the teacher thinks: the logits of the learned places, or the likeliest tokens."""
-
-    def says(self, number: int, batch: Batch) -> Tensor | Likeliest:
-        """Of batch `number`."""
-        ...
+    k: int
+    bytes_per_token: float
+    num_places: int
+    num_asked: int
+    sha256: str
 
 
-class Live:
-    """A teacher in memory."""
+class Taught(msgspec.Struct, frozen=True):
+    """A training from stored logits."""
 
-    def __init__(self, teacher: Llama) -> None:
-        self._teacher = teacher.eval()
-
-    def says(self, number: int, batch: Batch) -> Tensor:
-        """See `Teaching`."""
-        with torch.no_grad(), precision(self._teacher):
-            logits: Tensor = self._teacher(batch.ids, batch.learned)
-        return logits.float()
+    course: Stepped
+    stored: Stored
 
 
-def apply(model: Llama, options: Options, material: Material) -> Stepped:
+def mistake(options: Options) -> tuple[str, str] | None:
+    """What options say that can't be, with the field that says it."""
+    if options.logits == "stored" and options.divergence != "forward":
+        return (
+            "divergence",
+            f'stored logits know only the likeliest tokens: "forward", not "{options.divergence}"',
+        )
+    return None
+
+
+def apply(model: Llama, options: Options, material: Material) -> Stepped | Taught:
     """Distil `material.teacher` into `model`, in place. Raises `OperatorFault` where they don't fit."""
     teacher = material.teacher
     if teacher is None:
         raise OperatorFault("no_teacher", "Distillation needs a teacher: give the recipe one.")
     check_vocabularies(teacher, model)
-    return distil(model, options, material, Live(teacher))
+    if options.places == "all":
+        material = msgspec.structs.replace(material, training=Whole(material.training))
+    if options.logits == "live":
+        return distil(model, options, material, Live(teacher))
+    wrong = mistake(options)
+    if wrong is not None:
+        raise OperatorFault("bad_recipe", f"{wrong[0]}: {wrong[1]}.")
+    store, num_asked = store_of(teacher, options, material)
+    course = distil(model, options, material, store)
+    return Taught(
+        course,
+        Stored(
+            k=options.k,
+            bytes_per_token=store.bytes_per_token,
+            num_places=store.num_places,
+            num_asked=num_asked,
+            sha256=store.sha256,
+        ),
+    )
+
+
+def store_of(teacher: Llama, options: Options, material: Material) -> tuple[Store, int]:
+    """The store of all batches of a training, made or gone on with; and how many places were asked now.
+
+    Raises `OperatorFault` where there is no folder for it, and for a full disk.
+    """
+    if material.stores is None:
+        raise OperatorFault("no_folder", "Stored logits need a folder to be stored in.")
+    wanted = Wanted(options.k, options.temperature, fingerprint(teacher), options.pace.save_every_s)
+    folder = material.stores / f"{wanted.teacher[:12]}-k{wanted.k}-t{wanted.temperature:g}"
+    if options.places == "all":
+        folder = folder.with_name(f"{folder.name}-all")
+    num, asked, live = options.pace.steps, [0], Live(teacher)
+
+    class Counted:
+        def says(self, number: int, batch: Batch) -> Tensor:
+            asked[0] += int(batch.learned.sum())
+            return live.says(number, batch)
+
+    batches = (material.training.batch(number) for number in range(num))
+    tell = lambda done: material.tell(done / num, f"asking the teacher, batch {done} of {num}")  # noqa: E731
+    return write_store(folder, Counted(), batches, wanted, tell), asked[0]
 
 
 def distil(model: Llama, options: Options, material: Material, teaching: Teaching) -> Stepped:
     """`apply` with whoever teaches."""
 
     def loss(student: Llama, number: int, batch: Batch) -> Tensor:
-        batch = batch.whole() if options.places == "all" else batch
         theirs = teaching.says(number, batch)
         with precision(student):
             logits = student(batch.ids, batch.learned)

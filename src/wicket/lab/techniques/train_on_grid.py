@@ -18,7 +18,7 @@ from wicket.lab.material import Batch, Material
 from wicket.lab.steps import Pace, Stepped, precision, train
 from wicket.lab.techniques import distil
 
-NEEDS = frozenset({"training", "teacher"})
+NEEDS = frozenset({"training", "any_teacher"})
 EMBED_SCHEME = "q8_0"  # what exports give the embedding, whatever the rest gets
 
 
@@ -30,6 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     divergence: distil.Divergence = "forward"
     temperature: float = 1.0
     hard: float = 0.0
+    logits: distil.Logits = "live"
+    k: distil.Likelies = 32
 
 
 class OnGrid(nn.Module):
@@ -44,23 +46,34 @@ class OnGrid(nn.Module):
         return straight_through(self.grid, weight)
 
 
-def apply(model: Llama, options: Options, material: Material) -> Stepped:
+def mistake(options: Options) -> tuple[str, str] | None:
+    """See `distil.mistake`."""
+    return distil.mistake(_listening(options))
+
+
+def apply(model: Llama, options: Options, material: Material) -> Stepped | distil.Taught:
     """Train in place; afterwards an export with `scheme` holds exactly what was trained."""
     put_on_grid(model, options.scheme)
+    trained: Stepped | distil.Taught
     if material.teacher is not None:
-        learning = distil.Options(
-            pace=options.pace,
-            divergence=options.divergence,
-            temperature=options.temperature,
-            hard=options.hard,
-        )
-        trained = distil.apply(model, learning, material)
+        trained = distil.apply(model, _listening(options), material)
     else:
         trained = train(
             model, material.training, hard_loss, options.pace, folder=material.folder, tell=material.tell
         )
     take_off_grid(model)
     return trained
+
+
+def _listening(options: Options) -> distil.Options:
+    return distil.Options(
+        pace=options.pace,
+        divergence=options.divergence,
+        temperature=options.temperature,
+        hard=options.hard,
+        logits=options.logits,
+        k=options.k,
+    )
 
 
 def put_on_grid(model: Llama, scheme: str) -> None:

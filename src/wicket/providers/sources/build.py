@@ -11,7 +11,7 @@ import msgspec
 
 from wicket.providers.catalogue import Row
 from wicket.providers.facts import Fact, Facts, SourceInfo, SourceName
-from wicket.providers.sources import litellm_table, models_dev
+from wicket.providers.sources import corrections, litellm_table, models_dev
 from wicket.providers.sources.claim import Claim
 from wicket.providers.sources.genai_prices import Families
 from wicket.providers.sources.merge import Dispute, dated, merge
@@ -27,10 +27,11 @@ class Documents(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Built(msgspec.Struct, frozen=True):
-    """The new facts, and by model what the sources differ on."""
+    """The new facts, by model what the sources differ on, and the corrections that are past."""
 
     facts: Facts
     disputes: dict[str, list[Dispute]]
+    past: list[str] = []
 
 
 def build(documents: Documents, rows: Mapping[str, Row], before: Facts | None, today: datetime.date) -> Built:
@@ -41,6 +42,7 @@ def build(documents: Documents, rows: Mapping[str, Row], before: Facts | None, t
     _check_forms(documents)
     models: dict[str, tuple[Fact, ...]] = {}
     disputes: dict[str, list[Dispute]] = {}
+    past: list[str] = []
     for row in rows.values():
         old = before.models.get(row.name, ()) if before is not None else ()
         found = []
@@ -50,11 +52,20 @@ def build(documents: Documents, rows: Mapping[str, Row], before: Facts | None, t
                 continue  # no route of ours makes videos
             if differing:
                 disputes[f"{row.name}/{name}"] = differing
+            fact, gone = corrections.correct(_by_fee(fact, row), corrections.shipped())
+            past += gone
             found.append(dated(fact, old))
         if found:
             models[row.name] = _fitting_together(found)
     facts = Facts(generated=today.isoformat(), sources=documents.infos, models=models)
-    return Built(facts, disputes)
+    return Built(facts, disputes, past)
+
+
+def _by_fee(fact: Fact, row: Row) -> Fact:
+    """With what the row says of how searches are billed."""
+    if not (fact.search_nanos and row.search_per_request and re.search(row.search_per_request, fact.model)):
+        return fact
+    return msgspec.structs.replace(fact, is_search_per_request=True)
 
 
 def _check_forms(documents: Documents) -> None:

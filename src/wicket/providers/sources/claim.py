@@ -23,10 +23,15 @@ _HUGE = 10**9
 
 
 class Rates(msgspec.Struct, kw_only=True):
-    """Amounts by field of `Prices`, and the tiers above a number of input tokens."""
+    """Amounts by field of `Prices`, and the tiers above a number of input tokens.
+
+    Thresholds are whole thousands; `exact` has those that a source gives otherwise: 199,999 says that a
+    request of 200,000 tokens pays more already.
+    """
 
     prices: dict[str, int] = msgspec.field(default_factory=dict)
     tiers: dict[int, dict[str, int]] = msgspec.field(default_factory=dict)
+    exact: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 class Claim(Rates, kw_only=True):
@@ -38,6 +43,7 @@ class Claim(Rates, kw_only=True):
 
     source: SourceName
     extras: dict[str, int] = msgspec.field(default_factory=dict)
+    image_sizes: dict[str, int] = msgspec.field(default_factory=dict)
     services: dict[str, Rates] = msgspec.field(default_factory=dict)
     context_tokens: int | None = None
     max_input_tokens: int | None = None

@@ -170,7 +170,9 @@ def _take(rates: Rates, price: Mapping[str, Any]) -> None:
         for tier in value.get("tiers") or () if isinstance(value, dict) else ():
             start, pico = count(tier.get("start")), amount(tier.get("price"), unit)
             if start is not None and pico is not None:
-                start += start % 1000 == 999  # "from 200,000" is written 199,999
+                if start % 1000 == 999:  # "from 200,000" is written 199,999
+                    start += 1
+                    rates.exact[start] = start - 1
                 rates.tiers.setdefault(start, {})[ours] = pico
 
 

@@ -1,7 +1,7 @@
 """LiteLLM's price table (`model_prices_and_context_window.json`, MIT): USD per token, one entry per model.
 
 The keys are `provider/model` or a bare name, and `litellm_provider` says whose. Regional copies
-(`azure/eu/…`), prices by image size (`1024-x-1024/…`) and modes that are no request of ours are passed over.
+(`azure/eu/…`) and modes that are no request of ours are passed over.
 A capability that an entry does not mention is not known.
 """
 
@@ -71,6 +71,10 @@ _SIZED = re.compile(
     r"(^|/)(\d+-x-\d+|low|medium|high|standard|hd|max-x-max|\d+-steps)/|-(above|to|up-to)-\d|\.\d+b-"
 )
 _REGION = re.compile(r"(eu|us|global|us-gov|global-standard|us-east-\d|us-west-\d|[a-z]+-[a-z]+-\d|\*)/")
+_IMAGE_KEY = re.compile(
+    r"(?:azure/|xai/|openai/)?(?:(?P<quality>[a-z]{1,20})/)?"
+    r"(?P<width>\d{2,5})-x-(?P<height>\d{2,5})/(?P<name>[^/]+)"
+)
 _HUGE = 10**9  # tokens: beyond any window
 _MODALITIES = ("text", "image", "audio", "video", "pdf")
 
@@ -88,7 +92,26 @@ def read(document: Mapping[str, Any], providers: Iterable[str]) -> dict[str, Cla
             continue
         if "/" in key or name not in claims:  # `provider/model` stands above a bare name's older entry
             claims[name] = _claim(entry, kind, wanted)
+    _take_sizes(document, wanted, claims)
     return claims
+
+
+def _take_sizes(document: Mapping[str, Any], wanted: frozenset[str], claims: dict[str, Claim]) -> None:
+    """Prices of images by quality and size, which stand in entries of their own ("hd/1024-x-1792/NAME")."""
+    for key, entry in document.items():
+        match = _IMAGE_KEY.fullmatch(key)
+        if match is None or not isinstance(entry, dict) or entry.get("litellm_provider") not in wanted:
+            continue
+        width, height = int(match["width"]), int(match["height"])
+        nanos = amount(entry.get("input_cost_per_image"), NANOS_PER_USD)
+        if not nanos:  # by the pixel: USD per image, divided; so it is rounded to what was divided
+            per_pixel = entry.get("input_cost_per_pixel")
+            if isinstance(per_pixel, int | float) and 0 < per_pixel < 1:
+                nanos = round(width * height * per_pixel * 1e5) * 10_000
+        if nanos and is_request_name(match["name"]):
+            claim = claims.setdefault(match["name"], Claim(source="litellm", kind="image"))
+            quality = f"{match['quality']}/" if match["quality"] else ""
+            claim.image_sizes[f"{quality}{width}x{height}"] = nanos
 
 
 def _api_name(key: str, providers: Iterable[str]) -> str:
@@ -102,6 +125,9 @@ def _claim(entry: Mapping[str, Any], kind: Kind, providers: Iterable[str]) -> Cl
     claim = Claim(source="litellm", kind=kind, needs_responses=entry.get("mode") == "responses")
     for field, value in entry.items():
         _take_price(claim, field, value)
+    if kind == "image" and not claim.prices and "image_nanos" not in claim.extras:
+        made = claim.extras.pop("image_input_nanos", None)  # the only price of a model that draws
+        claim.extras |= {"image_nanos": made} if made else {}
     _take_ranges(claim, entry.get("tiered_pricing"))
     if not any(claim.prices.get(kind) for kind in ("input_pico", "output_pico")):
         claim.prices, claim.tiers = {}, {}  # 0 stands for "not known" as often as for "free"

@@ -10,7 +10,7 @@ not have it. See docs/decisions/0011.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -86,9 +86,12 @@ class Merger:
         )
 
     def rates(
-        self, label: str, rates: Mapping[SourceName, Rates], starts: Container[int] | None = None
+        self, label: str, rates: Mapping[SourceName, Rates], starts: Mapping[int, int] | None = None
     ) -> dict[str, Any]:
-        """Amounts and tiers of one class of service as its sources have them; `starts`: no other tiers."""
+        """Amounts and tiers of one class of service as its sources have them.
+
+        `starts`: no other tiers than these, and what each threshold exactly is.
+        """
         found = self._amounts(label, {source: each.prices for source, each in rates.items()})
         pricing = {source: each for source, each in rates.items() if "input_pico" in each.prices}
         tiers = []
@@ -100,8 +103,13 @@ class Merger:
                 what = f"{label}tier {start}"
                 self.disputes.append(Dispute(what, None, dict.fromkeys(having, "has it")))
                 continue
-            tiers.append({"above_tokens": start, **self._amounts(f"{label}above {start} ", having)})
+            exact = self.exact(start) if starts is None else starts[start]
+            tiers.append({"above_tokens": exact, **self._amounts(f"{label}above {start} ", having)})
         return {**found, "tiers": tiers} if tiers else found
+
+    def exact(self, start: int) -> int:
+        """The threshold that is told as `start`, a whole number of thousands: who says it exactly counts."""
+        return next((one.exact[start] for one in self.claims.values() if start in one.exact), start)
 
     def _amounts(self, label: str, said: Mapping[SourceName, Mapping[str, int]]) -> dict[str, int]:
         found = {}
@@ -122,7 +130,10 @@ class Merger:
         """All amounts of the fact."""
         fields = self.rates("", self.claims)
         fields |= self._amounts("", {source: claim.extras for source, claim in self.claims.items()})
-        starts = {tier["above_tokens"] for tier in fields.get("tiers", ())}
+        found = {tier["above_tokens"] for tier in fields.get("tiers", ())}
+        starts = {-(-exact // 1000) * 1000: exact for exact in found}
+        sizes = self.first(BY_FEE, lambda claim: claim.image_sizes)
+        fields |= {"image_sizes": sizes} if sizes else {}
         services = {}
         for service in ("batch", "flex", "priority"):
             having = {
@@ -231,6 +242,10 @@ def _mend(fields: dict[str, Any]) -> None:
         for kind in ("cached_pico", "cache_write_pico", "cache_write_1h_pico", "audio_cached_pico"):
             if rates.get(kind) == 0:
                 del rates[kind]
+    features = fields.get("features", {})
+    if fields.get("kind") == "chat" and features.get("tools") and not fields.get("modalities_in"):
+        fields["modalities_in"] = ("text",)  # a model that calls functions converses
+        fields.setdefault("modalities_out", ("text",))
     for feature, modality in (("vision", "image"), ("audio", "audio"), ("pdf", "pdf")):
         taken = fields.get("modalities_in", ())
         if taken and fields.get("features", {}).get(feature) and modality not in taken:
@@ -254,7 +269,7 @@ def _mend(fields: dict[str, Any]) -> None:
 
 def same_prices(one: Fact, other: Fact) -> bool:
     """Whether two facts cost the same, whatever else changed: then the price keeps its date."""
-    names = (*_RATES, *_EXTRAS, "tiers", "services")
+    names = (*_RATES, *_EXTRAS, "image_sizes", "is_search_per_request", "tiers", "services")
     return all(getattr(one, name) == getattr(other, name) for name in names)
 
 

@@ -40,7 +40,7 @@ def read(api: Api, answer: Any, kind: bytes = JSON, **fields: Any) -> Counts | N
                     "input_tokens_details": {"cached_tokens": 2},
                 },
             },
-            Counts(9, 4, 2, images=1),
+            Counts(9, 4, 2, images=1, output_image_tokens=4),
         ),
         (GENERATIONS, {"data": [{}], "usage": {"input_tokens": "many"}}, Counts(images=1)),
         (
@@ -121,7 +121,7 @@ def test_a_stream_of_pictures() -> None:
         b"[DONE]",
     )
     assert partial == Frame(spoke=True)
-    assert first == Frame(spoke=True, finished=True, counts=Counts(3, 5, images=1))
+    assert first == Frame(spoke=True, finished=True, counts=Counts(3, 5, images=1, output_image_tokens=5))
     assert second.counts == Counts(images=2)
     assert end == Frame(is_done=True, goes_out=True)
 

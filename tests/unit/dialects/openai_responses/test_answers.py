@@ -17,7 +17,7 @@ from tests.unit.dialects.openai_responses.speaking import (
     streamed,
 )
 from wicket.dialects import openai_responses
-from wicket.dialects.contract import Counts
+from wicket.dialects.contract import Counts, Whole
 from wicket.dialects.hub import (
     AnnotationDelta,
     Began,
@@ -242,6 +242,49 @@ def test_an_answer_to_be_fetched_later_is_refused() -> None:
     assert caught.value.param == "background" and caught.value.code == "not_kept"
     body = openai_responses.body(fields, deployment(), openai_responses.RESPONSES, streamed=True)
     assert json.loads(body.data)["background"] is True
+    later = msgspec.structs.replace(openai_responses.RESPONSES, is_later=True)
+    body = openai_responses.body(fields, deployment(), later, streamed=False)
+    assert json.loads(body.data)["background"] is True
+
+
+def test_an_answer_that_is_only_begun_is_one_where_it_may_be_fetched_later() -> None:
+    data = b'{"id":"resp_1","status":"queued","model":"gpt-5","output":[],"usage":null}'
+    with pytest.raises(UpstreamBroken):
+        openai_responses.whole(data, openai_responses.RESPONSES)
+    later = msgspec.structs.replace(openai_responses.RESPONSES, is_later=True)
+    assert openai_responses.whole(data, later) == Whole("gpt-5", Counts())
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome", "is_paid"),
+    [
+        ({"status": "queued"}, "", False),
+        ({"status": "in_progress"}, "", False),
+        ({"status": "completed"}, "ok", True),
+        ({"status": "incomplete", "incomplete_details": {"reason": "max_output_tokens"}}, "ok", True),
+        ({"status": "cancelled", "usage": None}, "cancelled", True),
+        ({"status": "failed", "error": {"code": "rate_limit_exceeded"}}, "rate_limit_exceeded", False),
+        ({"status": "failed"}, "provider_error", False),
+    ],
+)
+def test_how_far_an_answer_in_the_background_is(fields: dict[str, Any], outcome: str, is_paid: bool) -> None:
+    usage = {"input_tokens": 2, "output_tokens": 6}
+    shown = {"id": "resp_1", "model": "gpt-5", "output": [], "usage": usage, **fields}
+    found = openai_responses.progress(json.dumps(shown).encode())
+    assert (found.id, found.outcome, found.is_paid, found.model) == ("resp_1", outcome, is_paid, "gpt-5")
+    assert found.counts == (Counts(2, 6) if shown["usage"] else None)
+
+
+@pytest.mark.parametrize("id", [None, "", "..", "a/b", "a?b", "a%2fb", "-x", "x" * 257, 7])
+def test_an_id_that_is_no_step_of_a_path_is_none(id: object) -> None:
+    with pytest.raises(UpstreamBroken):
+        openai_responses.progress(json.dumps({"id": id, "status": "queued"}).encode())
+
+
+@pytest.mark.parametrize("data", [b"<html>", b"[]", b"{}", b'{"id":"resp_1","status":"unheard_of"}'])
+def test_what_says_nothing_of_its_progress_is_broken(data: bytes) -> None:
+    with pytest.raises(UpstreamBroken):
+        openai_responses.progress(data)
 
 
 def test_bytes_pass_as_they_came() -> None:

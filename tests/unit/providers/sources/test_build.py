@@ -14,7 +14,7 @@ def test_three_sources_become_one_catalogue() -> None:
     known = models["openai/gpt-4o"]
     assert known.sources == ("genai-prices", "litellm", "models.dev") and known.disputed == ()
     assert (known.input_pico, known.output_pico, known.cached_pico) == (2_500_000, 10_000_000, 1_250_000)
-    assert known.page == "https://developers.openai.com/api/docs/pricing" and known.knowledge == "2023-09"
+    assert known.page == "https://developers.openai.com/api/docs/pricing" and known.knowledge == "2023-10"
     assert models["openai/gpt-5-pro"].needs_responses
     assert models["anthropic/claude-sonnet-4-5"].tiers == ()  # two of three sources know that it is over
     assert models["gemini/gemini-2.5-pro"].tiers[0].above_tokens == 200_000

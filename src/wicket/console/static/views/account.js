@@ -11,7 +11,7 @@ export async function view({ session, signal, again }) {
     "div",
     { class: "stack" },
     head("Your account", session.user.email),
-    facts([["name", session.user.name || "–"], ["organisation", session.organisation?.name || "–"], ["role", session.role]]),
+    facts([["name", session.user.name || "–"], ["organisation", session.organisation.name], ["role", session.role]]),
     card("Change the password", form(
       [h("div", { class: "fields" }, field("The old one", "old", { type: "password", autocomplete: "current-password", required: true }), field("The new one", "new", { type: "password", autocomplete: "new-password", required: true, hint: "At least 10 characters." }))],
       async (values) => {
@@ -25,7 +25,7 @@ export async function view({ session, signal, again }) {
       "Where you are signed in",
       [
         ["Since", (one) => moment(one.created_at)],
-        ["Last used", (one) => moment(one.last_seen_at)],
+        ["Last used", (one) => moment(one.seen_at)],
         ["From", (one) => one.address || "–"],
         ["", (one) => (one.is_current ? tag("this browser", "good") : button("Sign out there", () => end(one, again)))],
       ],

@@ -2,21 +2,23 @@
 
 import { get, getOr, post, query } from "../api.js";
 import { h } from "../dom.js";
+import { may } from "../may.js";
 import { balance, moment, usd } from "../format.js";
 import { button, dialog, empty, field, form, head, table, tag, toast } from "../parts.js";
 
-export async function view({ signal, again }) {
+export async function view({ session, signal, again }) {
   const [credits, transfers, teams] = await Promise.all([
     get("/admin/v1/credits", { signal }),
     getOr(`/admin/v1/transfers${query({ limit: 50 })}`, { data: [] }, { signal }),
     getOr("/admin/v1/teams", { data: [] }, { signal }),
   ]);
-  const open = () => add(teams.data, again);
+  const adds = may(session, "credits.add");
+  const more = () => adds && button("Add credit", () => add(teams.data, again), "main");
   return h(
     "div",
     { class: "stack" },
-    head("Credits", "What is paid before it is used. A request is held at its most, then charged what it cost.", button("Add credit", open, "main")),
-    credits.data.length ? balances(credits.data) : empty("No prepaid credit", "Without it, requests are counted and can be billed later. With it, a team spends what it has and not more.", button("Add credit", open, "main")),
+    head("Credits", "What is paid before it is used. A request is held at its most, then charged what it cost.", more()),
+    credits.data.length ? balances(credits.data) : empty("No prepaid credit", adds ? "Without it, requests are counted and can be billed later. With it, a team spends what it has and not more." : "Whoever runs this Wicket adds credit; until then requests are counted and can be billed later.", more()),
     transfers.data.length ? moved(transfers.data) : null,
   );
 }

@@ -4,11 +4,34 @@ import { post } from "../api.js";
 import { h, put } from "../dom.js";
 import { button, field, form, link, note } from "../parts.js";
 
-export function gate(state, entered) {
+const OTHERS_SIDE = "The other side and this Wicket did not understand each other. Whoever runs this Wicket has to look at it.";
+const WHY = {
+  unknown_state: "It took longer than ten minutes, or began in another browser. Try again.",
+  provider_refused: "The other side refused: you cancelled there, or it does not let you in here.",
+  wrong_issuer: OTHERS_SIDE,
+  bad_id_token: OTHERS_SIDE,
+  oidc_discovery: OTHERS_SIDE,
+  oidc_unreachable: "The other side can't be reached now. Try again later, or sign in with a password.",
+  missing_package: "Whoever runs this Wicket has to install wicket[oidc] first.",
+  unverified_email: "The other side has not verified your e-mail address.",
+  signs_in_otherwise: "There is a user with your address who signs in otherwise: use the password.",
+  not_invited: "Nobody with your address is a user here; ask an owner or admin to add you.",
+  no_owner: "Nobody owns this Wicket yet: its owner signs up first.",
+  no_organisation: "You are a member of no active organisation here; ask whoever invited you.",
+  suspended_user: "You are suspended here; ask an owner or admin.",
+  unknown_provider: "There is no such way in here any more.",
+  too_many_attempts: "There were too many attempts; come back in some minutes.",
+  insecure_transport: "Signing in takes HTTPS, or a browser on the server's own machine.",
+};
+
+export const whyNot = (code) => `You are not signed in. ${WHY[code] || `The reason has the code ${code}.`}`;
+
+export function gate(state, entered, why = "") {
   const place = h("main", {});
   const invitation = new URLSearchParams(location.hash.split("?")[1] || "").get("invitation") || "";
   const mayJoin = !state.has_owner || state.sign_up === "open" || invitation;
-  const showIn = () => put(place, brand(), signIn(state, entered), mayJoin && button("Make an account", showUp, "plain"));
+  const showIn = () => put(place, brand(), told(), signIn(state, entered), mayJoin && button("Make an account", showUp, "plain"));
+  const told = () => why && h("p", { class: "note bad", role: "alert" }, why);
   const showUp = () => put(place, brand(), signUp(state, invitation, entered), state.has_owner && button("I have an account", showIn, "plain"));
   if (!state.has_owner || invitation) showUp();
   else showIn();

@@ -3,25 +3,28 @@
 import { call, get, getOr, post } from "../api.js";
 import { h } from "../dom.js";
 import { moment } from "../format.js";
+import { makesKeys, may, roleIn, roleOfAll } from "../may.js";
 import { button, check, code, confirm, copy, dialog, empty, field, form, head, note, table, tabs, tag, toast } from "../parts.js";
 import { snippets } from "../snippets.js";
 
-export async function view({ signal, argument, again }) {
+export async function view({ session, signal, argument, again }) {
   const [keys, teams] = await Promise.all([get("/admin/v1/keys", { signal }), getOr("/admin/v1/teams", { data: [] }, { signal })]);
   const live = keys.data.filter((key) => !key.revoked_at);
   const ended = keys.data.filter((key) => key.revoked_at);
-  const open = () => create(teams.data, again);
-  if (argument === "new") setTimeout(open);
+  const makes = may(session, "keys.create");
+  const open = () => create(session, teams.data, again);
+  const make = makes && button("Make a key", open, "main");
+  if (argument === "new" && makes) setTimeout(open);
   return h(
     "div",
     { class: "stack" },
-    head("Keys", "A key is what your programs call with. Only its hash is kept, so its text is shown once.", button("Make a key", open, "main")),
-    live.length ? list("Keys that work", live, again) : empty("No key yet", "A key takes ten seconds: a name, and you can paste the snippet.", button("Make a key", open, "main")),
-    ended.length ? h("details", {}, h("summary", {}, `${ended.length} ended`), list("Keys that ended", ended, again)) : null,
+    head("Keys", "A key is what your programs call with. Only its hash is kept, so its text is shown once.", make),
+    live.length ? list("Keys that work", session, live, again) : empty("No key yet", makes ? "A key takes ten seconds: a name, and you can paste the snippet." : "An owner, admin or member makes them.", makes && button("Make a key", open, "main")),
+    ended.length ? h("details", {}, h("summary", {}, `${ended.length} ended`), list("Keys that ended", session, ended, again)) : null,
   );
 }
 
-function list(caption, keys, again) {
+function list(caption, session, keys, again) {
   return table(
     caption,
     [
@@ -31,7 +34,7 @@ function list(caption, keys, again) {
       ["Models", (key) => (key.models.length ? key.models.join(", ") : "all")],
       ["State", state],
       ["Made", (key) => moment(key.created_at)],
-      ["", (key) => actions(key, again)],
+      ["", (key) => actions(session, key, again)],
     ],
     keys,
   );
@@ -43,8 +46,8 @@ function state(key) {
   return key.expires_at ? tag(`until ${moment(key.expires_at)}`, "warn") : tag("works", "good");
 }
 
-function actions(key, again) {
-  if (key.revoked_at) return "";
+function actions(session, key, again) {
+  if (key.revoked_at || !makesKeys(roleIn(session, key.team))) return "";
   return h(
     "div",
     { class: "row" },
@@ -53,8 +56,9 @@ function actions(key, again) {
   );
 }
 
-function create(teams, again) {
-  const names = teams.map((team) => team.name);
+function create(session, teams, again) {
+  const names = teams.filter((team) => makesKeys(roleIn(session, team.name))).map((team) => team.name);
+  const none = makesKeys(roleOfAll(session)) ? [["", "none"]] : [];
   const send = async (values) => {
     const wanted = { name: values.name, team: values.team, models: words(values.models) };
     if (values.networks) wanted.networks = words(values.networks);
@@ -64,7 +68,7 @@ function create(teams, again) {
     await reveal(made, again);
   };
   const team = names.length
-    ? field("Team", "team", { choices: [["", "none"], ...names], value: names.includes("default") ? "default" : "", hint: "Its credit pays, its limits hold." })
+    ? field("Team", "team", { choices: [...none, ...names], value: names.includes("default") ? "default" : none.length ? "" : names[0], hint: "Its credit pays, its limits hold." })
     : field("Team", "team", { hint: "Which team pays; empty for none.", maxlength: 100 });
   const box = dialog(
     "Make a key",

@@ -2,6 +2,7 @@
 
 import { call, get, getOr } from "../api.js";
 import { h } from "../dom.js";
+import { binds } from "../may.js";
 import { count, moment, usd } from "../format.js";
 import { button, check, confirm, dialog, empty, field, form, head, table, tag, toast } from "../parts.js";
 import { meter } from "../plot.js";
@@ -9,24 +10,33 @@ import { meter } from "../plot.js";
 const UNITS = [["requests", "requests"], ["tokens", "tokens"], ["concurrent", "requests at once"]];
 const WINDOWS = [["60", "a minute"], ["86400", "a day"]];
 
-export async function view({ signal, again }) {
-  const [limits, budgets, teams, keys] = await Promise.all([
+export async function view({ session, signal, again }) {
+  const [limits, budgets, teams, keys, organisations] = await Promise.all([
     get("/admin/v1/limits", { signal }),
     get("/admin/v1/budgets", { signal }),
     getOr("/admin/v1/teams", { data: [] }, { signal }),
     getOr("/admin/v1/keys", { data: [] }, { signal }),
+    session.is_operator ? getOr("/admin/v1/organisations", { data: [] }, { signal }) : { data: [] },
   ]);
-  const scopes = [...teams.data.map((team) => [`team:${team.name}`, `team ${team.name}`]), ...keys.data.filter((key) => !key.revoked_at).map((key) => [`key:${key.id}`, `key ${key.name}`])];
+  const scopes = [
+    ...teams.data.filter(() => binds(session, "team")).map((team) => [`team:${team.id}`, `team ${team.name}`]),
+    ...keys.data.filter((key) => !key.revoked_at && binds(session, "key", key.team)).map((key) => [`key:${key.id}`, `key ${key.name}`]),
+    ...organisations.data.map((one) => [`organisation:${one.id}`, `organisation ${one.name}`]),
+  ];
+  const teamOf = new Map(keys.data.map((key) => [key.id, key.team]));
+  const lift = (what, row) => binds(session, row.scope, teamOf.get(row.scope_id)) && button("Remove", () => remove(what, row, again), "danger", { "aria-label": `Remove the ${what === "limits" ? "limit" : "budget"} of ${row.name || row.scope}` });
+  const sets = scopes.length > 0;
+  const one = (text, set, kind) => sets && button(text, () => set(scopes, again), kind);
   return h(
     "div",
     { class: "stack" },
-    head("Limits and budgets", "They hold over all workers together. A request must fit every one that applies to it.", button("Set a limit", () => setLimit(scopes, again)), button("Set a budget", () => setBudget(scopes, again), "main")),
-    budgets.data.length ? budgetTable(budgets.data, again) : empty("No budget", "A budget caps what a team or key may spend in a day, a month or altogether.", button("Set a budget", () => setBudget(scopes, again), "main")),
-    limits.data.length ? limitTable(limits.data, again) : null,
+    head("Limits and budgets", "They hold over all workers together. A request must fit every one that applies to it.", one("Set a limit", setLimit, ""), one("Set a budget", setBudget, "main")),
+    budgets.data.length ? budgetTable(budgets.data, lift) : empty("No budget", "A budget caps what a team or key may spend in a day, a month or altogether.", one("Set a budget", setBudget, "main")),
+    limits.data.length ? limitTable(limits.data, lift) : null,
   );
 }
 
-function budgetTable(rows, again) {
+function budgetTable(rows, lift) {
   return table(
     "Budgets",
     [
@@ -35,14 +45,14 @@ function budgetTable(rows, again) {
       ["Spent", (row) => h("div", {}, `${usd(Number(row.spent_usd))} of ${usd(Number(row.usd))}`, meter(Number(row.spent_usd), Number(row.usd), `Spent of the budget of ${row.name || row.scope}`))],
       ["When it is spent", (row) => tag(row.is_hard ? "refuse" : "warn", row.is_hard ? "bad" : "warn")],
       ["Begins anew", (row) => (row.resets_at ? moment(row.resets_at) : "never")],
-      ["", (row) => button("Remove", () => remove("budgets", row, again), "danger", { "aria-label": `Remove the budget of ${row.name || row.scope}` })],
+      ["", (row) => lift("budgets", row)],
     ],
     rows,
     { isCaptionSeen: true },
   );
 }
 
-function limitTable(rows, again) {
+function limitTable(rows, lift) {
   const per = (row) => (row.unit === "concurrent" ? "at once" : WINDOWS.find(([seconds]) => Number(seconds) === row.window_s)?.[1] || `${row.window_s} s`);
   return table(
     "Limits",
@@ -51,7 +61,7 @@ function limitTable(rows, again) {
       ["At most", (row) => `${count(row.amount)} ${row.unit === "concurrent" ? "requests" : row.unit}`],
       ["Per", per],
       ["Model", (row) => row.model || "all"],
-      ["", (row) => button("Remove", () => remove("limits", row, again), "danger", { "aria-label": `Remove the limit of ${row.name || row.scope}` })],
+      ["", (row) => lift("limits", row)],
     ],
     rows,
     { isCaptionSeen: true },
@@ -84,11 +94,11 @@ function setBudget(scopes, again) {
   ], send, { cancel: () => box.close() }));
 }
 
-const whose = (scopes) => (scopes.length ? field("Whose", "scope", { choices: scopes }) : field("Team", "scope", { hint: "A team's name.", required: true }));
+const whose = (scopes) => field("Whose", "scope", { choices: scopes });
 
 function target(scope) {
-  const [kind, ...rest] = scope.includes(":") ? scope.split(":") : ["team", scope];
-  return { [kind]: rest.join(":") };
+  const [kind, id] = scope.split(":");
+  return { [kind]: id };
 }
 
 function remove(what, row, again) {

@@ -2,6 +2,7 @@
 
 import { get, getOr, query } from "../api.js";
 import { h } from "../dom.js";
+import { may } from "../may.js";
 import { compact, count, day, percent, usd } from "../format.js";
 import { card, empty, facts, head, link, note, table, tag } from "../parts.js";
 import { bars } from "../plot.js";
@@ -15,16 +16,21 @@ export async function view({ session, signal }) {
     getOr(`/admin/v1/savings${query({ since: `${DAYS}d` })}`, null, { signal }),
     getOr("/admin/v1/keys", { data: [] }, { signal }),
     getOr("/admin/v1/credits", { data: [] }, { signal }),
-    getOr("/admin/v1/status", null, { signal }),
+    may(session, "status") ? getOr("/admin/v1/status", null, { signal }) : null,
   ]);
   const first = session.user.name ? session.user.name.split(" ")[0] : "";
   return h(
     "div",
     { class: "stack" },
-    head(first ? `Hello, ${first}` : "Overview", `The last ${DAYS} days of ${session.organisation?.name || "this house"}.`, link("Make a key", "#/keys/new", "button main"), link("Try a model", "#/playground")),
+    head(first ? `Hello, ${first}` : "Overview", `The last ${DAYS} days of ${session.organisation?.name || "this house"}.`, ...toDo(session)),
     troubles(status),
-    days && days.requests ? [numbers(days, savings), plots(days), spending(models)] : firstSteps(keys.data, credits.data),
+    days && days.requests ? [numbers(days, savings), plots(days), spending(models)] : firstSteps(session, keys.data, credits.data),
   );
+}
+
+function toDo(session) {
+  if (!may(session, "keys.create")) return [];
+  return [link("Make a key", "#/keys/new", "button main"), link("Try a model", "#/playground")];
 }
 
 function numbers(days, savings) {
@@ -74,16 +80,16 @@ function spending(models) {
   );
 }
 
-function firstSteps(keys, credits) {
+function firstSteps(session, keys, credits) {
+  if (!may(session, "keys.create")) return [empty("Nothing has been asked yet", "Once somebody of your organisation asks a model, it shows up here.")];
   const hasKey = keys.some((key) => !key.revoked_at);
   return [
     empty(
       "Nothing has been asked yet",
       hasKey ? "You have a key: paste its snippet into a shell, or ask a model in the playground." : "Make a key, paste its snippet, see the answer here. Or ask a model in the playground first.",
-      link("Make a key", "#/keys/new", "button main"),
-      link("Open the playground", "#/playground"),
+      ...toDo(session),
     ),
-    !credits.length && note("", "Without prepaid credit nothing is held back: requests are counted and can be billed later. ", link("Add credit", "#/credits", ""), " to have a balance that falls."),
+    !credits.length && may(session, "credits.add") && note("", "Without prepaid credit nothing is held back: requests are counted and can be billed later. ", link("Add credit", "#/credits", ""), " to have a balance that falls."),
   ];
 }
 

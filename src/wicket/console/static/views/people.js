@@ -3,35 +3,38 @@
 import { call, get, getOr, post } from "../api.js";
 import { h } from "../dom.js";
 import { moment } from "../format.js";
+import { isAdmin, may, outranks, roleIn, roleOfAll } from "../may.js";
 import { button, confirm, copy, dialog, field, form, head, note, table, tag, toast } from "../parts.js";
 
-const ROLES = [["member", "member: makes keys, uses models"], ["viewer", "viewer: sees usage"], ["admin", "admin: keys, limits, people"], ["owner", "owner: everything, money too"]];
+const ROLES = [["member", "member: makes keys, uses models"], ["viewer", "viewer: sees usage"], ["admin", "admin: keys, limits, people"], ["owner", "owner: everything of the organisation"]];
 
 export async function view({ session, signal, again }) {
   const [teams, users, invitations] = await Promise.all([
     get("/admin/v1/teams", { signal }),
     getOr("/admin/v1/users", { data: [] }, { signal }),
-    getOr("/admin/v1/invitations", { data: [] }, { signal }),
+    may(session, "invitations.list") ? getOr("/admin/v1/invitations", { data: [] }, { signal }) : { data: [] },
   ]);
   const open = invitations.data.filter((one) => !one.used_at && new Date(one.expires_at) > new Date());
   return h(
     "div",
     { class: "stack" },
-    head("Teams and people", "A team has keys, credit and limits of its own. People act by their role.", button("Make a team", () => makeTeam(again)), button("Invite somebody", () => invite(teams.data, again), "main")),
-    teamTable(teams.data, again),
+    head("Teams and people", "A team has keys, credit and limits of its own. People act by their role.",
+      may(session, "teams.create") && button("Make a team", () => makeTeam(again)),
+      may(session, "invitations.create") && button("Invite somebody", () => invite(session, teams.data, again), "main")),
+    teamTable(teams.data, session, again),
     userTable(users.data, session, again),
     open.length ? table("Open invitations", [["For", (one) => one.email || "whoever has the link"], ["Role", (one) => one.role], ["Until", (one) => moment(one.expires_at)]], open, { isCaptionSeen: true }) : null,
   );
 }
 
-function teamTable(teams, again) {
+function teamTable(teams, session, again) {
   return table(
     "Teams",
     [
       ["Team", (team) => team.name],
       ["State", (team) => tag(team.status, team.status === "active" ? "good" : "bad")],
       ["Made", (team) => moment(team.created_at)],
-      ["", (team) => standing("teams", team, again)],
+      ["", (team) => (isAdmin(roleIn(session, team.name)) ? standing("teams", team, again) : "")],
     ],
     teams.filter((team) => team.status !== "deleted"),
     { isCaptionSeen: true },
@@ -46,7 +49,7 @@ function userTable(users, session, again) {
       ["E-mail", (user) => user.email],
       ["Role", (user) => user.role || "–"],
       ["State", (user) => tag(user.status, user.status === "active" ? "good" : "bad")],
-      ["", (user) => (user.id === session.user.id ? "" : standing("users", user, again))],
+      ["", (user) => (user.id !== session.user.id && may(session, "users.update") && outranks(session, user) ? standing("users", user, again) : "")],
     ],
     users.filter((user) => user.status !== "deleted"),
     { isCaptionSeen: true },
@@ -78,12 +81,14 @@ function makeTeam(again) {
   }, { submit: "Make the team", cancel: () => box.close() }));
 }
 
-function invite(teams, again) {
-  const names = teams.filter((team) => team.status === "active").map((team) => team.name);
+function invite(session, teams, again) {
+  const names = teams.filter((team) => team.status === "active" && isAdmin(roleIn(session, team.name))).map((team) => team.name);
+  const all = isAdmin(roleOfAll(session)) ? [["", "all teams"]] : [];
+  const roles = ROLES.filter(([role]) => role !== "owner" || roleOfAll(session) === "owner");
   const box = dialog("Invite somebody", form(
     [
       field("E-mail", "email", { type: "email", hint: "Only this address can use the link; empty: whoever has it." }),
-      h("div", { class: "fields" }, field("Role", "role", { choices: ROLES }), field("Team", "team", { choices: [["", "all teams"], ...names] })),
+      h("div", { class: "fields" }, field("Role", "role", { choices: roles }), field("Team", "team", { choices: [...all, ...names] })),
     ],
     async (values) => {
       const wanted = Object.fromEntries(Object.entries(values).filter(([, value]) => value !== ""));
