@@ -68,7 +68,7 @@ def test_every_mistake_is_told_with_its_line_and_what_to_write() -> None:
     [
         ("prune_depth", "prune_dept", 'r.toml:11: steps[0].technique: "prune_dept" is no technique (did you'),
         ("pace = { steps = 5 }", "", "r.toml:7: teacher: a fresh shape knows nothing"),
-        ("train = 300", "", "r.toml:5: vocabulary: a fresh teacher needs one"),
+        ("train = 300", "", "r.toml:5: vocabulary: a fresh model needs one"),
         ("[[steps]]", '[export]\nscheme = "q4_1x"\n[[steps]]', 'r.toml:11: export.scheme: "q4_1x" is not'),
         ("heads = 4", "heads = 4, kv_heads = 3", "r.toml:8: teacher.shape.kv_heads: 4 heads can't share 3"),
         ('"small"', '"../small"', "r.toml:1: name: use letters"),
