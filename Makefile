@@ -7,6 +7,9 @@ TESTERS ?= 4
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 export PYTHON
+# What Python has compiled is kept, whatever the environment says: else every process of every test compiles
+# all of it again, which is half of its start.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install install-test install-services install-page serve test test-services test-faults test-page \
 	test-lab lab demo check \
@@ -25,8 +28,9 @@ install-test:
 	@sh scripts/install.sh test
 
 test: install-test ## all tests that need neither torch nor Node (under five minutes); `make check` reads the source
-	@$(PYTEST) -m "not lab and not services and not faults and not page" -n $(TESTERS) --dist loadfile \
-		--ignore tests/test_architecture.py $(ARGS)
+	@$(PYTEST) -m "not lab and not services and not faults and not page" -p no:schemathesis \
+		--ignore tests/test_architecture.py \
+		-n $(TESTERS) --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/path)
 
 install-services:
 	@sh scripts/install.sh services

@@ -9,6 +9,7 @@ from pathlib import Path
 
 PARTS = {
     "gateway": "gateway.py",
+    "start": "start.py",
     "metered": "metered.py",
     "walk": "walk.py",
     "ledger": "ledger.py",

@@ -14,27 +14,21 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import math
 import random
-import re
-import statistics
 import sys
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
-import torch
-from torch.nn import functional as F  # noqa: N812
 
-from wicket.engines import minilm
 from wicket.engines.checkpoints.locate import find
-from wicket.engines.contract import Classify, Embed, Embedded
 from wicket.lab import label_mini
 from wicket.lab.calibrate import calibrate
+from wicket.lab.label_baselines import frozen, tfidf
+from wicket.lab.label_figures import area, speed
 from wicket.lab.label_mini import Small
 from wicket.lab.mini_data import Lesson
 from wicket.lab.techniques.fine_tune_encoder import Plan
@@ -65,104 +59,6 @@ def clinc150(path: Path, seed: int, limit: int) -> tuple[Rows, Rows, Rows]:
     train = rows("train")
     random.Random(seed).shuffle(train)
     return train[: limit or None], rows("val"), rows("test")
-
-
-def fitted(loss: Callable[[torch.Tensor], torch.Tensor], inputs: int, labels: int) -> torch.Tensor:
-    """Weights (labels, inputs + 1) at the loss's minimum."""
-    weights = torch.zeros(labels, inputs, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weights], max_iter=200, history_size=10, line_search_fn="strong_wolfe")
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        value = loss(weights)
-        value.backward()
-        return value
-
-    optimizer.step(closure)
-    return weights.detach()
-
-
-def tfidf(train: Rows, test: Rows, labels: Sequence[str]) -> list[str]:
-    """TF-IDF of words and neighbouring pairs, sublinear; one linear SVM a label (squared hinge, C 1)."""
-
-    def features(text: str) -> Counter[str]:
-        words = re.findall(r"\w\w+", text.casefold())
-        return Counter([*words, *map(" ".join, pairwise(words))])
-
-    found = [features(text) for text, _ in train]
-    frequency = Counter(feature for each in found for feature in each)
-    place = {feature: index for index, feature in enumerate(frequency)}
-    idf = {f: math.log((1 + len(train)) / (1 + count)) + 1 for f, count in frequency.items()}
-
-    def matrix(rows: Sequence[Counter[str]]) -> torch.Tensor:
-        at, values = [], []
-        for number, each in enumerate(rows):
-            pairs = [(place[f], (1 + math.log(n)) * idf[f]) for f, n in each.items() if f in place]
-            norm = math.sqrt(sum(value * value for _, value in pairs)) or 1.0
-            at += [(number, column) for column, _ in pairs] + [(number, len(place))]
-            values += [value / norm for _, value in pairs] + [1.0]
-        shape = (len(rows), len(place) + 1)
-        return torch.sparse_coo_tensor(torch.tensor(at).T, torch.tensor(values), shape).coalesce()
-
-    x = matrix(found)
-    numbers = {label: index for index, label in enumerate(labels)}
-    signs = 2 * F.one_hot(torch.tensor([numbers[label] for _, label in train]), len(labels)).float() - 1
-
-    def loss(weights: torch.Tensor) -> torch.Tensor:
-        scores = torch.sparse.mm(x, weights.T)
-        return 0.5 * (weights**2).sum() + (F.relu(1 - signs * scores) ** 2).sum()
-
-    weights = fitted(loss, len(place) + 1, len(labels))
-    scores = torch.sparse.mm(matrix([features(text) for text, _ in test]), weights.T)
-    return [labels[index] for index in scores.argmax(1).tolist()]
-
-
-def frozen(base: Path, train: Rows, test: Rows, labels: Sequence[str]) -> list[str]:
-    """The untouched encoder's vectors with multinomial logistic regression (C 10)."""
-    engine = minilm.load(base, threads=1, cache_dir=None)
-
-    def vectors(rows: Rows) -> torch.Tensor:
-        engine.submit(Embed(1, [text for text, _ in rows]))
-        events: list[Any] = []
-        while not engine.is_idle():
-            events += engine.step()
-        found = next(event for event in events if isinstance(event, Embedded))
-        return F.pad(torch.tensor(found.vectors), (0, 1), value=1.0)
-
-    x, numbers = vectors(train), {label: index for index, label in enumerate(labels)}
-    targets = torch.tensor([numbers[label] for _, label in train])
-
-    def loss(weights: torch.Tensor) -> torch.Tensor:
-        return 0.5 * (weights**2).sum() + 10 * F.cross_entropy(x @ weights.T, targets, reduction="sum")
-
-    weights = fitted(loss, x.shape[1], len(labels))
-    found = (vectors(test) @ weights.T).argmax(1).tolist()
-    engine.close()
-    return [labels[index] for index in found]
-
-
-def area(scores: Sequence[float], positive: Sequence[bool]) -> float:
-    """Area under the ROC curve, ties counted half."""
-    values, is_positive = np.asarray(scores), np.asarray(positive)
-    ordered = np.sort(values[~is_positive])
-    below = np.searchsorted(ordered, values[is_positive], "left")
-    up_to = np.searchsorted(ordered, values[is_positive], "right")
-    return float(((below + up_to) / 2).mean() / len(ordered))
-
-
-def speed(folder: Path, texts: Sequence[str]) -> dict[str, float]:
-    """Milliseconds of one text at a time in the engine with one thread: wall and processor time."""
-    engine = minilm.load(folder / label_mini.MODEL_FOLDER, threads=1, cache_dir=None)
-    walls, cpus = [], []
-    for number, text in enumerate(texts):
-        wall, cpu = time.perf_counter(), time.process_time()
-        engine.submit(Classify(number + 1, [text], 1))
-        engine.step()
-        walls.append(1e3 * (time.perf_counter() - wall))
-        cpus.append(1e3 * (time.process_time() - cpu))
-    engine.close()
-    cuts = {"wall": statistics.quantiles(walls, n=100), "cpu": statistics.quantiles(cpus, n=100)}
-    return {f"{kind}_ms_p{p}": cuts[kind][p - 1] for kind in cuts for p in (50, 99)}
 
 
 def judged(folder: Path, train: Rows, validation: Rows, test: Rows) -> tuple[list[str], dict[str, Any]]:
@@ -201,7 +97,9 @@ def judged(folder: Path, train: Rows, validation: Rows, test: Rows) -> tuple[lis
     return said, facts
 
 
-def out_of_scope(test: Rows, said: Sequence[str], claimed: Sequence[float], floor: float) -> dict[str, float]:
+def out_of_scope(
+    test: Rows, said: Sequence[str], claimed: Sequence[float], floor: float
+) -> dict[str, float | None]:
     """How questions that belong to no label come out."""
     outside = [label == OUT_OF_SCOPE for _, label in test]
     # A question is held for in scope as far as it has another label with confidence.
@@ -240,7 +138,6 @@ def main() -> int:
     read = banking77 if given.data == "banking77" else clinc150
     train, validation, test = read(given.file, given.seed, given.train)
     base = find(label_mini.DEFAULT_BASE, given.out).path
-    labels = sorted({label for _, label in train})
     lessons = [Lesson(str(number), text, label) for number, (text, label) in enumerate(train)]
     plan = label_mini.usual_plan(len(train), seed=given.seed)
     if given.epochs:
@@ -261,10 +158,11 @@ def main() -> int:
             given.out / label_mini.TEACHER_FOLDER, train, validation, test
         )
     if not given.mini_only:
-        others["tfidf"] = tfidf(train, test, labels)
-        others["frozen"] = frozen(base, train, test, labels)
+        texts = [text for text, _ in test]
+        others = others | {"tfidf": tfidf(train, texts), "frozen": frozen(base, train, texts)}
     said, facts = judged(given.out, train, validation, test)
-    report |= facts | speed(given.out, [text for text, _ in test[:: max(1, len(test) // 500)]])
+    chosen = [text for text, _ in test[:: max(1, len(test) // 500)]]
+    report |= facts | msgspec.structs.asdict(speed(given.out / label_mini.MODEL_FOLDER, chosen))
     for name, other in others.items():
         right = sum(one == label for one, (_, label) in zip(other, test, strict=True))
         report[f"less_{name}"] = {"its": right / len(test), "difference": difference(said, other, test)}

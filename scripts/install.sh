@@ -85,4 +85,5 @@ pip_install --require-hashes --only-binary :all: --no-deps -r "$lock" || fail \
     "pip could not install $lock; its last lines say why." \
     "Behind a proxy set HTTPS_PROXY; for a mirror of PyPI set PIP_INDEX_URL. Then try again."
 pip_install --quiet --no-deps --no-build-isolation --editable . || fail "Wicket itself could not be installed; see above."
+"$python" -m compileall -q src || true # a checkout that can't be written to starts a little slower
 fingerprint >"$stamp"

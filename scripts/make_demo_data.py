@@ -2,11 +2,14 @@
 
     python scripts/make_demo_data.py FOLDER
 
-FOLDER holds `restaurant8k/{train_0,test}.json` (https://github.com/PolyAI-LDN/task-specific-datasets,
-CC-BY-4.0) and `clinc150/data_full.json` (https://github.com/clinc/oos-eval, CC-BY-3.0). Requests to learn
-from come from the training files only; the test files stay whole.
+FOLDER holds `restaurant8k/{train_0,test}.json` and `banking77/train.csv`
+(https://github.com/PolyAI-LDN/task-specific-datasets, CC-BY-4.0) and `clinc150/data_full.json`
+(https://github.com/clinc/oos-eval, CC-BY-3.0). Requests to learn from come from the training files only; the
+test files stay whole. banking77's training file is dealt out label by label: 76 % to learn from, 4 % to set a
+floor, 20 % to judge.
 """
 
+import csv
 import gzip
 import json
 import random
@@ -16,6 +19,7 @@ from pathlib import Path
 DEMO = Path(__file__).parents[1] / "examples" / "demo"
 NUM_REQUESTS = 2_000
 SEED = 0
+JUDGES, SETS_FLOOR = 0.20, 0.04  # of each of banking77's labels
 
 SLOTS = (
     "You read what guests write to a restaurant and pass on what they said as one JSON object. Its keys are "
@@ -38,6 +42,30 @@ def main(folder: Path) -> None:
     train = [line(system, text, label) for text, label in clinc["train"] + clinc["oos_train"]]
     test = [line(system, text, label) for text, label in clinc["test"] + clinc["oos_test"]]
     write("clinc150", train, test)
+    for part, name in (("train", "train"), ("val", "validation")):
+        rows = clinc[part] + clinc[f"oos_{part}"]
+        write_part("clinc150", name, [bare(text, label) for text, label in rows])
+    for name, rows in dealt(folder / "banking77" / "train.csv").items():
+        write_part("banking77", name, rows)
+
+
+def dealt(path: Path) -> dict[str, list]:
+    """banking77's training file in three parts, each with its share of every label."""
+    of_label: dict[str, list] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            of_label.setdefault(row["category"], []).append(bare(row["text"].strip(), row["category"]))
+    parts: dict[str, list] = {"train": [], "validation": [], "test": []}
+    chance = random.Random(SEED)
+    for label in sorted(of_label):
+        rows = of_label[label]
+        chance.shuffle(rows)
+        judges = round(len(rows) * JUDGES)
+        sets = judges + max(1, round(len(rows) * SETS_FLOOR))
+        parts["test"] += rows[:judges]
+        parts["validation"] += rows[judges:sets]
+        parts["train"] += rows[sets:]
+    return parts
 
 
 def read(path: Path):
@@ -60,16 +88,31 @@ def line(system: str, text: str, answer: str) -> dict:
     return {"messages": [{"role": role, "content": content} for role, content in roles]}
 
 
+def bare(text: str, answer: str) -> dict:
+    """Without a system prompt: a label mini is not shown one."""
+    roles = (("user", text), ("assistant", answer))
+    return {"messages": [{"role": role, "content": content} for role, content in roles]}
+
+
 def write(name: str, train: list, test: list) -> None:
-    (DEMO / name).mkdir(parents=True, exist_ok=True)
     chance = random.Random(SEED)
     chance.shuffle(train)
     chance.shuffle(test)
-    for file, lines in (("requests", train[:NUM_REQUESTS]), ("test", test)):
-        text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in lines)
-        with open(DEMO / name / f"{file}.jsonl.gz", "wb") as raw:
-            raw.write(gzip.compress(text.encode(), mtime=0))
-        print(name, file, len(lines))
+    save(name, "requests", train[:NUM_REQUESTS])
+    save(name, "test", test)
+
+
+def write_part(name: str, file: str, lines: list) -> None:
+    random.Random(SEED).shuffle(lines)
+    save(name, file, lines)
+
+
+def save(name: str, file: str, lines: list) -> None:
+    (DEMO / name).mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in lines)
+    with open(DEMO / name / f"{file}.jsonl.gz", "wb") as raw:
+        raw.write(gzip.compress(text.encode(), mtime=0))
+    print(name, file, len(lines))
 
 
 if __name__ == "__main__":

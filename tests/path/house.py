@@ -188,7 +188,7 @@ class Gateway(Served):
             folder / "home",
             self.file,
             environ=environ,
-            worker_module="wicket.server.worker",
+            worker_module="wicket.server.process",
             engine_module=self.engine_module,
         )
 

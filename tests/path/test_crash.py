@@ -228,7 +228,7 @@ def test_a_worker_that_was_never_configured_ends_with_its_supervisor(tmp_path: P
     ours, theirs = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as listening, ours, theirs:
         fds = (listening.fileno(), theirs.fileno())
-        command = [sys.executable, "-m", "wicket.server.worker", "--index", "0", "--home", str(tmp_path)]
+        command = [sys.executable, "-m", "wicket.server.process", "--index", "0", "--home", str(tmp_path)]
         worker = subprocess.Popen(
             [*command, "--listen-fd", str(fds[0]), "--control-fd", str(fds[1])], pass_fds=fds
         )

@@ -44,7 +44,7 @@ class Caller(threading.Thread):
 def test_a_rolling_restart_drops_nothing(tmp_path: Path) -> None:
     config = tmp_path / "wicket.toml"
     config.write_text("[server]\nport = 0\nworkers = 2\n")
-    served = Served(tmp_path / "home", config, worker_module="wicket.server.worker").wait_ready()
+    served = Served(tmp_path / "home", config, worker_module="wicket.server.process").wait_ready()
     callers = [Caller(served.url, keeps=True), Caller(served.url, keeps=False)]
     try:
         for caller in callers:

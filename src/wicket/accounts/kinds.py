@@ -6,6 +6,8 @@ whole is cut down to the whole, cached tokens first.
 
 from __future__ import annotations
 
+import msgspec
+
 from wicket.accounts.price import Price
 from wicket.accounts.record import OtherUsage, Usage
 from wicket.errors import UpstreamBroken
@@ -103,6 +105,16 @@ def unpriced(price: Price, usage: Usage, other: OtherUsage) -> tuple[str, ...]:
         if other.characters and not fees.character_pico:
             found.append("characters")
     return tuple(dict.fromkeys(found))
+
+
+def with_unpriced(price: Price, usage: Usage) -> Usage:
+    """`usage` with the names of what it has of which `price` knows no price."""
+    other = usage.other
+    found = unpriced(price, usage, other) if other is not None else ()
+    if other is None or found == other.unpriced:
+        return usage
+    replace = msgspec.structs.replace
+    return replace(usage, other=replace(other, unpriced=found))
 
 
 def _by_tokens(prices: TokenPrices, usage: Usage) -> tuple[bool, bool]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from wicket.accounts.cost import charge_nanos, cost_nanos
+from wicket.accounts.kinds import with_unpriced
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Record, Usage
 
@@ -41,6 +42,8 @@ def ended(record: Record, price: Price | None, markup_ppm: int, end: Outcome, no
     Cost and charge are rounded once each. Raises `UpstreamBroken` for amounts that can't be booked.
     """
     usage = end.usage or NO_USAGE
+    if price is not None:
+        usage = with_unpriced(price, usage)
     cost = end.cost_nanos
     if cost < 0:
         cost = cost_nanos(price, usage) if price is not None and end.usage is not None else 0

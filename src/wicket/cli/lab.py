@@ -20,6 +20,8 @@ from wicket.wire import json
 
 GATE_FAILED = 3  # the run's exit code when it went through and the gate did not pass
 RUNS = "runs"
+LABELS = "labels"  # the kind of a report about a classifier
+COLUMNS = ["run", "gate", "kept", "exact", "perplexity", "bytes", "tokens/s", "ms/request"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -77,7 +79,7 @@ def run_recipe(args: argparse.Namespace) -> int:
         return code
     _tell(_report(folder))
     print(f"Report: {folder / 'report.html'}")
-    place = f"run:{folder.name}" if folder.parent == home / RUNS else str(folder / "model.gguf")
+    place = f"run:{folder.name}" if folder.parent == home / RUNS else str(_model_in(folder))
     print(f"Serve it: wicket serve --model {place}")
     return code
 
@@ -90,7 +92,7 @@ def run_list(args: argparse.Namespace) -> int:
     if args.json:
         show_json(found)
     elif found:
-        print(table(["run", "gate", "kept", "exact", "perplexity", "bytes", "tokens/s"], _rows(found)))
+        print(table(COLUMNS, _rows(found)))
     else:
         print("No recipe was run yet: `wicket lab run recipes/quick.toml` runs the quick one.")
     return 0
@@ -113,7 +115,7 @@ def run_compare(args: argparse.Namespace) -> int:
     if args.json:
         show_json(found)
         return 0
-    print(table(["run", "gate", "kept", "exact", "perplexity", "bytes", "tokens/s"], _rows(found)))
+    print(table(COLUMNS, _rows(found)))
     return 0
 
 
@@ -124,31 +126,45 @@ def _tell(report: dict[str, Any]) -> None:
          f"{check['needed']:.4g}", check["says"]]
         for check in report["gate"]["checks"]
     ]  # fmt: skip
+    is_labels = report["kind"] == LABELS
     stages = [
         [made["name"], f"{made['size']['num_parameters']:,}", f"{made['size']['file_bytes']:,}",
-         f"{made['size']['exported']['loss']:.4f}", f"{made['seconds']:.0f} s"]
+         f"{made['exact']:.1%}" if is_labels else f"{made['size']['exported']['loss']:.4f}",
+         f"{made['seconds']:.0f} s"]
         for made in report["models"]
     ]  # fmt: skip
-    print(table(["model after", "parameters", "bytes", "loss as exported", "took"], stages))
+    measure = "right" if is_labels else "loss as exported"
+    print(table(["model after", "parameters", "bytes", measure, "took"], stages))
     print(table(["", "promise", "measured", "needed", ""], checks))
     print(f"The gate {'passed' if report['gate']['passed'] else 'did not pass'}.")
 
 
 def _summary(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
-    student = report["evaluated"]["student"]
-    return {
+    """A run in a line. Runs for labels have a time per request, the others perplexity and decode speed."""
+    found: dict[str, Any] = {
         "run": folder.name,
         "folder": str(folder),
+        "kind": report["kind"],
         "made_ms": (folder / "report.json").stat().st_mtime_ns // 1_000_000,
         "passed": report["gate"]["passed"],
         "kept": report["kept"],
+        "num_parameters": report["models"][-1]["size"]["num_parameters"],
+        "seed": report["seed"],
+    }
+    if report["kind"] == LABELS:
+        size, speed = report["models"][-1]["size"], report["speeds"]["student"]
+        return found | {
+            "exact": report["exact"],
+            "file_bytes": size["file_bytes"],
+            "request_ms": speed["cpu_ms_p50"],
+        }
+    student = report["evaluated"]["student"]
+    return found | {
         "exact": student["exact"],
         "perplexity": report["perplexity"]["student"],
         "kl": student["likeness"]["kl"],
         "file_bytes": student["figures"]["file_bytes"],
         "decode_speed": student["figures"]["decode_speed"],
-        "num_parameters": report["models"][-1]["size"]["num_parameters"],
-        "seed": report["seed"],
     }
 
 
@@ -159,12 +175,18 @@ def _rows(found: list[dict[str, Any]]) -> list[list[str]]:
             "passed" if run["passed"] else "failed",
             f"{run['kept']:.3f}",
             "-" if run["exact"] is None else f"{run['exact']:.1%}",
-            f"{run['perplexity']:.3f}",
+            f"{run['perplexity']:.3f}" if "perplexity" in run else "-",
             f"{run['file_bytes']:,}",
-            f"{run['decode_speed']:,.0f}",
+            f"{run['decode_speed']:,.0f}" if "decode_speed" in run else "-",
+            f"{run['request_ms']:.1f}" if "request_ms" in run else "-",
         ]
         for run in found
     ]
+
+
+def _model_in(folder: Path) -> Path:
+    """What a run outside WICKET_HOME is served from."""
+    return folder / "model" if (folder / "model").is_dir() else folder / "model.gguf"
 
 
 def _folder(name: str) -> Path:

@@ -131,7 +131,7 @@ def _without_file(environ: Mapping[str, str], put_in: frozenset[str]) -> Config:
     server = with_environment(Server(), environ, mistakes)
     if mistakes:
         raise mistakes.fault()
-    providers, unusable = from_environment(catalogue.rows(), environ, put_in)
+    providers, unusable = from_environment(catalogue.rows_naming(environ.keys()), environ, put_in)
     return Config(
         server=server,
         providers=providers,

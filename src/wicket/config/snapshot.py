@@ -276,9 +276,9 @@ def _remember(routes: dict[str, Route], name: str, route: Route) -> None:
 def _provider_names(config: Config) -> dict[str, tuple[str, ...]]:
     """What callers may call a provider by, in lower case → its names here."""
     names: dict[str, tuple[str, ...]] = {}
-    for row in catalogue.rows().values():
-        accounts = tuple(name for name, provider in config.providers.items() if provider.row == row.name)
-        names[row.name.lower()] = names[row.title.lower()] = accounts
+    for row, title in catalogue.titles().items():
+        accounts = tuple(name for name, provider in config.providers.items() if provider.row == row)
+        names[row.lower()] = names[title.lower()] = accounts
     for engine in config.engines.values():
         names[engine.provider.lower()] = (engine.provider,)
     return names | {name.lower(): (name,) for name in config.providers}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import astuple
 
 from wicket.accounts.cost import cost_nanos
+from wicket.accounts.kinds import with_unpriced
 from wicket.accounts.price import Price
 from wicket.accounts.record import NO_USAGE, Usage
 from wicket.dialects.contract import Counts, Frame, Whole
@@ -21,7 +22,7 @@ from wicket.dialects.openai_chat import CHAT
 from wicket.dialects.translation import Splitter
 from wicket.errors import Fault, ProviderFault, UpstreamBroken
 from wicket.gateway import observe
-from wicket.gateway.counting import usage_of, with_unpriced
+from wicket.gateway.counting import usage_of
 from wicket.gateway.crossing import Translated
 from wicket.gateway.events import Ended, Event, Failed, Finished, Heard, Opened, Refused, Spoke
 from wicket.gateway.partial import can_be_continued, has_room, text_of

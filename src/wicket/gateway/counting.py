@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from wicket.accounts.kinds import unpriced
-from wicket.accounts.price import Price
 from wicket.accounts.record import OtherUsage, Usage
 from wicket.dialects.contract import Counts
 
@@ -21,16 +17,6 @@ def usage_of(counts: Counts) -> Usage:
         False,
         _other(counts) if _has_other(counts) else None,
     )
-
-
-def with_unpriced(price: Price, usage: Usage) -> Usage:
-    """`usage` with the names of what it has of which `price` knows no price."""
-    other = usage.other
-    found = unpriced(price, usage, other) if other is not None else ()
-    if other is None or found == other.unpriced:
-        return usage
-    replace = msgspec.structs.replace
-    return replace(usage, other=replace(other, unpriced=found))
 
 
 def counts_of(usage: Usage) -> Counts:

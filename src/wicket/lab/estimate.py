@@ -44,16 +44,22 @@ class Estimate(msgspec.Struct, frozen=True):
 
 def estimate(jobs: list[Job], shape: LlamaShape, tokens: int) -> Estimate:
     """`shape` is the largest model's, `tokens` those of a batch."""
-    speed = _speed()
-    seconds = 0.0
-    for job in jobs:
-        work = job.num_parameters * TRAINED + job.teacher_parameters * FORWARD
-        seconds += job.steps * (work * job.tokens / (speed * EFFICIENCY) + job.num_layers * STEP_OVERHEAD_S)
+    speed = measured_speed()
+    seconds = seconds_of(jobs, speed)
     weights = num_parameters(shape)
     kept = tokens * (shape.num_layers * (12 * shape.hidden + 4 * shape.ffn) + 4 * shape.vocab_size) * 4
     memory = weights * (TRAIN_BYTES + 4) + kept + HEADROOM
     disk = weights * 4 * (len(jobs) * 4 + 4) + max((job.stored_bytes for job in jobs), default=0)
     return Estimate(seconds, memory, disk, speed)
+
+
+def seconds_of(jobs: list[Job], speed: float) -> float:
+    """How long trainings take at `speed`, in operations per second of a matrix product."""
+    seconds = 0.0
+    for job in jobs:
+        work = job.num_parameters * TRAINED + job.teacher_parameters * FORWARD
+        seconds += job.steps * (work * job.tokens / (speed * EFFICIENCY) + job.num_layers * STEP_OVERHEAD_S)
+    return seconds
 
 
 def check(found: Estimate, folder: Path) -> None:
@@ -80,7 +86,7 @@ def num_parameters(shape: LlamaShape, *, is_tied: bool = True) -> int:
     return size("embed") * (1 if is_tied else 2) + size("norm") + shape.num_layers * each
 
 
-def _speed() -> float:
+def measured_speed() -> float:
     """Floating-point operations per second of a matrix product, the best of some."""
     size = 256
     matrix = torch.randn(size, size)

@@ -22,7 +22,7 @@ from wicket.lab.bert import Bert, with_layers, with_words
 from wicket.lab.course import Trained
 from wicket.lab.encoder_folder import MAX_TOKENS, Base, Made, read_base, word_pieces, write_encoder
 from wicket.lab.mini_data import Lesson
-from wicket.lab.mini_writer import Fitted
+from wicket.lab.mini_writer import Fitted, Teacher
 from wicket.lab.progress import Progress
 from wicket.lab.saves import drop_save
 from wicket.lab.techniques.fine_tune_encoder import (
@@ -92,9 +92,10 @@ def fit(
     full, trained, doubtful = _teacher(folder, start, samples, plan, choose)
     kept = [sample for index, sample in enumerate(samples) if index not in doubtful]
     texts = [lesson.shown for index, lesson in enumerate(lessons) if index not in doubtful]
-    model, tokenizer = full, start.tokenizer
+    model, tokenizer, taught_by = full, start.tokenizer, None
     if small is not None:
-        _export(folder / TEACHER_FOLDER, start, full, Made(labels, _middles(full, kept), tokenizer))
+        size = _export(folder / TEACHER_FOLDER, start, full, Made(labels, _middles(full, kept), tokenizer))
+        taught_by = Teacher(trained, full.num_parameters(), size)
         model, tokenizer, trained, kept = _student(folder, start, full, kept, small)
     size = _export(folder, start, model, Made(labels, _middles(model, kept), tokenizer))
     difference = _difference(folder, model, kept[:_CHUNK], texts[:_CHUNK])
@@ -110,6 +111,7 @@ def fit(
         max_input_tokens=min(MAX_TOKENS - 1, max(LEAST_INPUT_TOKENS, 2 * longest)),
         max_output_tokens=1,
         export_difference=difference,
+        teacher=taught_by,
     )
 
 

@@ -30,8 +30,19 @@ ROOM = 1.5  # answers may be so many times longer than the longest of training
 TOLERANCE = 0.5  # nats per token by which the exported file may differ from the student on its own answers
 
 
+class Teacher(msgspec.Struct, frozen=True):
+    """The larger model that a mini was distilled from, and its file."""
+
+    trained: Trained
+    num_parameters: int
+    bytes: int
+
+
 class Fitted(msgspec.Struct, frozen=True):
-    """What training and export came to: `left_out` lessons were too long, `suspected` ones doubtful."""
+    """What training and export came to: `left_out` lessons were too long, `suspected` ones doubtful.
+
+    Where a student was distilled, `teacher` is what it learned from.
+    """
 
     trained: Trained
     num_parameters: int
@@ -41,6 +52,7 @@ class Fitted(msgspec.Struct, frozen=True):
     max_input_tokens: int
     max_output_tokens: int
     export_difference: float
+    teacher: Teacher | None = None
 
 
 Tell = Callable[[float, str], None]

@@ -46,23 +46,37 @@ def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Resolved:
 
     `overrides` are "key=value" with dotted keys ("steps.0.pace.steps=5"), values as in TOML.
     """
+    text, document = read_document(path, overrides)
+    return _resolved(text, document, source=str(path), folder=path.absolute().parent)
+
+
+def read_document(path: Path, overrides: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+    """The file's text, and what it says with the overrides; see `read_recipe`."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ConfigFault("invalid_config", f"{path} is too large for a recipe.")
         text = path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFault("no_config", f"{path} can't be read: {error}.") from None
-    return parse_recipe(text, source=str(path), folder=path.absolute().parent, overrides=overrides)
+    return text, _document(text, str(path), overrides)
 
 
 def parse_recipe(text: str, *, source: str, folder: Path, overrides: Sequence[str] = ()) -> Resolved:
     """`read_recipe` for text already read."""
+    return _resolved(text, _document(text, source, overrides), source=source, folder=folder)
+
+
+def _document(text: str, source: str, overrides: Sequence[str]) -> dict[str, Any]:
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigFault("invalid_config", f"{source}: {error}") from None
     for override in overrides:
         _set(document, override)
+    return document
+
+
+def _resolved(text: str, document: dict[str, Any], *, source: str, folder: Path) -> Resolved:
     mistakes = Mistakes(source, Lines(text))
     recipe = convert(Recipe, document, (), mistakes)
     steps = _steps(document.get("steps"), mistakes)

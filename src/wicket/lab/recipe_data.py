@@ -115,7 +115,7 @@ def read_data(data: Data, folder: Path, reading: Reading | None = None) -> Texts
         form: Form = "text" if data.form == "text" else "prompts" if reading.is_asked else "chat"
         cleaned = curate(data, folder, form=form, seed=reading.seed, kept=reading.kept)
         names |= {"train": ""}
-    raw = {part: _bytes(folder / Path(name).expanduser()) for part, name in names.items() if name}
+    raw = {part: read_bytes(folder / Path(name).expanduser()) for part, name in names.items() if name}
     if data.form == "text":
         return _texts(data, names, raw, cleaned)
     files, samples = dict[str, FileFacts](), {"calibration": list[Sample]()}
@@ -130,12 +130,12 @@ def read_data(data: Data, folder: Path, reading: Reading | None = None) -> Texts
         is_asked = part == "train" and reading.is_asked
         found = read(io.BytesIO(content), name=names[part], on_broken=data.broken, is_evaluation=is_asked)
         broken = tuple(f"line {each.line}: {each.reason}" for each in found.broken)
-        files[part] = _facts(
+        files[part] = facts_for(
             names[part], content, found.num_lines, found.num_other_form, found.num_broken, broken
         )
         samples[part] = list(found.samples)
-    judges = {_bare(sample.text) for sample in samples["evaluate"]}
-    clean = [sample for sample in samples["train"] if _bare(sample.text) not in judges]
+    judges = {bare(sample.text) for sample in samples["evaluate"]}
+    clean = [sample for sample in samples["train"] if bare(sample.text) not in judges]
     num_twins = len(samples["train"]) - len(clean)
     is_removed = data.overlap == "remove"
     train = clean if is_removed else samples["train"]
@@ -238,7 +238,7 @@ def _texts(data: Data, names: dict[str, str], raw: dict[str, bytes], cleaned: Cu
                     )
                     raise CallerFault("broken_line", message) from None
                 broken.append(f"line {number}: {error.reason}")
-        files[part] = _facts(
+        files[part] = facts_for(
             names[part], content, len(lines) + len(broken), 0, len(broken), tuple(broken[:20])
         )
         texts[part] = "".join(lines)
@@ -263,28 +263,31 @@ def _texts(data: Data, names: dict[str, str], raw: dict[str, bytes], cleaned: Cu
 
 def _passages(text: str) -> set[str]:
     """Whole paragraphs of a text that judges, and long lines of it."""
-    return {_bare(line) for line in text.split("\n") if len(line) >= PASSAGE // 4}
+    return {bare(line) for line in text.split("\n") if len(line) >= PASSAGE // 4}
 
 
 def _without(text: str, passages: set[str]) -> tuple[str, int]:
     lines = text.split("\n")
-    kept = [line for line in lines if _bare(line) not in passages]
+    kept = [line for line in lines if bare(line) not in passages]
     return "\n".join(kept), len(lines) - len(kept)
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """A text but for case and blanks, to tell whether two are the same."""
     return " ".join(text.casefold().split())
 
 
-def _facts(
+def facts_for(
     name: str, content: bytes, lines: int, other: int, num_broken: int, broken: tuple[str, ...]
 ) -> FileFacts:
+    """What is to be said of a file with this content."""
     return FileFacts(
         name, len(content), hashlib.sha256(content).hexdigest(), lines, other, num_broken, broken
     )
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A file, unpacked. Raises `OperatorFault` for one that can't be read or is too large."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
             content: bytes = file.read(MAX_BYTES + 1)

@@ -24,7 +24,7 @@ import msgspec
 import torch
 
 from wicket.errors import OperatorFault
-from wicket.lab import recipe_card, recipe_report, recipe_stages
+from wicket.lab import recipe_card, recipe_labels_run, recipe_report, recipe_stages
 from wicket.lab.estimate import Estimate
 from wicket.lab.harness import task_manager
 from wicket.lab.mini_gate import Verdict
@@ -32,6 +32,7 @@ from wicket.lab.recipe import Resolved, read_recipe
 from wicket.lab.recipe_asking import Asking
 from wicket.lab.recipe_data import facts_of
 from wicket.lab.recipe_gate import judge
+from wicket.lab.recipe_labels import is_for_labels, read_labels
 from wicket.lab.recipe_proof import (
     Evaluated,
     Exported,
@@ -157,6 +158,17 @@ def _out_of_memory() -> OperatorFault:
     return OperatorFault("out_of_memory", message)
 
 
+def _made(path: Path, overrides: Sequence[str], out: Path | None, home: Path) -> Verdict:
+    """Run the recipe, whatever its kind."""
+    if is_for_labels(path):
+        labels = read_labels(path, overrides)
+        folder = (out or home / "runs" / labels.recipe.name).absolute()
+        with alone_in(folder), _told(folder):
+            return recipe_labels_run.make(labels, folder, home)
+    resolved = read_recipe(path, overrides)
+    return make(resolved, (out or home / "runs" / resolved.recipe.name).absolute(), home)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a recipe, and say what of its gate failed."""
     parser = argparse.ArgumentParser(prog="python -m wicket.lab run", description=__doc__)
@@ -165,10 +177,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--set", action="append", default=[], dest="overrides")
     args = parser.parse_args(arguments)
-    resolved = read_recipe(args.recipe, args.overrides)
-    folder = args.out or args.home / "runs" / resolved.recipe.name
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
-    found = make(resolved, folder.absolute(), args.home)
+    found = _made(args.recipe, args.overrides, args.out, args.home)
     for check in found.checks:
         if not check.passed:
             sys.stderr.write(

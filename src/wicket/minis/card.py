@@ -22,6 +22,7 @@ class MiniCard(msgspec.Struct, frozen=True, kw_only=True):
 
     `systems` are the system prompts of training, in the order of their numbers ("" for none).
     `max_input_tokens` bounds the whole prompt, `max_output_tokens` the answer with its end token.
+    `floor`: an answer with less confidence is refused even where the caller names no floor of its own.
     `evaluation` and `lineage` are the report's own words: scores with intervals, base, data and their hashes.
     """
 
@@ -38,6 +39,7 @@ class MiniCard(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int
     calibration: Calibration
     familiarity: Familiarity
+    floor: float = 0.0
     evaluation: dict[str, Any] = {}
     lineage: dict[str, Any] = {}
 

@@ -29,6 +29,7 @@ import functools
 import mmap
 import re
 import tomllib
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _HEADING = re.compile(r"^\[([a-z0-9-]+)\]$", re.MULTILINE)
+_TITLE = re.compile(r'^title = "([^"\\]+)"$', re.MULTILINE)
+_VARIABLE = re.compile(r'"([A-Z][A-Z0-9_]+)"')
 _DATED = re.compile(r"[-@](?:20\d{2}-?\d{2}-?\d{2}|latest)$")
 _Url = Annotated[str, msgspec.Meta(pattern=r"^https://")]
 
@@ -161,10 +164,41 @@ def has_row(name: str) -> bool:
     return name in _tables()
 
 
-@functools.cache
-def rows() -> dict[str, Row]:
+class Rows(Mapping[str, Row]):
+    """The rows by name, in the order of the file; each is parsed when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Row:
+        row = row_of(name)
+        if row is None:
+            raise KeyError(name)
+        return row
+
+    def __contains__(self, name: object) -> bool:
+        return name in _tables()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_tables())
+
+    def __len__(self) -> int:
+        return len(_tables())
+
+
+def rows() -> Mapping[str, Row]:
     """Every provider of the catalogue, by name, in the order of the file."""
-    return parse_rows(_read("rows.toml").decode())
+    return Rows()
+
+
+def rows_naming(variables: Collection[str]) -> dict[str, Row]:
+    """The rows that name one of these variables; no other row is parsed."""
+    texts = _tables().items()
+    named = [name for name, text in texts if any(found in variables for found in _VARIABLE.findall(text))]
+    return {name: Rows()[name] for name in named}
+
+
+def titles() -> dict[str, str]:
+    """What each provider is called, by the row's name; no row is parsed."""
+    found = {name: _TITLE.search(text) for name, text in _tables().items()}
+    return {name: match[1] for name, match in found.items() if match is not None}
 
 
 class NewerFile(msgspec.Struct, frozen=True):

@@ -6,12 +6,13 @@ The SDKs of OpenAI and Anthropic (one generator made both) look at `x-should-ret
 
 from __future__ import annotations
 
-from typing import Any
-
-from starlette.responses import Response
+from typing import TYPE_CHECKING, Any
 
 from wicket.errors import BusyFault, CallerFault, Fault, OperatorFault
 from wicket.wire.json import encode
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
 
 MAX_WAIT_MS = 60_000  # the SDKs wait no longer than that, they come back sooner and in vain
 
@@ -20,6 +21,8 @@ Headers = list[tuple[bytes, bytes]]
 
 def private_json(value: Any, status: int = 200) -> Response:
     """A document that no cache on the way may keep."""
+    from starlette.responses import Response  # inference does without it, and so do the first answers
+
     return Response(
         encode(value), status, media_type="application/json", headers={"cache-control": "no-store"}
     )

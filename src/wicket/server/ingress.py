@@ -1,13 +1,14 @@
 """Where inference comes in: every path of every dialect that is heard, and what a path already says.
 
 Built once per worker. Most paths are exact and found in one look-up; those with a model's name in them
-(Gemini's) are matched by their ends.
+(Gemini's) are matched by their ends. Reading a dialect takes milliseconds, so those that the first answers
+can do without are read with the first path that the others do not have.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -37,15 +38,21 @@ class Entered(msgspec.Struct, frozen=True):
 
 
 class Ingress:
-    """All doors. `forwarded` are the headers of any of them."""
+    """All doors. `forwarded` are the headers of any of them that has been read, `apis` likewise."""
 
-    def __init__(self, dialects: Iterable[str], default: Voice) -> None:
+    def __init__(
+        self, dialects: Iterable[str], default: Voice, more: Callable[[], Iterable[str]] | None = None
+    ) -> None:
+        """`more` names all dialects; those that are not in `dialects` are read when they are wanted."""
         self.default = default  # tells faults where it is not known whom they are told
+        self.on_more: Callable[[], None] = lambda: None  # called when `apis` has become longer
+        self._more = more
+        self._read = list(dialects)
         self.forwarded: frozenset[bytes] = frozenset()
         self.apis: dict[str, Api] = {}
         self._exact: dict[bytes, Entered] = {}
         self._patterns: list[tuple[bytes, bytes, Door]] = []
-        for name in dialects:
+        for name in self._read:
             self._add(name)
 
     def _add(self, name: str) -> None:
@@ -67,8 +74,11 @@ class Ingress:
         """The door that a request's target leads to; None for every other path."""
         path, _, query = url.partition(b"?")
         found = self._exact.get(path)
-        if found is not None or not self._patterns:
+        if found is not None:
             return found
+        if self._more is not None:
+            self.read_all()
+            return self.find(url)
         for before, after, door in self._patterns:
             if path.startswith(before) and path.endswith(after) and len(path) > len(before) + len(after):
                 model = unquote_to_bytes(path[len(before) : len(path) - len(after)])
@@ -77,8 +87,18 @@ class Ingress:
                 return Entered(door, model.decode("utf-8", "replace"), is_array)
         return None
 
+    def read_all(self) -> None:
+        """Read the dialects that were left for later."""
+        more, self._more = self._more, None
+        if more is not None:
+            for name in more():
+                if name not in self._read:
+                    self._add(name)
+            self.on_more()
+
     def paths(self) -> list[str]:
         """Every path, as documents and messages show it."""
+        self.read_all()
         doors = [entered.door for entered in self._exact.values()] + [door for _, _, door in self._patterns]
         return [door.way.path for door in doors]
 

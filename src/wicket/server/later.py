@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -17,10 +17,11 @@ from wicket.accounts.late import Outcome
 from wicket.dialects.contract import LaterDialect, Progress, module
 from wicket.errors import Fault
 from wicket.gateway.later import usage_in
-from wicket.server.app_house import House
-from wicket.server.kept_query import asked_there, home_of
 from wicket.state.kept import KeptDue
 from wicket.state.seal import Pin
+
+if TYPE_CHECKING:
+    from wicket.server.app_house import House
 
 GONE = "answer_gone"  # the provider knows it no more, so nobody learns what it used
 MAX_VISITS = 8  # at a time
@@ -66,6 +67,8 @@ class Later:
 
     async def _visit(self, house: House, due: KeptDue) -> None:
         """Nothing is said of what can't be seen now: the supervisor asks again."""
+        from wicket.server.kept_query import asked_there, home_of  # the first answers do without cold routes
+
         seal = house.seal
         if seal is None:
             return

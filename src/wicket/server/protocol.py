@@ -220,13 +220,14 @@ class InferenceProtocol(HttpToolsProtocol):
         self.num_bytes = 0
         self.idle_since = 0.0
         self.reading_since = time.monotonic()
-        self.entered = entered = self.serving.ingress.find(self.url)
-        if entered is None or self.parser.get_method() != b"POST":
-            self.entered = None
+        is_post = self.parser.get_method() == b"POST"
+        self.entered = entered = self.serving.ingress.find(self.url) if is_post else None
+        if entered is None:
             self._to_asgi()
             return
         self.started_us = time.monotonic_ns() // 1_000
         self.parts = []
+        bounds = self.serving.bounds  # a door that has just been read came with its own
         limit = bounds.body.get(entered.door.api.name, bounds.max_body)
         length = self.kept.get(b"content-length", b"0")
         num_bytes = int(length) if length.isdigit() else 0

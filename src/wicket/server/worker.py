@@ -1,23 +1,20 @@
-"""A worker process: answers inference on callbacks and everything else through a plain ASGI app.
+"""A worker: answers inference on callbacks and everything else through a plain ASGI app.
 
-`python -m wicket.server.worker --listen-fd N --control-fd M --index I --home DIR`, started by the
-supervisor, which owns the socket, the database, the configuration and the engines.
+The supervisor owns the socket, the database, the configuration and the engines; `process.py` starts.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
 import logging
 import os
 import resource
-import signal
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -38,11 +35,11 @@ from wicket.gateway.gate import Gate
 from wicket.gateway.lanes import LaneTable
 from wicket.gateway.probes import Probes
 from wicket.routing.deployment import Deployment
-from wicket.server.app_cost import NewEstimate, estimated
 from wicket.server.basket import Basket
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import Control
 from wicket.server.ingress import Ingress
+from wicket.server.late_app import LateApp
 from wicket.server.protocol import InferenceProtocol, bind
 from wicket.server.serving import Bounds, Serving, body_limits
 from wicket.server.sharing import Sharing
@@ -80,12 +77,15 @@ from wicket.upstream.request_head import head, without_body
 from wicket.wire import json
 from wicket.wire.origin import Origin
 
+if TYPE_CHECKING:
+    from wicket.server.app_cost import NewEstimate
+
 RESPOOL_S = 20.0  # by then the supervisor has taken what a worker spooled
 FLUSH_S = 0.05  # records wait at most this long in a worker
 MAX_BATCH = 500
 SWEEP_S = 1.0
-MAX_FILES = 65_536
 PARTING_S = 1.0  # for requests that were on their way when the worker was told to go
+PARTING_POLL_S = 0.02
 LAST_WORD_S = 0.5  # before the deadline, who still waits for room is told that it won't come
 MAX_KEPT_BYTES = 64 * 1024 * 1024  # of an answer that a provider keeps
 START_POLL_S = 0.005  # uvicorn has no callback for "started"
@@ -119,6 +119,8 @@ class Worker:
         self.server: uvicorn.Server | None = None
         self.records: list[msgspec.Raw] = []
         self.leaving: asyncio.Future[None] | None = None
+        self.late_app = LateApp(self, self.serving.ingress.paths)
+        self.serving.ingress.on_more = self._bound_bodies
 
     # what the cold routes ask (server.app_house.House)
 
@@ -199,6 +201,8 @@ class Worker:
 
     def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
         """What a request would cost."""
+        from wicket.server.app_cost import estimated  # asked through the cold routes only, which have read it
+
         return estimated(asked, caller, self.gate, self.gate.check_room(), self.gate.rates)
 
     async def ask(self, verb: str, arguments: dict[str, Any], key_id: int, asker: Asker = NOBODY) -> Any:
@@ -260,7 +264,6 @@ class Worker:
         self.serving.cors = frozenset(origin.encode() for origin in server.cors_origins)
         self.storing.configure(config.storage, message.seal_key)
         self.serving.trusted_proxies = server.trusted_proxies
-        limits = server.body_limits
         self.serving.bounds = Bounds(
             max_headers=server.max_headers,
             max_header_bytes=server.max_header_bytes,
@@ -268,9 +271,14 @@ class Worker:
             body_s=server.body_timeout_s,
             keep_alive_s=server.keep_alive_s,
             stream_buffer_bytes=server.stream_buffer_bytes,
-            body=body_limits(self.serving.ingress, limits),
         )
+        self._bound_bodies()
         self.configured.set()
+
+    def _bound_bodies(self) -> None:
+        """Bounds for the bodies of every API that has been read."""
+        body = body_limits(self.serving.ingress, self.config.server.body_limits)
+        self.serving.bounds = msgspec.structs.replace(self.serving.bounds, body=body)
 
     def _configure_providers(self, before: Config, config: Config, snapshot: Snapshot) -> None:
         """Lanes and probes anew; what was wrong with a provider that is configured otherwise is forgotten."""
@@ -312,7 +320,7 @@ class Worker:
             self.leaving = asyncio.ensure_future(self._leave(deadline_ms))
 
     async def _leave(self, deadline_ms: int) -> None:
-        """Stop accepting; what is connected may still ask once, and is told to connect anew."""
+        """Stop accepting; whoever is connected may still ask once, and is told to connect anew."""
         server = self.server
         if server is None:  # it had not begun to serve, and will not: `run` sees that
             self.configured.set()
@@ -322,7 +330,11 @@ class Worker:
             listening.close()
         last_s = max(0.0, deadline_ms / 1_000 - LAST_WORD_S)
         asyncio.get_running_loop().call_later(last_s, self.gate.lanes.close)
-        await asyncio.sleep(min(PARTING_S, deadline_ms / 2_000))
+        parting_s = min(PARTING_S, deadline_ms / 2_000)
+        for _ in range(max(1, round(parting_s / PARTING_POLL_S))):
+            await asyncio.sleep(PARTING_POLL_S)  # who was accepted just now is counted by then
+            if not server.server_state.connections:
+                break
         server.config.timeout_graceful_shutdown = max(1, deadline_ms // 1_000)
         server.should_exit = True
 
@@ -357,8 +369,6 @@ class Worker:
 
     async def run(self, listen_fd: int, control_fd: int) -> None:
         """Answer until told to drain."""
-        from wicket.server.app import build_app
-
         loop = asyncio.get_running_loop()
         await self.control.connect(control_fd)
         await asyncio.gather(self.configured.wait(), self.keyed.wait())
@@ -366,7 +376,7 @@ class Worker:
             self.control.close()
             return
         config = uvicorn.Config(
-            build_app(self, self.serving.ingress.paths()),
+            self.late_app,
             http=bind(self.serving),
             ws="none",
             lifespan="off",
@@ -380,6 +390,7 @@ class Worker:
         self.server = server = uvicorn.Server(config)
         self.gate.start(loop)
         timers = [loop.create_task(self._flush_often()), loop.create_task(self._sweep(server))]
+        timers.append(loop.create_task(self.late_app.read_ahead()))
         listener = socket.socket(fileno=listen_fd)
         _spare_the_collector()
         try:
@@ -434,50 +445,12 @@ class Worker:
 
 def _spare_the_collector() -> None:
     """Requests leave no cycles behind, so the cycle collector need not look often (10 % of CPU otherwise)."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()  # `process.py` let it rest
 
 
 def _ingress() -> Ingress:
     default = voice(openai_chat.CHAT.dialect)
     assert default is not None
-    return Ingress(known_dialects(), default)
-
-
-def main(argv: Sequence[str] | None = None) -> None:
-    """The process's entry point."""
-    parser = argparse.ArgumentParser(prog="wicket worker", description="Started by `wicket serve`.")
-    parser.add_argument("--listen-fd", type=int, required=True)
-    parser.add_argument("--control-fd", type=int, required=True)
-    parser.add_argument("--index", type=int, required=True)
-    parser.add_argument("--home", type=Path, required=True)
-    options = parser.parse_args(argv)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to hear
-
-    async def run() -> None:
-        await Worker(options.index, options.home).run(options.listen_fd, options.control_fd)
-
-    _raise_file_limit()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run())
-
-
-def _raise_file_limit() -> None:
-    """Each request holds two sockets; the usual soft limit of 1,024 files is for programs that use select."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(MAX_FILES, hard)
-    if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # not made for this platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
-
-
-if __name__ == "__main__":
-    main()
+    return Ingress([openai_chat.CHAT.dialect], default, known_dialects)

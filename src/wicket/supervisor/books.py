@@ -118,6 +118,5 @@ class Books:
 
 def _spare_the_collector() -> None:
     """Records make no cycles, yet a collection per batch walked through all that the supervisor holds."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

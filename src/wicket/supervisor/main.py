@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 VERBS = "wicket.supervisor.verbs"
 WATCH_S = 0.5
+UNASKED_S = 1.0
 ENGINE_GRACE_S = 5.0
 
 _log = logging.getLogger("wicket.supervisor")
@@ -108,6 +109,7 @@ class Supervisor:
             self._spawn(self.house.wards.watch())
             self._spawn(self.house.allowances.watch())
             self._keep()
+            self._spawn(self._read_verbs())
             await self._stop.wait()
         except Fault as fault:
             self._failure = fault.message
@@ -123,7 +125,6 @@ class Supervisor:
             from wicket.supervisor.dues import Dues
             from wicket.supervisor.keeper import Keeper
 
-            importlib.import_module(VERBS)  # asked for later, on the loop
             self.house.opened_keeper = Keeper(self._boot.home, self._boot.settings.config.storage)
 
             tasks = tasks_of(self._boot.settings.config)  # what has expired goes at once
@@ -142,6 +143,11 @@ class Supervisor:
         self.house.open_books(books, collector, callers)
         if books.num_imported:
             _log.info("%d records came in from the spool", books.num_imported)
+
+    async def _read_verbs(self) -> None:
+        """Read what the administration needs: the first answers do without."""
+        await asyncio.sleep(UNASKED_S)
+        await asyncio.to_thread(importlib.import_module, VERBS)
 
     def _keep(self) -> None:
         """Let go of what is too old, and go on with batches."""
@@ -223,7 +229,7 @@ class Supervisor:
             self.house.wards.hear(worker, message)
 
     async def _answer(self, worker: Worker, ask: Ask) -> None:
-        from wicket.supervisor.verbs import answer  # read while the workers started
+        from wicket.supervisor.verbs import answer
 
         worker.channel.send(await answer(self.house, ask))
 

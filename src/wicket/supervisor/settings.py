@@ -31,7 +31,7 @@ class ServeOptions(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     port: int | None = None
     workers: int | None = None
-    worker_module: str = "wicket.server.worker"
+    worker_module: str = "wicket.server.process"
     engine_module: str = "wicket.engines.host"
 
 

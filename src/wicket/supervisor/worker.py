@@ -48,7 +48,7 @@ class WorkerCommand(msgspec.Struct, frozen=True):
     listener: socket.socket
     home: Path
     environ: Mapping[str, str]
-    module: str = "wicket.server.worker"
+    module: str = "wicket.server.process"
 
     def arguments(self, index: int, control_fd: int) -> list[str]:
         """The command line; both file descriptors are inherited."""

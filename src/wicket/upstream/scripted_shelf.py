@@ -172,7 +172,8 @@ class Shelf:
 
     def _run(self, batch: Thing, script: Script, ask: Ask) -> None:
         source = self._things.get((ask.key, batch.shown["input_file_id"]))
-        good, bad = [], []
+        good: list[bytes] = []
+        bad: list[bytes] = []
         for number, line in enumerate((source.data if source is not None else b"").splitlines(), 1):
             asked = msgspec.json.decode(line, type=Json)
             status, body = _line(script, asked)

@@ -7,7 +7,7 @@ import pytest
 
 from wicket.accounts.late import UNDER_WAY, Outcome, begun, ended
 from wicket.accounts.price import Price
-from wicket.accounts.record import NO_USAGE, Attempt, Record, Usage
+from wicket.accounts.record import NO_USAGE, Attempt, OtherUsage, Record, Usage
 
 PRICE = Price("own/m@1", input_pico=1_000_000, output_pico=10_000_000)
 RECORD = Record(
@@ -45,6 +45,12 @@ def test_each_end(price: Price | None, markup: int, end: Outcome, cost: int, cha
     assert found.attempts[-1].cost_nanos == cost and found.attempts[0].cost_nanos == 0
     assert found.attempts[-1].reason == ("" if end.is_paid else end.outcome)
     assert found.served_model == (end.model or "m-1") and found.usage == (end.usage or NO_USAGE)
+
+
+def test_what_has_no_price_is_named() -> None:
+    end = Outcome("ok", True, "", Usage(2, 6, other=OtherUsage(searches=1)))
+    other = ended(begun(RECORD), PRICE, 0, end, 4_000).usage.other
+    assert other is not None and other.unpriced == ("searches",)
 
 
 def test_a_clock_that_runs_back_makes_no_time_negative() -> None:

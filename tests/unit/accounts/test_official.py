@@ -19,11 +19,12 @@ import msgspec
 import pytest
 
 from wicket.accounts.cost import bound_fees_nanos, cost_nanos, price_pico
+from wicket.accounts.kinds import with_unpriced
 from wicket.accounts.price import Price
 from wicket.dialects.contract import Api, Counts, module
 from wicket.dialects.openai_chat.apis import GENERATIONS
 from wicket.dialects.openai_chat.media import read_json
-from wicket.gateway.counting import usage_of, with_unpriced
+from wicket.gateway.counting import usage_of
 from wicket.providers import catalogue
 from wicket.providers.facts import Prices, ServicePrices, Tier
 from wicket.providers.tariff import Fees, make_tariff, tariff_of

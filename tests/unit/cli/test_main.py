@@ -175,7 +175,8 @@ def test_logs_and_backup_without_a_server(tmp_path: Path, capsys: pytest.Capture
     capsys.readouterr()
     assert main(["backup", "copy.db", "--json"]) == 0
     made = json.loads(capsys.readouterr().out)
-    assert made == {"path": str(tmp_path / "copy.db"), "bytes": (tmp_path / "copy.db").stat().st_size}
+    size = (tmp_path / "copy.db").stat().st_size
+    assert made == {"path": str(tmp_path / "copy.db"), "bytes": size, "kept": None, "has_kept": False}
     assert main(["backup", "copy.db"]) == 1
     assert "exists" in capsys.readouterr().err
 

@@ -35,12 +35,10 @@ def packaged_model() -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def engine(graphs: Path) -> Iterator[Engine]:
     openvino_llama = pytest.importorskip("wicket.engines.openvino_llama")
     path = packaged_model()
-    loaded = openvino_llama.load(
-        path, kv_tokens=16_384, max_batch=BATCH, threads=2, cache_dir=tmp_path_factory.mktemp("cache")
-    )
+    loaded = openvino_llama.load(path, kv_tokens=16_384, max_batch=BATCH, threads=2, cache_dir=graphs)
     yield loaded
     loaded.close()
 

@@ -106,4 +106,4 @@ def test_a_card_of_another_task_is_refused(tmp_path: Path) -> None:
 def test_other_checkpoints_have_no_card(tmp_path: Path) -> None:
     folder = write_run(tmp_path, card(answers=AnswerShape()))
     assert locate.find(str(folder / "model.script.json"), tmp_path).mini is None
-    assert locate.is_mini("mini:slots") and not locate.is_mini("smollm2-135m-instruct")
+    assert locate.is_mini("mini:slots", tmp_path) and not locate.is_mini("smollm2-135m-instruct", tmp_path)

@@ -88,9 +88,20 @@ def test_no_two_facts_claim_the_same_name() -> None:
 
 
 def test_rows_are_read_one_by_one_or_all_alike() -> None:
-    assert [catalogue.row_of(name) for name in catalogue.rows()] == list(catalogue.rows().values())
-    assert catalogue.row_of("nobody") is None
+    whole = catalogue.parse_rows(Path(catalogue.__file__).with_name("rows.toml").read_text())
+    assert list(catalogue.rows().items()) == list(whole.items()) and len(catalogue.rows()) == len(whole)
+    assert catalogue.row_of("nobody") is None and "nobody" not in catalogue.rows()
+    with pytest.raises(KeyError):
+        catalogue.rows()["nobody"]
+    assert catalogue.titles() == {name: row.title for name, row in whole.items()}
     assert catalogue.has_row("openai") and not catalogue.has_row("nobody")
+
+
+def test_rows_are_found_by_the_variables_that_they_name() -> None:
+    for name, row in catalogue.rows().items():
+        for variable in row.env:
+            assert catalogue.rows_naming({variable})[name] == row
+    assert catalogue.rows_naming({"NOBODYS_KEY", "openai"}) == {}
 
 
 @pytest.mark.parametrize(

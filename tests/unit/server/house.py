@@ -23,9 +23,9 @@ from wicket.config.load import parse
 from wicket.config.snapshot import Snapshot, compile_snapshot
 from wicket.gateway.admit import check_live
 from wicket.routing.deployment import Deployment
-from wicket.server.app import build_app
 from wicket.server.bearer import read_bearer, unknown_key
 from wicket.server.control import carried
+from wicket.server.late_app import LateApp
 from wicket.store.contents import FOLDER, Contents
 from wicket.store.sqlite import SqliteStore
 from wicket.supervisor.messages import (
@@ -159,7 +159,12 @@ def serving(house: StoreHouse) -> Iterator[tuple[str, int]]:
     listener.bind(("127.0.0.1", 0))
     listener.listen()  # who connects before the server has started waits
     config = uvicorn.Config(
-        build_app(house), ws="none", lifespan="off", log_config=None, access_log=False, proxy_headers=False
+        LateApp(house, tuple),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

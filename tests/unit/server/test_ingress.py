@@ -59,6 +59,24 @@ def test_paths_lead_to_their_apis(other: ModuleType) -> None:
     assert found.apis["other.chat"] is OTHER and found.forwarded == {b"other-beta"}
 
 
+def test_dialects_are_read_with_the_first_path_that_needs_them(other: ModuleType) -> None:
+    voice = heard("openai_chat")
+    assert voice is not None
+    told: list[str] = []
+
+    def every() -> list[str]:
+        told.append("read")
+        return ["openai_chat", "other"]
+
+    found = Ingress(["openai_chat"], voice, every)
+    found.on_more = lambda: told.append(" ".join(sorted(found.apis.keys() & {"other.chat"})))
+    assert found.find(b"/v1/chat/completions") is not None and told == [] and "other.chat" not in found.apis
+    entered = found.find(b"/other/mine/a%2Fb:c:say")
+    assert entered is not None and entered.model == "mine/a/b:c" and told == ["read", "other.chat"]
+    assert found.find(b"/nothing") is None and len(found.paths()) == len(set(found.paths()))
+    assert told == ["read", "other.chat"]
+
+
 def test_a_dialect_that_only_providers_speak_has_no_door(other: ModuleType) -> None:
     del other.fault_body  # type: ignore[attr-defined]
     assert ingress().find(b"/other/x:say") is None

@@ -20,6 +20,7 @@ from wicket.supervisor.verbs import ACTOR_VERBS, TENANTS_VERBS, VERBS, answer, i
 
 class House:
     allowances = None
+    dues = None
 
     def __init__(self) -> None:
         self.store = MemoryStore()

@@ -76,7 +76,7 @@ def find(spec: str, home: Path) -> Checkpoint:
         return _packaged(spec, known)
     if spec.startswith("run:"):
         return _of_run(_child(home / "runs", spec.removeprefix("run:")), spec)
-    if is_mini(spec):
+    if spec.startswith(mini_run.PREFIX):
         return _mini(spec, home)
     path = Path(spec).expanduser()
     if path.exists():
@@ -90,21 +90,28 @@ def find(spec: str, home: Path) -> Checkpoint:
     raise _missing(f"There is no model {spec!r}: use {names}, a path, or `wicket models pull {spec}` first.")
 
 
-def is_mini(spec: str) -> bool:
-    """Whether a spec names a task's mini."""
+def is_mini(spec: str, home: Path) -> bool:
+    """Whether a spec names a task's mini, there or not yet, or a run of the lab that is one."""
+    if spec.startswith("run:"):
+        return mini_run.is_lab_run(_child(home / "runs", spec.removeprefix("run:")))
     return spec.startswith(mini_run.PREFIX)
 
 
 def _of_run(folder: Path, spec: str) -> Checkpoint:
-    """A run's model with its card, if it has one."""
-    found = _at(folder, spec)
+    """A run's model with its card, if it has one; a run with labels is a mini as well."""
+    mini = None
+    if mini_run.is_lab_run(folder):
+        model, mini = mini_run.read_lab_run(folder)
+        found = _at(model, spec)
+    else:
+        found = _at(folder, spec)
     path = folder / RUN_CARD
     card = _config(path) if path.is_file() else {}
     temperature = card.get("temperature")
     if isinstance(temperature, int | float) and 0 <= temperature <= MAX_TEMPERATURE:
         found = msgspec.structs.replace(found, sampling=OwnSampling(temperature=float(temperature)))
     name, licence = _identifier(folder.name), _text(card.get("licence"))
-    return msgspec.structs.replace(found, id=name, licence=licence, card=card)
+    return msgspec.structs.replace(found, id=name, licence=licence, card=card, mini=mini)
 
 
 def _text(value: Any) -> str:

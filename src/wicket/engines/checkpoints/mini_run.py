@@ -12,6 +12,7 @@ from wicket.minis.confidence import EVIDENCE, Calibration
 
 PREFIX = "mini:"
 MODELS = ("model.gguf", "model", "model.script.json")  # a file, a folder, or a script for tests
+LAB_MODEL = "model"  # in a run of the lab
 ENGINES = ("generation", "label")  # of the card: the ways of answering that this Wicket knows
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _MAX_LISTED = 5
@@ -30,16 +31,38 @@ def find_run(spec: str, home: Path) -> tuple[Path, MiniCard]:
     model = next((place / name for name in MODELS if (place / name).exists()), None)
     if model is None:
         raise _missing(f"The mini {task!r} has no run {run!r}{_listed(folder)}: {_train(task)}.")
+    return model, _card_in(place, f"mini {task}@{run}", task)
+
+
+def read_lab_run(folder: Path) -> tuple[Path, MiniCard]:
+    """The checkpoint's path and the card that a recipe for labels left in its run's folder.
+
+    Raises `EngineFault` as `find_run` does.
+    """
+    card = _card_in(folder, f"run {folder.name}")
+    model = folder / LAB_MODEL
+    if not model.exists():
+        raise _missing(f"The run {folder.name!r} has no model: start its recipe again, and it goes on.")
+    return model, card
+
+
+def is_lab_run(folder: Path) -> bool:
+    """Whether the lab left a run with labels there."""
+    return (folder / FILE_NAME).is_file()
+
+
+def _card_in(place: Path, whose: str, task: str | None = None) -> MiniCard:
+    """A card that decisions can be made by, and if `task` is given, that is this task's."""
     try:
         card = read_card((place / FILE_NAME).read_bytes())
     except OSError as error:
-        raise _bad(f"The card of the mini {task}@{run} can't be read: {error.strerror}.") from None
+        raise _bad(f"The card of the {whose} can't be read: {error.strerror}.") from None
     except EngineFault as fault:
-        raise _bad(f"The mini {task}@{run} can't be used: {fault.message}") from None
-    why = flaw(card, task)
+        raise _bad(f"The {whose} can't be used: {fault.message}") from None
+    why = flaw(card, card.task if task is None else task)
     if why:
-        raise _bad(f"The card of the mini {task}@{run} can't be used: {why}.")
-    return model, card
+        raise _bad(f"The card of the {whose} can't be used: {why}.")
+    return card
 
 
 def flaw(card: MiniCard, task: str) -> str:

@@ -2,7 +2,8 @@
 
 In a cascade, which is any request with `x-wicket-floor`, nothing waits and nothing is half an answer:
 whatever keeps the mini from a confident answer (its form, its queue, its process) is status 422
-`not_confident`, so that the next model is asked at once. Asked without a floor, it answers as it can.
+`not_confident`, so that the next model is asked at once. Asked without a floor, it answers as it can, unless
+its card has a floor of its own.
 """
 
 from __future__ import annotations
@@ -60,8 +61,9 @@ class _Mini:
                 verdict, done = await (self._pick if card.engine == "label" else self._draft)(ask, card)
         except Fault as fault:
             raise self._passed(fault) from None
-        if self._floor is not None and (verdict.why or verdict.confidence < self._floor):
-            below = f"floor: {verdict.confidence:.4f} is below {self._floor:.4f}"
+        floor = card.floor if self._floor is None else self._floor
+        if (self._floor is not None and verdict.why) or verdict.confidence < floor:
+            below = f"floor: {verdict.confidence:.4f} is below {floor:.4f}"
             raise NotConfident(verdict.why or below, verdict.confidence)
         await self._reply(ask, verdict, done)
 

@@ -68,8 +68,13 @@ class Model:
 
     @property
     def is_mini(self) -> bool:
-        """Whether this is a task's mini, found already or not."""
-        return checkpoint.is_mini(self.settings.spec)
+        """Whether this is a mini, found already or not."""
+        if self._checkpoint is not None:
+            return self._checkpoint.mini is not None
+        try:
+            return checkpoint.is_mini(self.settings.spec, self.settings.home)
+        except EngineFault:  # a name that leads elsewhere: whoever loads it says so
+            return False
 
     @property
     def mini(self) -> MiniCard | None:

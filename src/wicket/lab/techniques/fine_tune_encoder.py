@@ -3,7 +3,8 @@
 Cross-entropy with label smoothing (Szegedy et al. 2016), AdamW (Loshchilov & Hutter 2019), lower layers at
 lower rates (Howard & Ruder 2018), the forward pass in bfloat16 where the processor has it. The head starts as
 a nearest-centroid classifier on the vectors the encoder has already (Snell et al. 2017), so the first steps
-are not spent on breaking them. With a teacher's logits it learns those as well (Hinton et al. 2015).
+are not spent on breaking them; or as logistic regression on them (Kumar et al. 2022), which is slower to find
+and better. With a teacher's logits it learns those as well (Hinton et al. 2015).
 Interrupted training goes on from its last save, and a finished one is not done again.
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import torch
@@ -19,6 +21,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from wicket.lab.bert import Bert
 from wicket.lab.course import Choose, Course, Tell, Trained, descend, has_bfloat16, saver
+from wicket.lab.linear import logistic, with_ones
 from wicket.lab.saves import Save, load_save
 
 WARM_UP_SHARE = 0.06
@@ -34,7 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     `decay` is each layer's rate as a share of the next higher one's. `has_words`: the embeddings of words
     learn too. `is_balanced`: rare labels weigh more, by the square root of how rare they are. `soft` is the
-    share of the loss that a teacher's logits make, where there are any.
+    share of the loss that a teacher's logits make, where there are any. `start` is how the head begins: as
+    the nearest of the labels' "centroids", or "fitted" by logistic regression on the encoder's vectors.
     """
 
     epochs: int = 5
@@ -48,6 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     has_words: bool = True
     is_balanced: bool = False
     soft: float = 0.7
+    start: Literal["centroids", "fitted"] = "centroids"
     seed: int = 0
     save_every_s: float = 60.0
 
@@ -91,17 +96,19 @@ def centroids(vectors: Tensor, labels: Sequence[int], num_labels: int) -> Tensor
     return F.normalize(sums, dim=-1)
 
 
-def start_head(model: Bert, samples: Sequence[Labelled]) -> None:
-    """Make the head a nearest-centroid classifier of what the encoder knows now."""
+def start_head(model: Bert, samples: Sequence[Labelled], *, is_fitted: bool = False) -> None:
+    """Make the head a classifier of what the encoder knows now: by centroids, or by logistic regression."""
     assert model.head is not None
-    found = centroids(
-        vectors_of(model, [sample.ids for sample in samples]),
-        [sample.label for sample in samples],
-        model.head.out_features,
-    )
+    vectors, labels = vectors_of(model, [sample.ids for sample in samples]), [s.label for s in samples]
+    num = model.head.out_features
+    if is_fitted:
+        found = logistic(with_ones(vectors), torch.tensor(labels), num)
+        weight, bias = found[:, :-1], found[:, -1]
+    else:
+        weight, bias = centroids(vectors, labels, num) * HEAD_SCALE, torch.zeros(num)
     with torch.no_grad():
-        model.head.weight.copy_(found * HEAD_SCALE)
-        model.head.bias.zero_()
+        model.head.weight.copy_(weight)
+        model.head.bias.copy_(bias)
 
 
 class EncoderTraining:
@@ -153,7 +160,7 @@ class EncoderTraining:
         if self._save is not None:
             saved = load_save(self._save, self._model, self._optimizer)
         if saved is None:
-            start_head(self._model, self._samples)
+            start_head(self._model, self._samples, is_fitted=self._plan.start == "fitted")
         course = self._course
         course.state = saved or course.state
         torch.manual_seed(self._plan.seed * 1_000_003 + course.state.steps)  # dropout

@@ -142,7 +142,7 @@ SETTINGS = st.fixed_dictionaries(
 MODELS = st.sampled_from([*BY_PREFIX, "kimi-k3"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(turns=PAIRED, model=MODELS)
 def test_every_sound_conversation_is_written_by_the_rules(turns: list[Turn], model: str) -> None:
     conversation = Conversation(origin="openai_chat", turns=turns)
@@ -154,7 +154,7 @@ def test_every_sound_conversation_is_written_by_the_rules(turns: list[Turn], mod
     assert again.extras == {} and again.unread == []
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(turns=LOOSE, tools=TOOLS, found=SETTINGS, model=MODELS)
 def test_any_conversation_is_written_by_the_rules_or_refused_by_name(
     turns: list[Turn], tools: list[Tool], found: dict[Setting, Any], model: str

@@ -355,7 +355,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(fields=st.dictionaries(st.sampled_from(NAMES), JSON, max_size=6))
 def test_no_request_does_anything_but_be_read_or_refused(fields: dict[str, Any]) -> None:
     body = json.dumps({"max_tokens": 5, "messages": [USER], **fields}).encode()

@@ -398,7 +398,7 @@ EVENTS = st.builds(
 )
 
 
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     events=st.lists(EVENTS.map(lambda each: json.dumps(each).encode()) | st.binary(max_size=9), max_size=5)
 )
