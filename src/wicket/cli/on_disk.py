@@ -253,6 +253,11 @@ class DeskHouse:
         """See `House`."""
         return None
 
+    @property
+    def gate(self) -> Gate:
+        """See `House`."""
+        raise _needs_server()
+
     def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
         """See `House`."""
         raise _needs_server()

@@ -17,7 +17,7 @@ from wicket.accounts.late import Outcome
 from wicket.dialects.contract import LaterDialect, Progress, module
 from wicket.errors import Fault
 from wicket.gateway.later import usage_in
-from wicket.state.kept import KeptDue
+from wicket.state.kept import BATCH, KeptDue
 from wicket.state.seal import Pin
 
 if TYPE_CHECKING:
@@ -72,6 +72,9 @@ class Later:
         seal = house.seal
         if seal is None:
             return
+        if due.kind == BATCH:
+            await self._visit_batch(house, due)
+            return
         pin = Pin(due.provider, due.credential, due.remote)
         async with self._places:
             try:
@@ -84,6 +87,16 @@ class Later:
                 return
         if progress.outcome:
             await self._settle(due, outcome_of(progress))
+
+    async def _visit_batch(self, house: House, due: KeptDue) -> None:
+        from wicket.server.batch_looks import visit_batch
+
+        async with self._places:
+            try:
+                await visit_batch(house, due)
+            except Fault as fault:
+                if fault.status == 404:
+                    await self._settle(due, Outcome(GONE))
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
