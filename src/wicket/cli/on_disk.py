@@ -28,6 +28,7 @@ from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
     from wicket.config.schema import StorageTable
+    from wicket.gateway.gate import Gate
     from wicket.server.app_cost import NewEstimate
     from wicket.state.seal import Seal
     from wicket.store.contents import Contents

@@ -275,8 +275,8 @@ class StorageTable(_Section, frozen=True):
     """What is kept beyond a request. Everything is off until the operator says otherwise.
 
     `responses`: "local" keeps answers of the Responses API here, "provider" leaves them to the providers that
-    keep such. `files` and `batches`: "local" keeps files here, and runs batches here; "provider" has
-    batches run by the provider of their model. `team_bytes` bounds the files of one team (of one key that has none);
+    keep such. `files` and `batches`: "local" keeps files here, and runs batches here; "provider" has batches
+    run by the provider of their model. `team_bytes` bounds the files of one team (of one key that has none);
     `batch_lines` the lines of a batch.
     """
 

@@ -2,8 +2,8 @@
 
 noted here with its mark → the file uploaded → the batch made there → its id noted
 
-Whatever dies in between, nothing is made twice: what was asked for and not seen to be made is found in
-the provider's list by its mark (`batch_looks`). Source: OpenAI API reference, "files" (upload) and "batch" (create).
+Whatever dies in between, nothing is made twice: what was asked for and not seen to be made is found in the
+provider's list by its mark (`batch_looks`). Source: OpenAI API reference, "files" (upload), "batch" (create).
 """
 
 from __future__ import annotations

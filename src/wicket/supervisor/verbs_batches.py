@@ -43,7 +43,8 @@ async def batches_create(house: House, arguments: Arguments, key_id: int) -> Any
 async def batches_begin(house: House, arguments: Arguments, key_id: int) -> Any:
     """`batch` and `due`, packed, of a batch that a provider is about to run.
 
-    Raises `CallerFault`, `StoreFault`. The due is committed first: what is seen of a batch is settled in the end.
+    The due is committed first: what is seen of a batch is settled in the end. Raises `CallerFault`, and
+    `StoreFault` where that can't be.
     """
     batch = msgspec.msgpack.decode(arguments["batch"], type=KeptBatch)
 
