@@ -24,7 +24,7 @@ from wicket.accounts.request_ids import format_id, parse_id
 from wicket.dialects.contract import module
 from wicket.errors import CallerFault, Fault, OperatorFault
 from wicket.gateway.batching import SPEAKERS, Draft, Holding
-from wicket.gateway.gate import Gate
+from wicket.gateway.gate import overloaded
 from wicket.gateway.pinned import pin_of
 from wicket.server.app_cost import find_api
 from wicket.server.app_house import Call
@@ -51,6 +51,7 @@ from wicket.state.seal import Pin, Seal
 from wicket.supervisor.verb import now_ms
 
 WAIT_S = 300.0  # for an upload of `MAX_INPUT` bytes to be answered
+COPIES = 3  # of an input file that are in memory while a batch is made
 SLICE = 100  # lines that are read before others have their turn
 _JSON = "application/json"
 
@@ -62,8 +63,21 @@ async def create(call: Call, wanted: NewBatch) -> Response:
     if len(metadata) > MAX_METADATA or MARK in metadata:
         message = f"'metadata' has at most {MAX_METADATA} pairs here, and none named {MARK}."
         raise CallerFault("invalid_value", message, param="metadata")
+    gate, file = call.house.gate, await _file(call, wanted.input_file_id)
+    weight = COPIES * file.num_bytes
+    if not gate.reserve(weight):
+        raise overloaded()
+    try:
+        draft = await _drafted(call, wanted.endpoint, file)
+        batch, due = await _noted(call, wanted, draft, seal)
+        return answer(batch_json(await _made(call, draft, batch, due, seal)))
+    finally:
+        gate.release(weight)
+
+
+async def _noted(call: Call, wanted: NewBatch, draft: Draft, seal: Seal) -> tuple[KeptBatch, KeptDue]:
+    """Held within the limits of its key, and noted. Raises the fault of a limit."""
     gate = call.house.gate
-    draft = await _drafted(call, gate, wanted.endpoint, await _input(call, wanted.input_file_id))
     hold = await Holding(gate, draft).take()
     number = parse_id(call.request.scope[REQUEST_ID])
     batch, due = _begun(call, wanted, draft, seal, number)
@@ -75,8 +89,7 @@ async def create(call: Call, wanted: NewBatch) -> Response:
     except BaseException:
         gate.pledges.release([number])
         raise
-    made = await _made(call, draft, batch, due, seal)
-    return answer(batch_json(made))
+    return batch, due
 
 
 async def _made(call: Call, draft: Draft, batch: KeptBatch, due: KeptDue, seal: Seal) -> KeptBatch:
@@ -116,7 +129,8 @@ async def _failed(call: Call, batch: KeptBatch, due: KeptDue, fault: Fault) -> N
     await kept(call.house, msgspec.structs.replace(batch, status="failed"))
 
 
-async def _input(call: Call, id: str) -> bytes:
+async def _file(call: Call, id: str) -> KeptFile:
+    """The input file's row. Raises `CallerFault`."""
     told = await call.ask("files.get", {"tenant": tenant(call), "id": id})
     file = msgspec.convert(told, KeptFile)
     if file.purpose != "batch":
@@ -125,17 +139,17 @@ async def _input(call: Call, id: str) -> bytes:
     if file.num_bytes > MAX_INPUT:
         message = f"A batch at a provider has at most {MAX_INPUT >> 20} MiB of input: make several."
         raise CallerFault("file_too_large", message, status=413, param="input_file_id")
+    return file
 
+
+async def _drafted(call: Call, endpoint: str, file: KeptFile) -> Draft:
     def read() -> bytes:
         with call.house.contents.open(file.digest) as source:
             return source.read()
 
-    return await asyncio.to_thread(read)
-
-
-async def _drafted(call: Call, gate: Gate, endpoint: str, data: bytes) -> Draft:
+    data = await asyncio.to_thread(read)
     api = find_api(endpoint)[0]
-    draft = Draft(gate, api, call.caller, endpoint)
+    draft = Draft(call.house.gate, api, call.caller, endpoint)
     lines = data.removesuffix(b"\n").split(b"\n") if data else []
     most = call.house.storage.batch_lines
     if not lines or len(lines) > most:
