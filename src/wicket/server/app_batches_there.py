@@ -30,9 +30,9 @@ from wicket.server.app_cost import find_api
 from wicket.server.app_house import Call
 from wicket.server.batch_looks import file_id, is_over, kept, lines_there, look
 from wicket.server.kept_query import answer, asked_there, home_of, request_there, tenant
-from wicket.server.later import settling
 from wicket.server.relay import Stream, answer_text
 from wicket.server.sessions import REQUEST_ID
+from wicket.server.settling import settling
 from wicket.state.batches import PREFIX, NewBatch, batch_json, unknown_batch
 from wicket.state.batches_there import (
     MARK,

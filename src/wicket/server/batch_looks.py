@@ -25,8 +25,8 @@ from wicket.routing.deployment import Deployment
 from wicket.server.app_cost import find_api
 from wicket.server.app_house import House
 from wicket.server.kept_query import asked_there, home_of, request_there
-from wicket.server.later import settling
 from wicket.server.relay import Stream, answer_text
+from wicket.server.settling import settling
 from wicket.state.batches import MAX_LINE, PREFIX
 from wicket.state.batches_there import OUTCOMES, as_seen, good_body, has_mark, page_there, shown_there
 from wicket.state.files import PREFIX as FILE

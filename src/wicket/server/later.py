@@ -17,6 +17,7 @@ from wicket.accounts.late import Outcome
 from wicket.dialects.contract import LaterDialect, Progress, module
 from wicket.errors import Fault
 from wicket.gateway.later import usage_in
+from wicket.server.settling import settling
 from wicket.state.kept import BATCH, KeptDue
 from wicket.state.seal import Pin
 
@@ -107,9 +108,3 @@ class Later:
 def outcome_of(progress: Progress) -> Outcome:
     """What is settled of something that is over."""
     return Outcome(progress.outcome, progress.is_paid, progress.model, usage_in(progress))
-
-
-def settling(tenant: str, id: str, outcome: Outcome, *, waits: bool = False) -> dict[str, Any]:
-    """The arguments of "dues.settle". `waits`: the answer comes when it is committed."""
-    packed = msgspec.msgpack.encode(outcome)
-    return {"tenant": tenant, "id": id, "outcome": packed, "waits": waits}
