@@ -119,7 +119,15 @@ def test_pages(store: KeptStore) -> None:
 
 
 def test_a_batch_is_replaced_whole(store: KeptStore) -> None:
-    full = batch(status="completed", metadata={"a": "☃"}, moments={"x_at": 1}, total=3, errors=b"[1]")
+    full = batch(
+        status="completed",
+        metadata={"a": "☃"},
+        moments={"x_at": 1},
+        total=3,
+        errors=b"[1]",
+        model="m",
+        remote="b",
+    )
     store.put_batch(batch())
     store.put_batch(full)
     assert store.batch("team:a", "batch_1") == full and store.batch("team:b", "batch_1") is None

@@ -8,8 +8,8 @@ pytestmark = pytest.mark.lab
 from tests.lab.tiny_decoder import SHAPE, decoder, logits, material  # noqa: E402
 
 from wicket.errors import OperatorFault  # noqa: E402
-from wicket.lab.listening import input_norms  # noqa: E402
-from wicket.lab.llama import Layer, Llama  # noqa: E402
+from wicket.lab.listening import input_norms, starts  # noqa: E402
+from wicket.lab.llama import MATRICES, Layer, Llama  # noqa: E402
 from wicket.lab.techniques import prune_depth, prune_weights, prune_width, share_layers  # noqa: E402
 
 BATCH = material().calibration[0]
@@ -75,32 +75,49 @@ def test_a_size_that_is_no_reduction_is_refused(options: dict[str, int]) -> None
 
 
 def test_input_norms_are_those_of_a_plain_loop() -> None:
-    model, found = decoder(), input_norms(decoder(), material().calibration)
+    model, batches = decoder(), material().calibration
+    found = input_norms(model, layers(model)[0], starts(model, batches))
     states: list[torch.Tensor] = []
     with torch.no_grad():
-        for batch in material().calibration:
+        for batch in batches:
             x = model.embedded(batch.ids)
             normed = torch.nn.functional.rms_norm(
                 x, (SHAPE.hidden,), layers(model)[0].parts["attn_norm"], SHAPE.norm_epsilon
             )
             states += list(normed.reshape(-1, SHAPE.hidden))
     naive = torch.stack(states).norm(dim=0)
-    torch.testing.assert_close(found["0.q"], naive, rtol=1e-4, atol=1e-4)
-    assert set(found) == {name for name, _ in model.matrices()}
+    torch.testing.assert_close(found["q"], naive, rtol=1e-4, atol=1e-4)
+    assert tuple(found) == MATRICES
 
 
-def test_wanda_keeps_per_row_what_weighs_most_times_what_it_reads() -> None:
-    model, norms = decoder(), input_norms(decoder(), material().calibration)
-    report = prune_weights.apply(model, prune_weights.Options(share=0.25), material())
+def test_wanda_keeps_per_row_what_weighs_most_times_what_it_reads_from_the_pruned_layers_before() -> None:
+    model, whole = decoder(), decoder()
+    report = prune_weights.apply(model, prune_weights.Options(share=0.25, is_kept=False), material())
     assert report.zeros == pytest.approx(0.25, abs=0.01) and "no model faster" in report.note
-    before = dict(decoder().matrices())
+    batches, before, after = material().calibration, dict(whole.matrices()), dict(model.matrices())
+    states = starts(model, batches)
+    for index, (pruned, unpruned) in enumerate(zip(layers(model), layers(whole), strict=True)):
+        norms = input_norms(model, unpruned, states)
+        for name in MATRICES:
+            scores, weight = before[f"{index}.{name}"].abs() * norms[name], after[f"{index}.{name}"]
+            for row, kept in zip(scores.tolist(), (weight != 0).tolist(), strict=True):
+                least_kept = min(value for value, is_kept in zip(row, kept, strict=True) if is_kept)
+                most_gone = max(value for value, is_kept in zip(row, kept, strict=True) if not is_kept)
+                assert most_gone <= least_kept
+                assert kept.count(False) == len(row) // 4
+        with torch.no_grad():
+            states = [(model.block(pruned, x, turns), turns) for x, turns in states]
+
+
+def test_magnitude_may_compare_the_weights_of_a_whole_matrix() -> None:
+    model, before = decoder(), dict(decoder().matrices())
+    by = prune_weights.Options(by="magnitude", share=0.5, among="matrix", is_kept=False)
+    report = prune_weights.apply(model, by, material())
+    assert report.zeros == pytest.approx(0.5, abs=0.01)
     for name, weight in model.matrices():
-        scores = before[name].abs() * norms[name]
-        for row, kept in zip(scores.tolist(), (weight != 0).tolist(), strict=True):
-            least_kept = min(value for value, is_kept in zip(row, kept, strict=True) if is_kept)
-            most_gone = max(value for value, is_kept in zip(row, kept, strict=True) if not is_kept)
-            assert most_gone <= least_kept
-            assert kept.count(False) == len(row) // 4
+        sizes = before[name].abs()
+        assert sizes[weight == 0].max() <= sizes[weight != 0].min()
+    assert len({int(count) for count in (layers(model)[0].parts["up"] == 0).sum(1)}) > 1
 
 
 def test_a_pattern_leaves_two_of_four_and_zeros_stay_in_training() -> None:

@@ -137,6 +137,21 @@ def test_training_on_the_grid_wins_back_what_rounding_lost() -> None:
     assert lost > 0 and likeness(again, batches).loss - whole < 0.8 * lost
 
 
+def test_a_target_is_the_teacher_the_model_itself_or_the_tokens() -> None:
+    other = decoder(seed=9)
+
+    def trained(target: str, teacher: Llama | None) -> torch.Tensor:
+        model, found = decoder(seed=4), material(teacher)
+        options = train_on_grid.Options(pace=Pace(steps=3, rate=1e-3), target=target)
+        train_on_grid.apply(model, options, found)
+        return model(found.calibration[0].ids).detach()
+
+    assert torch.equal(trained("itself", None), trained("teacher", decoder(seed=4)))
+    assert torch.equal(trained("itself", other), trained("itself", None))
+    assert torch.equal(trained("tokens", other), trained("teacher", None))
+    assert not torch.equal(trained("teacher", other), trained("itself", other))
+
+
 def _fields(found: Material) -> dict[str, object]:
     return {name: getattr(found, name) for name in found.__struct_fields__}
 

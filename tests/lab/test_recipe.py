@@ -33,7 +33,7 @@ def mistakes(text: str, *overrides: str) -> list[str]:
     return caught.value.message.splitlines()
 
 
-DECODERS = sorted(path for path in RECIPES.glob("*.toml") if not is_for_labels(path))
+DECODERS = [path for path in sorted(RECIPES.glob("*.toml")) if not is_for_labels(path)]
 
 
 @pytest.mark.parametrize("path", DECODERS, ids=lambda path: path.stem)

@@ -140,6 +140,18 @@ def test_one_of_two_organisations_goes_on_in_the_other(people: People) -> None:
     assert not people["member"].page.get_by_label("Organisation").count()
 
 
+def test_an_invitation_is_taken_up_by_who_has_an_account(people: People, town: Gateway) -> None:
+    page = people["member"].page
+    made = town.admin("POST", "/admin/v1/invitations", {"role": "viewer", "email": "member@example.org"})
+    page.goto("about:blank")
+    page.goto(f"/#/join?invitation={made['code']}")
+    page.get_by_role("dialog", name="Join another organisation?").get_by_role("button", name="Join").click()
+    chooser = page.get_by_label("Organisation", exact=True)
+    chooser.wait_for()
+    assert chooser.locator("option").count() == 2 and made["code"] not in page.url
+    assert chooser.locator("option:checked").inner_text() != "Engines"
+
+
 def test_why_a_sign_in_by_another_account_failed_is_told(chromium: Browser, town: Gateway) -> None:
     someone = Person(chromium, town.url)
     page = someone.page

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from tests.path.graphs import share_graphs
 from tests.path.house import HELLO, MINE, SECRET, Answer, Gateway, Provider, rule
 from tests.path.served import eventually
 from tests.path.test_feedback import document, wicket
@@ -31,8 +30,7 @@ HARD: list[dict[str, Any]] = [
 ]
 
 
-def opened(folder: Path, config: str, graphs: Path) -> Gateway:
-    share_graphs(folder / "home", graphs)
+def opened(folder: Path, config: str) -> Gateway:
     served = Gateway(folder, config)
     try:
         served.wait_ready()
@@ -48,15 +46,11 @@ def engine(served: Gateway) -> dict[str, Any]:
     return dict(found)
 
 
-def mine(url: str) -> str:
-    return ENGINE + MINE.format(url=url, secret=SECRET) + RULE + AUTO
-
-
 @pytest.fixture(scope="module")
-def shared(
-    one_provider: Provider, tmp_path_factory: pytest.TempPathFactory, graphs: Path
-) -> Iterator[Gateway]:
-    running = opened(tmp_path_factory.mktemp("auto"), mine(one_provider.upstream.base_url), graphs)
+def shared(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    url = one_provider.upstream.base_url
+    config = ENGINE + MINE.format(url=url, secret=SECRET) + RULE + AUTO
+    running = opened(tmp_path_factory.mktemp("auto"), config)
     yield running
     running.close()
 
@@ -154,8 +148,8 @@ def test_a_killed_engine_leaves_everything_to_the_large_model(served: Gateway) -
     eventually(lambda: ask(served).headers["x-wicket-deployment"] == LOCAL)
 
 
-def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path, graphs: Path) -> None:
-    served = opened(tmp_path, mine("http://127.0.0.1:9/v1"), graphs)
+def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path) -> None:
+    served = opened(tmp_path, ENGINE + MINE.format(url="http://127.0.0.1:9/v1", secret=SECRET) + RULE + AUTO)
     try:
         assert "Paris" in ask(served).json["choices"][0]["message"]["content"]
         hard = ask(served, SUM)
@@ -166,8 +160,8 @@ def test_a_dead_provider_costs_the_hard_questions_only(tmp_path: Path, graphs: P
         served.close()
 
 
-def test_without_a_provider_it_answers_everything(tmp_path: Path, graphs: Path) -> None:
-    served = opened(tmp_path, ENGINE, graphs)
+def test_without_a_provider_it_answers_everything(tmp_path: Path) -> None:
+    served = opened(tmp_path, ENGINE)
     try:
         for answer in (ask(served), ask(served, SUM), ask(served, SUM, stream=True)):
             assert answer.status == 200 and answer.headers["x-wicket-deployment"] == LOCAL

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import openai
@@ -12,7 +11,6 @@ import pytest
 from openai import OpenAI
 from pydantic import BaseModel
 
-from tests.path.graphs import share_graphs
 from tests.path.house import MINE, SECRET, Gateway, Provider, drain
 from tests.path.served import eventually
 
@@ -27,13 +25,9 @@ STORY: Any = [{"role": "user", "content": "Tell me a very long story about a sai
 
 
 @pytest.fixture(scope="module")
-def served(
-    one_provider: Provider, tmp_path_factory: pytest.TempPathFactory, graphs: Path
-) -> Iterator[Gateway]:
+def served(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     config = CONFIG + MINE.format(url=one_provider.upstream.base_url, secret=SECRET)
-    folder = tmp_path_factory.mktemp("model")
-    share_graphs(folder / "home", graphs)
-    running = Gateway(folder, config)
+    running = Gateway(tmp_path_factory.mktemp("model"), config)
     try:
         yield running.wait_ready()
     finally:

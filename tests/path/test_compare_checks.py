@@ -10,7 +10,6 @@ import pytest
 
 from tests.path.comparing import CONFIG, compared, models, run, teach, write
 from tests.path.conftest import Open
-from tests.path.graphs import share_graphs
 from tests.path.house import SECRET, Gateway, Provider, names, rule
 from tests.path.served import eventually
 from wicket.minis.capability import FOLDER, KindScore, file_name, read_capability
@@ -159,13 +158,12 @@ def test_a_card_of_another_house_is_not_written(local: Gateway, tmp_path: Path) 
 
 
 @pytest.mark.model
-def test_the_compact_model_on_its_own_suite(tmp_path: Path, provider: Provider, graphs: Path) -> None:
+def test_the_compact_model_on_its_own_suite(tmp_path: Path, provider: Provider) -> None:
     config = (
         '[server]\nport = 0\n[engines.compact]\nmodel = "smollm2-135m-instruct"\ncontext_tokens = 1024\n'
         f'[providers.mine]\nbase_url = "{provider.upstream.base_url}"\napi_key = "{SECRET}"\n'
     )
     provider.script(text="Hello!")
-    share_graphs(tmp_path / "house" / "home", graphs)
     running = Gateway(tmp_path / "house", config)
     try:
         running.wait_ready()

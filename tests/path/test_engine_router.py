@@ -122,3 +122,20 @@ def test_a_card_written_anew_counts_at_once(tmp_path: Path) -> None:
         refused(ask(host, PLAIN, "0.1"))
         write_card(host, {"knowledge": KindScore(0, 50)})
         refused(ask(host, PLAIN, "0.8"))
+
+
+@pytest.mark.model
+def test_the_built_in_model_answers_what_its_page_says_it_can(tmp_path: Path) -> None:
+    with Host(tmp_path, "smollm2-135m-instruct") as host:
+        host.until("/readyz", 200)
+        body = {"messages": [{"role": "user", "content": PLAIN}], "temperature": 0, "max_tokens": 8}
+
+        def asked(floor: str, **fields: Any) -> httpx.Response:
+            return host.client.post(
+                "/v1/chat/completions", json=body | fields, headers={"x-wicket-floor": floor}
+            )
+
+        able = asked("0.5")
+        assert able.status_code == 200 and "Paris" in able.json()["choices"][0]["message"]["content"]
+        assert "knowledge" in refused(asked("0.95"))
+        assert "maths" in refused(asked("0.5", messages=[{"role": "user", "content": SUM}]))

@@ -126,7 +126,7 @@ def _tell(report: dict[str, Any]) -> None:
          f"{check['needed']:.4g}", check["says"]]
         for check in report["gate"]["checks"]
     ]  # fmt: skip
-    is_labels = report["kind"] == LABELS
+    is_labels = _kind(report) == LABELS
     stages = [
         [made["name"], f"{made['size']['num_parameters']:,}", f"{made['size']['file_bytes']:,}",
          f"{made['exact']:.1%}" if is_labels else f"{made['size']['exported']['loss']:.4f}",
@@ -139,19 +139,24 @@ def _tell(report: dict[str, Any]) -> None:
     print(f"The gate {'passed' if report['gate']['passed'] else 'did not pass'}.")
 
 
+def _kind(report: dict[str, Any]) -> str:
+    """What was made: runs of earlier versions do not say it, and made decoders."""
+    return str(report.get("kind", "recipe"))
+
+
 def _summary(folder: Path, report: dict[str, Any]) -> dict[str, Any]:
     """A run in a line. Runs for labels have a time per request, the others perplexity and decode speed."""
     found: dict[str, Any] = {
         "run": folder.name,
         "folder": str(folder),
-        "kind": report["kind"],
+        "kind": _kind(report),
         "made_ms": (folder / "report.json").stat().st_mtime_ns // 1_000_000,
         "passed": report["gate"]["passed"],
         "kept": report["kept"],
         "num_parameters": report["models"][-1]["size"]["num_parameters"],
         "seed": report["seed"],
     }
-    if report["kind"] == LABELS:
+    if _kind(report) == LABELS:
         size, speed = report["models"][-1]["size"], report["speeds"]["student"]
         return found | {
             "exact": report["exact"],

@@ -28,6 +28,7 @@ from wicket.wire.json import decode, encode
 
 if TYPE_CHECKING:
     from wicket.config.schema import StorageTable
+    from wicket.gateway.gate import Gate
     from wicket.server.app_cost import NewEstimate
     from wicket.state.seal import Seal
     from wicket.store.contents import Contents
@@ -252,6 +253,11 @@ class DeskHouse:
     async def engine_card(self, deployment: Deployment) -> dict[str, Any] | None:
         """See `House`."""
         return None
+
+    @property
+    def gate(self) -> Gate:
+        """See `House`."""
+        raise _needs_server()
 
     def estimate(self, asked: NewEstimate, caller: Caller) -> dict[str, Any]:
         """See `House`."""

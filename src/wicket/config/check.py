@@ -55,7 +55,7 @@ def check_file(file: File, rows: Iterable[str], mistakes: Mistakes) -> None:
     for name, model in file.models.items():
         check_model(("models", name), name, model, file, mistakes)
     check_tasks(file, mistakes)
-    if file.storage.batches == "local" and file.storage.files != "local":
+    if file.storage.batches != "off" and file.storage.files != "local":
         mistakes.add(("storage", "batches"), 'a batch begins and ends in files: write files = "local" too')
 
 

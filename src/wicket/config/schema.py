@@ -275,13 +275,14 @@ class StorageTable(_Section, frozen=True):
     """What is kept beyond a request. Everything is off until the operator says otherwise.
 
     `responses`: "local" keeps answers of the Responses API here, "provider" leaves them to the providers that
-    keep such. `files` and `batches`: "local" keeps files here, and runs batches here. `team_bytes` bounds the
-    files of one team (of one key that has none); `batch_lines` the lines of a batch.
+    keep such. `files` and `batches`: "local" keeps files here, and runs batches here; "provider" has batches
+    run by the provider of their model. `team_bytes` bounds the files of one team (of one key that has none);
+    `batch_lines` the lines of a batch.
     """
 
     responses: Literal["off", "local", "provider"] = "off"
     files: Literal["off", "local"] = "off"
-    batches: Literal["off", "local"] = "off"
+    batches: Literal["off", "local", "provider"] = "off"
     keep_days: Days = 30.0
     max_file_bytes: Bytes = 200 * MIB
     team_bytes: Annotated[int, Meta(ge=1024, le=1 << 50)] = 10 << 30

@@ -150,7 +150,7 @@ class Drive:
 
     def turn_away(self, fault: Fault) -> None:
         """It is beyond a limit: nobody is asked, and there is nothing to record."""
-        lines = self.hold.lines() if self.hold is not None else b""
+        lines = self.hold.lines(is_fresh=True) if self.hold is not None else b""
         self._stop()
         self.reply.refuse(fault, self._id_header() + lines)
 

@@ -41,11 +41,14 @@ class Account:
         self.has_models = any(lease.meter.model for lease in leases)
         self._told: dict[str, tuple[int, bytes]] = {}  # dialect → when, and the header lines
 
-    def lines_for(self, call: Call) -> bytes:
-        """Header lines that tell of limits on requests and tokens; the same for calls of one moment."""
+    def lines_for(self, call: Call, *, is_fresh: bool = False) -> bytes:
+        """Header lines that tell of limits on requests and tokens; the same for calls of one moment.
+
+        `is_fresh`: as it is now, for who has just been refused.
+        """
         dialect, now_ms = call.api.dialect, call.started_us // 1_000
         told = self._told.get(dialect)
-        if told is not None and 0 <= now_ms - told[0] < TOLD_MS:
+        if told is not None and not is_fresh and 0 <= now_ms - told[0] < TOLD_MS:
             return told[1]
         write = getattr(hearing(dialect), "allowance_lines", None)
         lines = b""
@@ -226,10 +229,10 @@ class Hold:
         changed: Fields = limited(fields, call.api, self.cap, deployment)
         return changed
 
-    def lines(self) -> bytes:
+    def lines(self, *, is_fresh: bool = False) -> bytes:
         """Header lines: limits and what is left of them, what was shortened, budgets that are used up."""
         account, call = self.account, self.drive.call
-        lines = account.lines_for(call) if account.tokens or account.ones else b""
+        lines = account.lines_for(call, is_fresh=is_fresh) if account.tokens or account.ones else b""
         if self.cap:
             lines += b"x-wicket-max-output-tokens: %d\r\n" % self.cap
         for lease in account.soft:

@@ -46,7 +46,7 @@ class Metering:
 
     # requests
 
-    def enter(self, drive: Drive) -> bool:
+    def enter(self, drive: Drive, kind: type[Hold] = Hold) -> bool:
         """Hold the request of `drive`: whether it goes on now. Else `drive` hears later, or has been refused.
 
         Raises `CallerFault` for a field that bounds its answer and is wrong.
@@ -57,7 +57,7 @@ class Metering:
             account = self._open(meters)
         if account.has_models:
             account = account.of_models(drive.call)
-        hold = Hold(self, drive, account)
+        hold = kind(self, drive, account)
         short = hold.take(None)
         if short is None:
             drive.hold = hold

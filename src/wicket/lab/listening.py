@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from wicket.lab.llama import Layer, Listen, Llama
 from wicket.lab.material import Batch
 
-Visit = Callable[[int, Layer], None]
+State = tuple[Tensor, tuple[Tensor, Tensor]]  # what a layer is given, and the turns of its places
 
 
 @contextmanager
@@ -28,23 +28,21 @@ def listened(layer: Layer, listen: Listen) -> Iterator[None]:
         layer.listen = None
 
 
-def input_norms(model: Llama, batches: Sequence[Batch]) -> dict[str, Tensor]:
-    """Of each matrix ("3.gate"), the root of the summed squares of each of its inputs, (inputs,)."""
+def starts(model: Llama, batches: Sequence[Batch]) -> list[State]:
+    """What goes into the first layer, batch by batch."""
+    return [(model.embedded(batch.ids), model.turns(batch.ids.shape[1])) for batch in batches]
+
+
+def input_norms(model: Llama, layer: Layer, states: Sequence[State]) -> dict[str, Tensor]:
+    """Of each matrix of a layer that is given `states`, the root of the summed squares of each of its inputs,
+    (inputs,)."""
     sums: dict[str, Tensor] = {}
 
-    def hear(index: int) -> Listen:
-        def listen(name: str, x: Tensor) -> None:
-            key, squares = f"{index}.{name}", x.square().sum(0)
-            sums[key] = sums[key] + squares if key in sums else squares
+    def listen(name: str, x: Tensor) -> None:
+        squares = x.square().sum(0)
+        sums[name] = sums[name] + squares if name in sums else squares
 
-        return listen
-
-    with torch.no_grad():
-        for batch in batches:
-            turns = model.turns(batch.ids.shape[1])
-            x = model.embedded(batch.ids)
-            for index, layer in enumerate(model.layers):
-                assert isinstance(layer, Layer)
-                with listened(layer, hear(index)):
-                    x = model.block(layer, x, turns)
-    return {key: total.sqrt() for key, total in sums.items()}
+    with torch.no_grad(), listened(layer, listen):
+        for x, turns in states:
+            model.block(layer, x, turns)
+    return {name: total.sqrt() for name, total in sums.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +11,7 @@ import msgspec
 import torch
 from torch import Tensor
 
-from wicket.lab.encode import IGNORED, Encoded, collate
+from wicket.lab.encode import IGNORED, Encoded, batches, collate
 from wicket.lab.llama import Llama
 
 Tell = Callable[[float, str], None]
@@ -27,6 +27,12 @@ class Batch(msgspec.Struct, frozen=True):
     def learned(self) -> Tensor:
         """Where there is something to learn."""
         return self.targets != IGNORED
+
+    def whole(self) -> Batch:
+        """The same rows with every token up to a row's last learned one to be foretold, requests too."""
+        ends = self.learned.flip(1).cumsum(1).flip(1) > 0
+        following = torch.cat((self.ids[:, 1:], self.targets[:, -1:]), dim=1)
+        return Batch(self.ids, torch.where(self.learned, self.targets, torch.where(ends, following, IGNORED)))
 
 
 class Source(Protocol):
@@ -57,7 +63,8 @@ class Windows:
 
 
 class Samples:
-    """Requests and answers; only the answers are learned. Each is seen once before any is seen twice."""
+    """Requests and answers; only the answers are learned. Each is seen once before any is seen twice, in
+    batches of like lengths, so that little is padded."""
 
     def __init__(self, samples: Sequence[Encoded], *, rows: int, seed: int) -> None:
         if not samples:
@@ -65,14 +72,30 @@ class Samples:
         self._samples = samples
         self._rows = min(rows, len(samples))
         self._seed = seed
+        self._lengths = tuple(map(len, samples))
+        self._num_batches = -(-len(samples) // self._rows)
 
     def batch(self, number: int) -> Batch:
         """See `Source`."""
-        a_round = len(self._samples) // self._rows
-        order = list(range(len(self._samples)))
-        random.Random(self._seed * 1_000_003 + number // a_round).shuffle(order)  # noqa: S311 - an order
-        start = number % a_round * self._rows
-        return Batch(*collate([self._samples[index] for index in order[start : start + self._rows]]))
+        number_of_round, place = divmod(number, self._num_batches)
+        chosen = _order(self._lengths, self._rows, self._seed * 1_000_003 + number_of_round)[place]
+        return Batch(*collate([self._samples[index] for index in chosen]))
+
+
+@lru_cache(maxsize=4)
+def _order(lengths: tuple[int, ...], rows: int, seed: int) -> list[list[int]]:
+    return batches(lengths, rows, seed=seed)
+
+
+class Whole:
+    """The batches of another source, everything in them to be foretold: see `Batch.whole`."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def batch(self, number: int) -> Batch:
+        """See `Source`."""
+        return self._source.batch(number).whole()
 
 
 def consecutive(tokens: Tensor, *, length: int, rows: int, limit: int) -> list[Batch]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
+from wicket.lab.measures import SAID
+
 if TYPE_CHECKING:
     from wicket.lab.recipe_form import Recipe
 
@@ -42,6 +44,7 @@ def card(recipe: Recipe, report: dict[str, Any], run: str) -> dict[str, Any]:
         "evaluation": {
             "gate_passed": report["gate"]["passed"],
             "kept": report["kept"],
+            "worth": {name: each["student"] for name, each in report["evaluated"]["worth"].items()},
             "exact": student["exact"],
             "exact_interval": student["exact_interval"],
             "perplexity": report["perplexity"]["student"],
@@ -61,6 +64,8 @@ def text(card: dict[str, Any]) -> str:
     if found["exact"] is not None:
         low, high = found["exact_interval"]
         exact = f"- exact answers: {found['exact']:.1%} (95 % interval {low:.1%} to {high:.1%})\n"
+    measured = [(name, score) for name, score in found["worth"].items() if name != "exact"]
+    scores = "".join(f"- {name}: {score:.3f} ({SAID[name]})\n" for name, score in measured)
     alike = ""
     if found["kl"] is not None:
         alike = f"- KL from the teacher: {found['kl']:.4f} nats per token\n"
@@ -73,7 +78,8 @@ def text(card: dict[str, Any]) -> str:
         f"Licence: {card['licence']}\n\n## Lineage\n\n- teacher: {lineage['teacher']}\n- steps: {steps}\n"
         f"- format: {lineage['scheme']}, seed {lineage['seed']}\n"
         f"- data (licence: {lineage['data_licence']}):\n{hashes}\n"
-        f"## Evaluation\n\nThe gate {'passed' if found['gate_passed'] else 'did not pass'}.\n\n{exact}"
+        f"## Evaluation\n\nThe gate {'passed' if found['gate_passed'] else 'did not pass'}.\n\n"
+        f"{exact}{scores}"
         f"- of the teacher's score: {found['kept']:.3f}\n- perplexity: {found['perplexity']:.3f}\n"
         f"{alike}- {found['decode_speed']:,.0f} tokens/s, {found['file_bytes']:,} bytes\n\n"
         f"## Limits\n\n{limits}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +12,7 @@ from wicket.errors import Fault
 from wicket.lab.data.curation import steps_of
 from wicket.lab.data.step import options_of
 from wicket.lab.export_gguf import FORMATS
+from wicket.lab.measures import MEASURES
 from wicket.lab.recipe_form import Data, Recipe, Shape, Student, Teacher
 from wicket.lab.technique import Technique
 
@@ -29,7 +30,7 @@ def check(recipe: Recipe, techniques: Sequence[Technique], mistakes: Mistakes) -
             mistakes.add((section,), "give a checkpoint or a shape, not both")
         if table.shape is not None:
             _check_shape(table.shape, (section, "shape"), mistakes)
-    teacher, vocabulary = recipe.teacher, recipe.vocabulary
+    teacher = recipe.teacher
     _check_data(recipe.data, mistakes)
     if teacher.url:
         _check_asked(recipe, mistakes)
@@ -41,16 +42,29 @@ def check(recipe: Recipe, techniques: Sequence[Technique], mistakes: Mistakes) -
         mistakes.add(("teacher",), "a fresh shape knows nothing: give pace = { steps = … }")
     if teacher.pace is not None and teacher.pace.steps < 1:
         mistakes.add(("teacher", "pace", "steps"), "must be at least 1")
+    _check_vocabulary(recipe, mistakes)
+    for place, measure in enumerate(recipe.evaluate.measures):
+        _check_known(measure, MEASURES, ("evaluate", "measures", place), mistakes)
+    for field in ("scheme", "teacher_scheme"):
+        _check_known(getattr(recipe.export, field), FORMATS, ("export", field), mistakes)
+
+
+def _check_vocabulary(recipe: Recipe, mistakes: Mistakes) -> None:
+    teacher, vocabulary = recipe.teacher, recipe.vocabulary
     ways = [bool(vocabulary.train), bool(vocabulary.checkpoint), bool(vocabulary.file)]
     if sum(ways) > 1:
         mistakes.add(("vocabulary",), "give one of train, checkpoint and file")
     if not any(ways) and (teacher.shape is not None or not (teacher.checkpoint or recipe.student.checkpoint)):
         mistakes.add(("vocabulary",), "a fresh model needs one: train = 1024, or a checkpoint")
-    for field in ("scheme", "teacher_scheme"):
-        scheme = getattr(recipe.export, field)
-        if scheme not in FORMATS:
-            near = did_you_mean(scheme, FORMATS)
-            mistakes.add(("export", field), f'"{scheme[:40]}" is not one of {", ".join(FORMATS)}{near}')
+    if vocabulary.trim and (vocabulary.train or vocabulary.file):
+        mistakes.add(("vocabulary", "trim"), "only a checkpoint's vocabulary can be trimmed")
+
+
+def _check_known(name: str, known: Iterable[str], path: tuple[str | int, ...], mistakes: Mistakes) -> None:
+    names = list(known)
+    if name not in names:
+        near = did_you_mean(name, names)
+        mistakes.add(path, f'"{name[:40]}" is not one of {", ".join(names)}{near}')
 
 
 def _check_shape(shape: Shape, path: tuple[str, ...], mistakes: Mistakes) -> None:

@@ -78,6 +78,14 @@ class Texts(msgspec.Struct, frozen=True):
             return self.train_text.splitlines(keepends=True)
         return [text for sample in self.train for text in (f"{sample.text}\n", sample.answer)]
 
+    def tokens(self, tokenizer: Tokenizer) -> set[int]:
+        """All that training's texts are cut into, prompts with what stands around them."""
+        if self.train_text:
+            return set(tokenizer.encode(self.train_text, special=False))
+        encoder = Encoder(tokenizer)
+        encoded = (encoder.sample(sample.text, sample.answer) for sample in self.train)
+        return {token for each in encoded for token in (*each.prompt, *each.answer)}
+
 
 class Batches(msgspec.Struct, frozen=True):
     """What a run works with. `asked` are the evaluation's prompts with the samples behind them (chat)."""

@@ -53,9 +53,11 @@ class Data(msgspec.Struct, frozen=True, kw_only=True):
 
 class Vocabulary(msgspec.Struct, frozen=True, kw_only=True):
     """`train`: how many tokens of byte-level BPE to learn from the training data; else those of a checkpoint,
-    or of a llama2.c tokenizer `file`. Without the section: the teacher's."""
+    or of a llama2.c tokenizer `file`. Without them: the teacher's. `trim`: about how many of a checkpoint's
+    byte-level BPE stay, and of it all that the training data need."""
 
     train: Annotated[int, Meta(ge=0)] = 0
+    trim: Annotated[int, Meta(ge=0)] = 0
     checkpoint: str = ""
     file: str = ""
 
@@ -139,13 +141,16 @@ class Export(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
-    """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each;
-    `batches` of it measure likeness. `arithmetic` is what the engine computes in, "auto" its choice.
+    """`samples` of the evaluation data are answered by the exported files, at most `max_tokens` each.
+    `measures` (of `lab.measures`) say what an answer is worth beside the expected one, and the first of them
+    is what the gate's `keep` is of; without one that is the share of exact answers. `batches` of the data
+    measure likeness. `arithmetic` is what the engine computes in, "auto" its choice.
     `prompts` are continued greedily beside each other in the report. `watts` are those of one busy core, for
     estimating energy where the machine does not say. `harness` names tasks of lm-evaluation-harness, whose
     YAML files are in `harness_folder`; `harness_limit` of their questions are asked (0: all)."""
 
     samples: Annotated[int, Meta(ge=0)] = 100
+    measures: list[str] = []
     max_tokens: Positive = 64
     batches: Positive = 16
     arithmetic: Literal["auto", "int8", "int8_g64", "f16", "f32"] = "auto"
@@ -157,9 +162,9 @@ class Evaluate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """What must hold; a figure that is left out is not asked for. `keep` is of the teacher's share of exact
-    answers (chat) or of its perplexity (text: teacher's over student's); `max_bytes` and `min_speed` are in
-    parts of the teacher's file and decode speed."""
+    """What must hold; a figure that is left out is not asked for. `keep` is of the teacher's score by the
+    recipe's first measure, else of its share of exact answers (chat) or of its perplexity (text: teacher's
+    over student's); `max_bytes` and `min_speed` are in parts of the teacher's file and decode speed."""
 
     keep: Share | None = None
     min_exact: Share | None = None

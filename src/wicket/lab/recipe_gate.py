@@ -26,8 +26,10 @@ def judge(gate: Gate, export: Export, manifest: Manifest, exported: Exported, fo
 
 
 def kept(found: Evaluated) -> float:
-    """The student's score in parts of the teacher's: exact answers, or (of text) perplexity, the lower the
-    better."""
+    """The student's score in parts of the teacher's: by the recipe's first measure, else of exact answers, or
+    (of text) perplexity, the lower the better."""
+    for first in found.worth.values():
+        return first.kept[0]
     if found.student.exact is not None and found.teacher.exact is not None:
         return found.student.exact / found.teacher.exact if found.teacher.exact else 0.0
     if found.teacher.likeness is None:

@@ -17,6 +17,7 @@ from wicket.lab.examples import Sample
 from wicket.lab.export_folder import export_folder
 from wicket.lab.likeness import Likeness, likeness
 from wicket.lab.llama import from_checkpoint
+from wicket.lab.measures import MEASURES, Worth, worth
 from wicket.lab.measuring import Asked, Figures, Measured, difference, measure
 from wicket.lab.model_file import read_model
 from wicket.lab.progress import Progress
@@ -78,14 +79,16 @@ class Proven(Side, frozen=True, kw_only=True):
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
-    """Both sides. `gain` is the student's share of exact answers less the teacher's, with its interval by the
-    bootstrap over samples, `mcnemar` how likely so uneven a split is by chance."""
+    """Both sides. `worth` is by the recipe's measures, of whose first `keep` is, and of exact answers. `gain`
+    is the student's share of exact answers less the teacher's, with its interval by the bootstrap over
+    samples, `mcnemar` how likely so uneven a split is by chance."""
 
     teacher: Side
     student: Proven
     kind: str
     gain: tuple[float, float, float] | None = None
     mcnemar: float | None = None
+    worth: dict[str, Worth] = {}
     answers: list[Answer] = []
     continued: list[tuple[str, str, str]] = []
 
@@ -206,6 +209,7 @@ def _evaluated(
         kind=shape.kind if samples else "text",
         gain=(gain.mean, gain.low, gain.high) if gain is not None else None,
         mcnemar=mcnemar(right["teacher"], right["student"]).p_value if samples else None,
+        worth=_worth(bench.recipe.evaluate.measures, said, right, samples),
         answers=[
             Answer(
                 sample.text,
@@ -224,6 +228,26 @@ def _evaluated(
             )
         ],
     )
+
+
+def _worth(
+    measures: Sequence[str],
+    said: dict[str, list[Answered]],
+    right: dict[str, list[bool]],
+    samples: Sequence[Sample],
+) -> dict[str, Worth]:
+    """By the recipe's measures and by exactness; an answer that did not end is worth what an empty one is."""
+    if not samples:
+        return {}
+    expected = [sample.answer for sample in samples]
+    texts = {
+        side: [given.text if given.is_complete else "" for given in answers] for side, answers in said.items()
+    }
+    by = {}
+    for name in measures:
+        scores = {side: list(map(MEASURES[name], expected, given)) for side, given in texts.items()}
+        by[name] = worth(scores["teacher"], scores["student"])
+    return by | {"exact": worth(*([float(each) for each in right[side]] for side in ("teacher", "student")))}
 
 
 def _proven(bench: Bench, path: Path, figures: Figures, right: list[bool], valid: list[bool]) -> Proven:

@@ -10,6 +10,7 @@ import msgspec
 
 from wicket.lab.data.manifest import Manifest
 from wicket.lab.data.report import removed_table, steps_table
+from wicket.lab.measures import SAID
 from wicket.lab.recipe_gate import kept
 from wicket.pages.amounts import UNKNOWN, amount, points, probability
 from wicket.pages.lines import Series, lines
@@ -99,7 +100,7 @@ def page(report: dict[str, Any]) -> str:
         Section("Step by step", _steps(report)),
         Section(
             "Teacher and student, exported, in the engine",
-            [_sides(report), _energy(report), *_gain(report), *_harness(report)],
+            [_sides(report), _energy(report), *_worth(report), *_gain(report), *_harness(report)],
         ),
         Section("What it learned from", _data(report)),
     ]
@@ -330,6 +331,26 @@ def _gain(report: dict[str, Any]) -> list[Part]:
     )
     chance = probability(report["evaluated"]["mcnemar"])
     return [Paragraph(f"{words}requests; McNemar's p {chance}).")]
+
+
+def _worth(report: dict[str, Any]) -> list[Part]:
+    """What answers are worth by each measure, where the recipe names any beside exactness."""
+    found = report["evaluated"]["worth"]
+    if len(found) < 2:
+        return []
+    rows = [
+        [
+            SAID[name],
+            f"{each['teacher']:.3f}",
+            f"{each['student']:.3f}",
+            "{:.3f} ({:.3f} to {:.3f})".format(*each["kept"]),
+            "{:+.3f} ({:+.3f} to {:+.3f})".format(*each["gain"]),
+        ]
+        for name, each in found.items()
+    ]
+    columns = ["score", "teacher", "student", "kept", "student less teacher"]
+    words = "Intervals of 95 % by the paired bootstrap over requests; the gate's keep is of the first row."
+    return [Table("What answers are worth", columns, rows, [1, 2, 3, 4]), Paragraph(words)]
 
 
 def _data(report: dict[str, Any]) -> list[Part]:

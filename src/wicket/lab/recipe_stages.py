@@ -33,8 +33,10 @@ from wicket.lab.steps import Pace, Stepped, train
 from wicket.lab.techniques.distil import check_vocabularies
 from wicket.lab.techniques.train_on_grid import hard_loss
 from wicket.lab.vocabulary import copy_vocabulary, pieces_vocabulary, train_vocabulary, vocabulary_hash
+from wicket.lab.vocabulary_trim import keep_rows, rows_kept, trim_vocabulary
 
 VOCABULARY_FILE = "vocabulary.gguf"
+WHOLE_FILE = "whole-vocabulary.gguf"  # before it was trimmed
 CURATED = "data"  # finished steps of curation
 STORES = "logits"  # what the teacher said, for as many steps as want it
 SPEED_REPEATS = 3
@@ -138,6 +140,11 @@ class Bench:
         return self.checkpoints / VOCABULARY_FILE
 
     @property
+    def whole_vocabulary_path(self) -> Path:
+        """That of checkpoints: the run's own, or what it was before it was trimmed."""
+        return self.checkpoints / WHOLE_FILE if self.recipe.vocabulary.trim else self.vocabulary_path
+
+    @property
     def template(self) -> str:
         """What the exported files carry: for chats the one that was trained with."""
         own = self.tokenizer.chat_template
@@ -197,7 +204,10 @@ def vocabulary_stage(bench: Bench) -> Vocabulary:
         if source.suffix == ".bin":
             message = "A llama2.c checkpoint has no vocabulary: give [vocabulary] file = its tokenizer file."
             raise OperatorFault("bad_recipe", message)
-        copy_vocabulary(path, source)
+        copy_vocabulary(bench.whole_vocabulary_path, source)
+        if wanted.trim:
+            seen = bench.texts.tokens(tokenizer(bench.whole_vocabulary_path))
+            trim_vocabulary(path, bench.whole_vocabulary_path, seen, wanted.trim)
     found = Vocabulary(vocabulary_hash(path), bench.tokenizer.vocab_size, bench.batches.num_too_long)
     progress.done(f"{found.num_tokens:,} tokens")
     return found
@@ -290,7 +300,8 @@ def step_stage(bench: Bench, number: int, step: Step, before: str) -> Made:
 
 def checked_vocabulary(bench: Bench, shape: LlamaShape, path: Path | None) -> None:
     """Raise `OperatorFault` where a checkpoint numbers tokens otherwise than the run does."""
-    mine = bench.tokenizer.vocab_size
+    whole = bench.whole_vocabulary_path
+    mine = tokenizer(whole).vocab_size
     if shape.vocab_size < mine:
         message = f"The vocabulary has {mine:,} tokens and the checkpoint {shape.vocab_size:,}."
         raise OperatorFault("vocabulary_mismatch", f"{message} Give each its own, or distil by text.")
@@ -299,7 +310,7 @@ def checked_vocabulary(bench: Bench, shape: LlamaShape, path: Path | None) -> No
     copy = bench.checkpoints / "other-vocabulary.gguf"
     try:
         copy_vocabulary(copy, path)
-        same = vocabulary_hash(copy) == vocabulary_hash(bench.vocabulary_path)
+        same = vocabulary_hash(copy) == vocabulary_hash(whole)
     except EngineFault:
         return  # a folder whose words have no name in GGUF: sizes were compared
     finally:
@@ -316,6 +327,8 @@ def _begun(bench: Bench, shape: Shape | None, checkpoint: str, seed: int) -> tup
     found = open_source(checkpoint, bench.base, bench.home)
     checked_vocabulary(bench, found.checkpoint.shape, found.path)
     model = from_checkpoint(found.checkpoint).eval()
+    if bench.recipe.vocabulary.trim:
+        keep_rows(model, rows_kept(bench.whole_vocabulary_path, bench.vocabulary_path))
     if not all(bool(torch.isfinite(parameter).all()) for parameter in model.parameters()):
         raise EngineFault("bad_checkpoint", f"{found.path.name} holds values that are no numbers.")
     return model, Origin(found.path.name, found.licence)
@@ -324,7 +337,10 @@ def _begun(bench: Bench, shape: Shape | None, checkpoint: str, seed: int) -> tup
 def _shape_of(bench: Bench, shape: Shape | None, checkpoint: str) -> LlamaShape:
     if shape is not None:
         return _fresh_shape(shape, bench.tokenizer.vocab_size)
-    return open_source(checkpoint, bench.base, bench.home).checkpoint.shape
+    found = open_source(checkpoint, bench.base, bench.home).checkpoint.shape
+    if bench.recipe.vocabulary.trim:
+        return msgspec.structs.replace(found, vocab_size=bench.tokenizer.vocab_size)
+    return found
 
 
 def _fresh_shape(shape: Shape, vocabulary: int) -> LlamaShape:

@@ -1,8 +1,8 @@
 """Signing up, in and out over HTTP. A session's text leaves in a cookie and nowhere else.
 
-Verbs: `auth.sign_up`, `auth.sign_in`, `auth.switch` → `{"token", "max_age_s", "session"}` · `auth.sign_out` ·
-`auth.session` · `auth.sessions` → a list · `auth.end_session` id · `auth.password` old, new ·
-`auth.playground_key`.
+Verbs: `auth.sign_up`, `auth.sign_in`, `auth.switch`, `auth.join` → `{"token", "max_age_s", "session"}` ·
+`auth.sign_out` · `auth.session` · `auth.sessions` → a list · `auth.end_session` id ·
+`auth.password` old, new · `auth.playground_key`.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     organisation: Text
 
 
+class Join(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An invitation that somebody takes up who is a user already."""
+
+    invitation: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+
+
 class NewPassword(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The password now and the one from now on."""
 
@@ -101,6 +107,14 @@ async def switch(call: Call) -> Response:
     _check_type(call)
     body = await read_body(call.request, Switch)
     return _come_in(call, await _ask(call, "auth.switch", token, msgspec.to_builtins(body)), 200)
+
+
+async def join(call: Call) -> Response:
+    """`POST /auth/v1/join`: a member of one organisation more, and a session there."""
+    token = _token(call)
+    _check_type(call)
+    body = await read_body(call.request, Join)
+    return _come_in(call, await _ask(call, "auth.join", token, msgspec.to_builtins(body)), 201)
 
 
 async def sign_out(call: Call) -> Response:
@@ -226,6 +240,7 @@ ROUTES: Routes = [
     ("/auth/v1/sign-up", "open", {"POST": sign_up}),
     ("/auth/v1/sign-in", "open", {"POST": sign_in}),
     ("/auth/v1/organisation", "open", {"POST": switch}),
+    ("/auth/v1/join", "open", {"POST": join}),
     ("/auth/v1/sign-out", "open", {"POST": sign_out}),
     ("/auth/v1/session", "open", {"GET": session}),
     ("/auth/v1/sessions", "open", {"GET": list_sessions}),

@@ -8,18 +8,19 @@ import msgspec
 from starlette.responses import Response
 
 from wicket.errors import CallerFault
+from wicket.server import app_batches_there
 from wicket.server.admin_query import read_body
 from wicket.server.app_house import Call, Routes
 from wicket.server.app_paths import inference_paths
 from wicket.server.kept_query import answer, page_of, tenant
-from wicket.state.batches import ENDPOINTS, PREFIX, NewBatch, batch_json, unknown_batch
+from wicket.state.batches import ENDPOINTS, PREFIX, THERE, NewBatch, batch_json, unknown_batch
 from wicket.state.files import list_json, unknown_file
 from wicket.state.kept import KeptBatch
 from wicket.state.tenant import is_ours
 
 _NOT_RUN = (
     "Batches are not run here: send the requests one by one, as many at a time as your key may, or have the "
-    'operator set [storage] batches and files to "local".'
+    'operator set [storage] files to "local" and batches to "local" or "provider".'
 )
 
 
@@ -27,6 +28,14 @@ async def create(call: Call) -> Response:
     """It begins at once; whether its lines are well-formed is said in its `status` and `errors`."""
     _check_mode(call)
     wanted = await read_body(call.request, NewBatch)
+    if call.house.storage.batches == "provider":
+        wanted.check(THERE)
+        try:
+            return await app_batches_there.create(call, wanted)
+        except CallerFault as fault:
+            if fault.code == "file_not_found":
+                fault.param = "input_file_id"
+            raise
     wanted.check([each for each in ENDPOINTS if each in inference_paths()])
     arguments = {
         "tenant": tenant(call),
@@ -45,11 +54,17 @@ async def create(call: Call) -> Response:
 
 async def get(call: Call) -> Response:
     """How far it is."""
+    _check_mode(call)
+    if app_batches_there.is_there(call):
+        return await app_batches_there.get(call)
     return _shown(await _asked(call, "batches.get"))
 
 
 async def cancel(call: Call) -> Response:
     """No more of its lines are begun; those under way are finished."""
+    _check_mode(call)
+    if app_batches_there.is_there(call):
+        return await app_batches_there.cancel(call)
     return _shown(await _asked(call, "batches.cancel"))
 
 

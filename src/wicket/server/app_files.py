@@ -14,11 +14,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from wicket.errors import CallerFault, Fault
+from wicket.server import app_batches_there
 from wicket.server.app_house import Call, Routes, family_of
 from wicket.server.kept_query import answer, page_of, tenant
 from wicket.state import files
 from wicket.state.kept import KeptFile
 from wicket.state.multipart import FileBegan, FormReader, Piece, Value, boundary_of
+from wicket.state.seal import Pin
 from wicket.state.tenant import is_ours, new_id
 from wicket.store.contents import Incoming
 from wicket.supervisor.verb import now_ms
@@ -116,11 +118,17 @@ class Upload:
 
 async def get(call: Call) -> Response:
     """One file's object."""
+    pin = _pin(call)
+    if pin is not None:
+        return answer(await app_batches_there.file_object(call, pin))
     return answer(_shown(call, await _file(call)))
 
 
 async def content(call: Call) -> Response:
     """What it holds. No client is made to run it."""
+    pin = _pin(call)
+    if pin is not None:
+        return await app_batches_there.file_content(call, pin)
     file = await _file(call)
     try:
         source = await asyncio.to_thread(call.house.contents.open, file.digest)
@@ -183,6 +191,10 @@ async def listed(call: Call) -> Response:
 
 async def delete(call: Call) -> Response:
     """It is gone, and its content with it unless another file has the same."""
+    pin = _pin(call)
+    if pin is not None:
+        await app_batches_there.delete_file(call, pin)
+        return answer({"id": call.request.path_params["id"], "object": "file", "deleted": True})
     id = _id(call)
     if not await _asked(call, "files.delete", {"tenant": tenant(call), "id": id}):
         raise files.unknown_file()
@@ -194,6 +206,12 @@ async def delete(call: Call) -> Response:
 async def _file(call: Call) -> KeptFile:
     told = await _asked(call, "files.get", {"tenant": tenant(call), "id": _id(call)})
     return msgspec.convert(told, KeptFile)
+
+
+def _pin(call: Call) -> Pin | None:
+    """Where a file lives that a provider's batch made; None for files that are kept here, and unknown ids."""
+    _check_mode(call)
+    return None if _is_anthropics(call) else app_batches_there.file_pin(call)
 
 
 def _id(call: Call) -> str:

@@ -21,6 +21,7 @@ from wicket.upstream.fetch import Response as Answered
 from wicket.wire.origin import Origin
 
 if TYPE_CHECKING:
+    from wicket.gateway.gate import Gate
     from wicket.server.app_cost import NewEstimate
 
 
@@ -82,6 +83,11 @@ class House(Protocol):
     @property
     def contents(self) -> Contents:
         """What files hold."""
+        ...
+
+    @property
+    def gate(self) -> Gate:
+        """The request path: who admits what a provider is to run later, and holds it."""
         ...
 
     async def fetch(self, origin: Origin, request: bytes) -> Answered:

@@ -26,6 +26,7 @@ COLD_PATHS = (
     "/auth/v1/sign-up",
     "/auth/v1/sign-in",
     "/auth/v1/organisation",
+    "/auth/v1/join",
     "/auth/v1/sign-out",
     "/auth/v1/session",
     "/auth/v1/sessions",

@@ -18,8 +18,9 @@ from wicket.gateway.pinned import KEEPER
 from wicket.server.app_house import Call, Routes
 from wicket.server.kept_query import Query, answer, asked_there, home_of, page_of, request_there, tenant
 from wicket.server.kept_reply import ENDS, event_of, with_response
-from wicket.server.later import outcome_of, settling
+from wicket.server.later import outcome_of
 from wicket.server.relay import EVENTS, relayed
+from wicket.server.settling import settling
 from wicket.state.kept import KeptResponse
 from wicket.state.responses import (
     DEFAULT_PAGE,

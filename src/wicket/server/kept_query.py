@@ -46,14 +46,14 @@ def page_of(query: Mapping[str, str], limit: int, most: int = MAX_LIMIT) -> dict
     return {"limit": limit, "after": query.get("after", "")[:200], "is_oldest_first": order == "asc"}
 
 
-def home_of(house: House, pin: Pin, seal: Seal) -> Deployment:
+def home_of(house: House, pin: Pin, seal: Seal, dialects: Sequence[str] = (KEEPER,)) -> Deployment:
     """The provider and credential of a pin. Raises `OperatorFault` where they are not configured any more."""
     try:
         found = house.snapshot.resolve(f"{pin.provider}/any").deployments
     except UnknownModelFault:
         found = ()
     for deployment in found:
-        if deployment.dialect == KEEPER and is_home_of(deployment, pin, seal):
+        if deployment.dialect in dialects and is_home_of(deployment, pin, seal):
             return deployment
     message = f"This is kept at {pin.provider}, which is configured no more, or with another credential."
     raise OperatorFault("keeper_gone", message)
@@ -71,13 +71,21 @@ async def asked_there(
 
 
 def request_there(
-    deployment: Deployment, method: str, path: tuple[str, ...], query: Query, accept: str = _JSON
+    deployment: Deployment,
+    method: str,
+    path: tuple[str, ...],
+    query: Query = (),
+    accept: str = _JSON,
+    body: tuple[str, bytes] = ("", b""),
 ) -> bytes:
-    """The request itself. Raises `UpstreamBroken` for a part that could be more than one step of a path."""
+    """The request itself; `body` is its type and bytes.
+
+    Raises `UpstreamBroken` for a part that could be more than one step of a path."""
     if not all(REMOTE_ID.fullmatch(part) for part in path):
         raise UpstreamBroken("malformed", "The provider gave this an id that can't be asked for.")
     target = f"{deployment.base_path}/" + "/".join([quote(part, safe="") for part in path])
     words = "&".join([part for part in (deployment.query, urlencode(tuple(query))) if part])
-    headers = (*deployment.headers, ("accept", accept), ("user-agent", "wicket"))
+    kind = (("content-type", body[0]),) if body[0] else ()
+    headers = (*deployment.headers, ("accept", accept), ("user-agent", "wicket"), *kind)
     lines = head(method, f"{target}?{words}" if words else target, deployment.origin, headers)
-    return complete(lines) if method == "POST" else without_body(lines)
+    return complete(lines, body[1]) if method == "POST" else without_body(lines)

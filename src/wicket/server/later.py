@@ -17,7 +17,8 @@ from wicket.accounts.late import Outcome
 from wicket.dialects.contract import LaterDialect, Progress, module
 from wicket.errors import Fault
 from wicket.gateway.later import usage_in
-from wicket.state.kept import KeptDue
+from wicket.server.settling import settling
+from wicket.state.kept import BATCH, KeptDue
 from wicket.state.seal import Pin
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ class Later:
         seal = house.seal
         if seal is None:
             return
+        if due.kind == BATCH:
+            await self._visit_batch(house, due)
+            return
         pin = Pin(due.provider, due.credential, due.remote)
         async with self._places:
             try:
@@ -85,6 +89,16 @@ class Later:
         if progress.outcome:
             await self._settle(due, outcome_of(progress))
 
+    async def _visit_batch(self, house: House, due: KeptDue) -> None:
+        from wicket.server.batch_looks import visit_batch
+
+        async with self._places:
+            try:
+                await visit_batch(house, due)
+            except Fault as fault:
+                if fault.status == 404:
+                    await self._settle(due, Outcome(GONE))
+
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
@@ -94,9 +108,3 @@ class Later:
 def outcome_of(progress: Progress) -> Outcome:
     """What is settled of something that is over."""
     return Outcome(progress.outcome, progress.is_paid, progress.model, usage_in(progress))
-
-
-def settling(tenant: str, id: str, outcome: Outcome, *, waits: bool = False) -> dict[str, Any]:
-    """The arguments of "dues.settle". `waits`: the answer comes when it is committed."""
-    packed = msgspec.msgpack.encode(outcome)
-    return {"tenant": tenant, "id": id, "outcome": packed, "waits": waits}

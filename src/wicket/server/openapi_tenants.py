@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from wicket.server import tenant_bodies as bodies
-from wicket.server.app_auth import NewPassword, SignIn, SignUp, Switch
+from wicket.server.app_auth import Join, NewPassword, SignIn, SignUp, Switch
 from wicket.server.openapi_schemas import FLAG, MOMENT, TEXT, Schema, array, one_of, record, ref
 
 _KINDS: tuple[type[Any], ...] = (
-    *(SignUp, SignIn, Switch, NewPassword),
+    *(SignUp, SignIn, Switch, Join, NewPassword),
     *(bodies.NewOrganisation, bodies.NewNamed, bodies.Changed, bodies.NewMember),
     *(bodies.NewUser, bodies.ChangedUser, bodies.ResetPassword, bodies.NewInvitation),
     *(bodies.ChangedKey, bodies.Rotation),
@@ -158,6 +158,7 @@ OPERATIONS: tuple[tuple[str, str, str, str, str, str, str], ...] = (
     ("/auth/v1/sign-up", "post", "signUp", "Become a user", "Session", "SignUp", "201"),
     ("/auth/v1/sign-in", "post", "signIn", "Begin a session", "Session", "SignIn", "200"),
     ("/auth/v1/organisation", "post", "switchOrganisation", "Go on elsewhere", "Session", "Switch", "200"),
+    ("/auth/v1/join", "post", "takeUpInvitation", "Into one organisation more", "Session", "Join", "201"),
     ("/auth/v1/sign-out", "post", "signOut", "End the session and its keys", "Document", "", "200"),
     ("/auth/v1/session", "get", "session", "Who is signed in", "Session", "", "200"),
     ("/auth/v1/sessions", "get", "sessions", "One's own sessions", "Document", "", "200"),

@@ -56,9 +56,9 @@ class Stream:
         self._fault, self._is_over = fault, True
         self._changed.set()
 
-    async def begun(self) -> None:
+    async def begun(self, limit_s: float = FIRST_S) -> None:
         """It has a status. Raises the fault that came instead."""
-        await self._wait(lambda: bool(self.status), FIRST_S)
+        await self._wait(lambda: bool(self.status), limit_s)
 
     async def read(self) -> bytes:
         """The next bytes; b"" at the end. Raises the fault that it broke with."""
@@ -98,7 +98,7 @@ async def relayed(
     try:
         await stream.begun()
         if not 200 <= stream.status < 300:
-            raise module(home.dialect).judge(stream.status, stream.headers, await _text(stream))
+            raise module(home.dialect).judge(stream.status, stream.headers, await answer_text(stream))
         if not stream.headers.get(b"content-type", b"").startswith(EVENTS.encode()):
             raise UpstreamBroken("malformed", "The provider's answer is no event stream.")
     except BaseException:
@@ -107,7 +107,8 @@ async def relayed(
     return StreamingResponse(_frames(stream, shown, seen), media_type=EVENTS)
 
 
-async def _text(stream: Stream) -> bytes:
+async def answer_text(stream: Stream) -> bytes:
+    """A short answer, an error's or of one object: its first 64 KiB."""
     found = b""
     while len(found) < _MAX_ERROR and (data := await stream.read()):
         found += data

@@ -13,13 +13,14 @@ from wicket.wire import json
 
 PREFIX = "batch_"
 ENDPOINTS = ("/v1/responses", "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/moderations")
+THERE = ENDPOINTS[:4]  # of those that a provider runs
 WINDOW = "24h"
 WINDOW_S = 86_400
 MAX_BEGUN = 2  # times that one line is run at most, whatever dies in between
 MAX_LINE = 32 * 1024 * 1024
 MAX_ERRORS = 100
 _MAX_METADATA = 16
-_MOMENTS = (
+MOMENTS = (
     "in_progress_at", "finalizing_at", "completed_at", "failed_at", "expired_at", "cancelling_at",
     "cancelled_at",
 )  # fmt: skip
@@ -149,7 +150,7 @@ def batch_json(batch: KeptBatch) -> dict[str, Any]:
         "error_file_id": batch.error_file if batch.status in _HAS_FILES and batch.error_file else None,
         "created_at": created,
         "expires_at": created + WINDOW_S,
-        **{name: moments.get(name) for name in _MOMENTS},
+        **{name: moments.get(name) for name in MOMENTS},
         "request_counts": {"total": batch.total, "completed": batch.completed, "failed": batch.failed},
         "metadata": batch.metadata or None,
     }

@@ -37,7 +37,9 @@ class KeptFile(msgspec.Struct, frozen=True, array_like=True):
 class KeptBatch(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     """A batch. `caller` is its key's id, in whose name the lines run; `moments` holds Unix s by event.
 
-    `errors` is the JSON array of what validation found. The counts are of lines.
+    `errors` is the JSON array of what validation found. The counts are of lines. Of one that a provider runs
+    `model` is the model's name as its caller has it, `remote` the provider's own id; both are "" otherwise,
+    and `remote` also while nobody knows it.
     """
 
     tenant: str
@@ -55,6 +57,8 @@ class KeptBatch(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     output_file: str = ""
     error_file: str = ""
     errors: bytes = b"[]"
+    model: str = ""
+    remote: str = ""
 
 
 class KeptLine(msgspec.Struct, frozen=True, array_like=True):

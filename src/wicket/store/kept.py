@@ -167,7 +167,7 @@ class SqliteKept:
         """See `KeptStore.put_batch`."""
         row = [_packed(value) for value in msgspec.structs.astuple(batch)]
         with self._writing() as connection:
-            connection.execute("REPLACE INTO batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
+            connection.execute("REPLACE INTO batches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", row)
 
     def batch(self, tenant: str, id: str) -> KeptBatch | None:
         """See `KeptStore.batch`."""

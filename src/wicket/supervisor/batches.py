@@ -118,6 +118,8 @@ class Batches:
             asyncio.get_running_loop().call_later(RETRY_S, self._wake.set)
             return
         for batch in found:
+            if batch.model:
+                continue  # a provider runs it
             if batch.status == "cancelling":
                 self._stopping.add(batch.id)
             if batch.id not in self._running:

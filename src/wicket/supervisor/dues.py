@@ -66,7 +66,7 @@ class Dues:
 
         `waits`: not before that is committed.
         """
-        due = await self._find(tenant, id)
+        due = await self.find(tenant, id)
         if due is None:
             return None
         record = _record(due, outcome)
@@ -80,7 +80,7 @@ class Dues:
 
     async def has(self, tenant: str, id: str) -> bool:
         """Whether this is not settled yet."""
-        return await self._find(tenant, id) is not None
+        return await self.find(tenant, id) is not None
 
     async def pending(self, record_id: int) -> Record | None:
         """The record of a request whose answer is under way, as far as it is known."""
@@ -99,7 +99,8 @@ class Dues:
             except Fault as fault:
                 _log.error("what providers work on is not looked at: %s", fault.message)
 
-    async def _find(self, tenant: str, id: str) -> KeptDue | None:
+    async def find(self, tenant: str, id: str) -> KeptDue | None:
+        """What is due of that id, if anything is."""
         if not self._keeper.has_store:
             return None
         return await self._keeper.do(lambda store: store.due(tenant, id))

@@ -325,7 +325,8 @@ class RunningHouse:
     def _seal_key(self) -> bytes:
         """The key of sealed ids, where such are given out, or were: what they name may be under way still."""
         is_old = (self.home / KEY_FILE).exists()
-        if self.settings.config.storage.responses != "provider" and not is_old:
+        storage = self.settings.config.storage
+        if "provider" not in (storage.responses, storage.batches) and not is_old:
             return b""
         try:
             return seal_key(self.home)

@@ -144,6 +144,29 @@ def settle(
     return organisation
 
 
+def join(rows: Rows, user: User, code: str, now_ms: int, asker: Asker) -> Organisation:
+    """Make somebody who is a user already a member of where an invitation leads, and use it up.
+
+    Raises `PermissionFault` for an invitation that does not do, `CallerFault` for who is a member there.
+    """
+    invitation = find_invitation(rows, code, user.email_key, now_ms)
+    organisation = rows.one(Organisation, id=invitation.organisation_id, status=ACTIVE)
+    if organisation is None:
+        raise bad_invitation()
+    held = rows.all(Membership, user_id=user.id, organisation_id=organisation.id)
+    if any(one.team_id in (0, invitation.team_id) for one in held):
+        message = "You belong there already; an owner or admin can give you another role."
+        raise CallerFault("already_member", message, status=409, param="invitation")
+    rows.insert(Membership(user.id, organisation.id, invitation.role, now_ms, invitation.team_id))
+    rows.update(invitation, used_ms=now_ms)
+    actor = Actor(
+        kind="user", id=user.public_id, name=user.email, request_id=asker.request_id, address=asker.address
+    )
+    told = {"role": invitation.role, "invitation": invitation.public_id}
+    rows.insert(entry(actor, now_ms, "auth.join", user.public_id, organisation.id, **told))
+    return organisation
+
+
 def find_invitation(rows: Rows, code: str, email_key: str, now_ms: int) -> Invitation:
     """The invitation behind a code, for this address. Raises `PermissionFault`, which tells no reason."""
     found = rows.one(Invitation, digest=hashlib.sha256(code.strip().encode("utf-8", "replace")).digest())

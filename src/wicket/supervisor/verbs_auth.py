@@ -23,6 +23,7 @@ from wicket.store.contract import Rows
 from wicket.supervisor.identity import Guest, end_sessions, entry, find_guest, guest_of, no_session
 from wicket.supervisor.messages import AddCaller, Asker, RemoveCaller
 from wicket.supervisor.sign_up import Wanted, check_sign_up, has_owner, register
+from wicket.supervisor.sign_up import join as take_up
 from wicket.supervisor.verb import Arguments, House, OpenVerb, iso
 
 PLAYGROUND_MS = 3_600_000
@@ -116,6 +117,21 @@ async def switch(house: House, arguments: Arguments, asker: Asker) -> Any:
         if find_guest(rows, asker.session, moment_ms, house.reception.idle_ms) is None:
             raise no_session()
         return open_session(house, rows, guest.user, home.id, asker, guest.session)
+
+    return came_in(house, await asyncio.to_thread(house.store.transact, act))
+
+
+async def join(house: House, arguments: Arguments, asker: Asker) -> Any:
+    """`invitation`, a code → a session where it leads, in place of this one."""
+    guest = await _signed_in(house, asker)
+    house.reception.count_try(asker.address)
+
+    def act(rows: Rows) -> Opened:
+        now_ms = house.reception.clock.now_ms()
+        if find_guest(rows, asker.session, now_ms, house.reception.idle_ms) is None:
+            raise no_session()
+        there = take_up(rows, guest.user, arguments["invitation"], now_ms, asker)
+        return open_session(house, rows, guest.user, there.id, asker, guest.session)
 
     return came_in(house, await asyncio.to_thread(house.store.transact, act))
 
@@ -251,6 +267,7 @@ OPEN_VERBS: dict[str, OpenVerb] = {
     "auth.sign_up": sign_up,
     "auth.sign_in": sign_in,
     "auth.switch": switch,
+    "auth.join": join,
     "auth.sign_out": sign_out,
     "auth.session": session,
     "auth.sessions": list_sessions,

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from wicket.errors import CallerFault
+from wicket.errors import CallerFault, StoreFault
 from wicket.state.batches import PREFIX, unknown_batch
 from wicket.state.files import unknown_file
-from wicket.state.kept import KeptBatch
+from wicket.state.kept import KeptBatch, KeptDue
 from wicket.state.tenant import new_id
 from wicket.store.kept_contract import UNFINISHED, KeptStore, Page
 from wicket.supervisor.verb import Arguments, House, Verb, now_ms
@@ -31,14 +31,46 @@ async def batches_create(house: House, arguments: Arguments, key_id: int) -> Any
             message = 'The file was not uploaded with the purpose "batch".'
             raise CallerFault("invalid_value", message, param="input_file_id")
         if sum(each.tenant == batch.tenant for each in store.unfinished()) >= MAX_UNFINISHED:
-            message = f"No more than {MAX_UNFINISHED} batches are worked on at a time."
-            raise CallerFault("too_many_batches", message, status=429)
+            raise _too_many()
         store.put_batch(batch)
         return batch
 
     made = await house.keeper.do(create)
     house.keeper.wake()
     return made
+
+
+async def batches_begin(house: House, arguments: Arguments, key_id: int) -> Any:
+    """`batch` and `due`, packed, of a batch that a provider is about to run.
+
+    The due is committed first: what is seen of a batch is settled in the end. Raises `CallerFault`, and
+    `StoreFault` where that can't be.
+    """
+    batch = msgspec.msgpack.decode(arguments["batch"], type=KeptBatch)
+
+    def check(store: KeptStore) -> None:
+        if sum(each.tenant == batch.tenant for each in store.unfinished()) >= MAX_UNFINISHED:
+            raise _too_many()
+
+    await house.keeper.do(check)
+    if house.dues is None:
+        raise StoreFault("store_opening", "The database is being opened. Try again in a moment.")
+    await house.dues.add(msgspec.msgpack.decode(arguments["due"], type=KeptDue))
+    await house.keeper.do(lambda store: store.put_batch(batch))
+
+
+async def batches_seen(house: House, arguments: Arguments, key_id: int) -> Any:
+    """`batch`, packed, as its provider shows it → as it is kept now: what is over stays as it is."""
+    batch = msgspec.msgpack.decode(arguments["batch"], type=KeptBatch)
+
+    def put(store: KeptStore) -> KeptBatch:
+        there = store.batch(batch.tenant, batch.id)
+        if there is None or there.status not in UNFINISHED:
+            return there or batch
+        store.put_batch(batch)
+        return batch
+
+    return await house.keeper.do(put)
 
 
 async def batches_get(house: House, arguments: Arguments, key_id: int) -> Any:
@@ -78,7 +110,14 @@ async def batches_cancel(house: House, arguments: Arguments, key_id: int) -> Any
     return found
 
 
+def _too_many() -> CallerFault:
+    message = f"No more than {MAX_UNFINISHED} batches are worked on at a time."
+    return CallerFault("too_many_batches", message, status=429)
+
+
 BATCH_VERBS: dict[str, Verb] = {
+    "batches.begin": batches_begin,
+    "batches.seen": batches_seen,
     "batches.create": batches_create,
     "batches.get": batches_get,
     "batches.list": batches_list,

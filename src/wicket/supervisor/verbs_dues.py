@@ -33,9 +33,20 @@ async def dues_settle(house: House, arguments: Arguments, key_id: int) -> Any:
     return await _dues(house).settle(tenant, id, outcome, waits=arguments["waits"])
 
 
+async def dues_get(house: House, arguments: Arguments, key_id: int) -> Any:
+    """`tenant`, `id` → what is due of it, packed; None if nothing is."""
+    found = await _dues(house).find(arguments["tenant"], arguments["id"])
+    return None if found is None else msgspec.msgpack.encode(found)
+
+
 async def dues_has(house: House, arguments: Arguments, key_id: int) -> Any:
     """`tenant`, `id` → whether something is due of it."""
     return await _dues(house).has(arguments["tenant"], arguments["id"])
 
 
-DUE_VERBS: dict[str, Verb] = {"dues.add": dues_add, "dues.settle": dues_settle, "dues.has": dues_has}
+DUE_VERBS: dict[str, Verb] = {
+    "dues.add": dues_add,
+    "dues.settle": dues_settle,
+    "dues.has": dues_has,
+    "dues.get": dues_get,
+}

@@ -121,11 +121,18 @@ def test_sizes_follow_the_last_answers_and_forget_the_oldest_model() -> None:
 
 
 def test_counts_and_usage_are_each_other() -> None:
-    every = Counts(*range(1, 16), service="flex")
+    every = Counts(*range(1, 16), service="flex", image_size="1024x1024")
     assert counts_of(usage_of(every)) == every
     plain = Counts(5, 4, 3, 2, 1)
     assert usage_of(plain).other is None and counts_of(usage_of(plain)) == plain
+    told = {"service": "flex", "image_size": "1024x1024", "tools": ("code_interpreter",)}
     for name in Counts.__struct_fields__[5:]:
-        value = "flex" if name == "service" else 3
-        one = msgspec.structs.replace(plain, **{name: value})
-        assert usage_of(one).other not in (None, OtherUsage()) and counts_of(usage_of(one)) == one
+        one = msgspec.structs.replace(plain, **{name: told.get(name, 3)})
+        if name == "image_size":  # says something of images only
+            assert usage_of(one).other is None
+            one = msgspec.structs.replace(one, images=2)
+        assert usage_of(one).other is not None
+        # a tool of the provider's is no count: a price is looked for, and the record says that there is none
+        assert counts_of(usage_of(one)) == (plain if name == "tools" else one)
+        if name != "tools":
+            assert usage_of(one).other != OtherUsage()

@@ -169,6 +169,23 @@ def test_a_denial_is_remembered_for_a_moment_and_ends_with_a_grant() -> None:
     assert line.is_asked
 
 
+def test_who_is_refused_hears_what_is_left_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wicket.gateway.hold.TOLD_MS", 60_000)  # header lines are written anew this seldom
+    requests = Meter("limit:1", "team:1", REQUESTS, 2, DAY)
+    line = Line(requests)
+    line.ask()
+    line.give(requests, 2)
+    line.answer()
+    assert b"x-ratelimit-remaining-requests: 1" in line.heard()[1]
+    line.ask()
+    line.answer()
+    line.heard()
+    line.ask()
+    line.metering.hear([Word(requests.id, DENIED, level=0, wait_ms=700)])
+    status, head, _ = line.heard()
+    assert status == 429 and b"x-ratelimit-remaining-requests: 0" in head
+
+
 def test_a_recall_is_answered_with_what_is_not_used() -> None:
     line = Line(CREDIT)
     line.metering._open((CREDIT.id,))

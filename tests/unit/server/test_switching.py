@@ -76,6 +76,55 @@ def test_nobody_goes_where_they_do_not_belong(house: StoreHouse, town: Town) -> 
     assert session_of(tab) == before
 
 
+def invited(town: Town, **body: object) -> str:
+    status, made = town.tab("stranger").ask("POST", "/admin/v1/invitations", body)
+    assert status == 201, made
+    return str(made["code"])
+
+
+def test_an_invitation_is_taken_up_by_who_has_an_account(house: StoreHouse, town: Town) -> None:
+    tab = town.tab("member")
+    code = invited(town, role="viewer", email="member@example.com")
+    for other in ("owner", "viewer"):  # it names its address
+        status, answer = town.tab(other).ask("POST", "/auth/v1/join", {"invitation": code})
+        assert (status, answer["error"]["code"]) == (403, "invalid_invitation")
+    old = dict(tab.cookies)
+    status, there = tab.enter("join", invitation=code)
+    assert (status, there["organisation"]["name"], there["role"]) == (201, "Other", "viewer")
+    assert tab.cookies != old
+    assert [one["name"] for one in there["organisations"]] == ["Own", "Other"]
+    assert tab.ask("POST", "/admin/v1/keys", {"name": "x", "team": "green"})[0] == 403
+    acts = house.store.look(lambda rows: rows.all(AuditEntry, verb="auth.join"))
+    assert [act.target for act in acts] == [town.users()["member"]]
+    # once, and back at home nothing has changed
+    assert tab.ask("POST", "/auth/v1/join", {"invitation": code})[1]["error"]["code"] == "invalid_invitation"
+    assert tab.enter("organisation", organisation=town.own["id"])[1]["role"] == "member"
+
+
+def test_what_can_not_be_joined_changes_nothing(house: StoreHouse, town: Town) -> None:
+    tab = town.tab("member")
+    before = session_of(tab)
+    code = invited(town, role="admin")
+    assert Tab(town.address).ask("POST", "/auth/v1/join", {"invitation": code})[0] == 401
+    assert tab.ask("POST", "/auth/v1/join", {"invitation": code}, x_wicket_csrf="")[0] == 403
+    assert tab.ask("POST", "/auth/v1/join", {"invitation": code}, origin="https://evil.example")[0] == 403
+    for body, status, param in (
+        ({}, 400, "invitation"),
+        ({"invitation": ""}, 400, "invitation"),
+        ({"invitation": "' OR 1=1 --"}, 403, "invitation"),
+        ({"invitation": code, "role": "owner"}, 400, "role"),
+    ):
+        found, answer = tab.ask("POST", "/auth/v1/join", body)
+        assert (found, answer["error"]["param"]) == (status, param), body
+    status, answer = town.tab("stranger").ask("POST", "/auth/v1/join", {"invitation": code})
+    assert (status, answer["error"]["code"]) == (409, "already_member")  # and the invitation is still good
+    town.operator.ask("PATCH", f"/admin/v1/organisations/{town.other['id']}", {"status": "suspended"})
+    assert tab.ask("POST", "/auth/v1/join", {"invitation": code})[0] == 403
+    town.operator.ask("PATCH", f"/admin/v1/organisations/{town.other['id']}", {"status": "active"})
+    assert session_of(tab) == before
+    assert tab.enter("join", invitation=code)[0] == 201
+
+
 def test_a_suspended_organisation_is_not_offered(town: Town) -> None:
     town.operator.ask("PATCH", f"/admin/v1/organisations/{town.other['id']}", {"status": "suspended"})
     tab = town.tab("admin")

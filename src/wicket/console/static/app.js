@@ -3,7 +3,7 @@
 import { ApiFault, get, post, useSession } from "./api.js";
 import { h, put } from "./dom.js";
 import { may } from "./may.js";
-import { button, note, toast } from "./parts.js";
+import { button, confirm, note, toast } from "./parts.js";
 import { gate, whyNot } from "./views/gate.js";
 
 const root = document.getElementById("app");
@@ -34,7 +34,11 @@ let showing = new AbortController();
 let session = null;
 
 theme(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-addEventListener("hashchange", () => session && show());
+addEventListener("hashchange", () => {
+  if (!session) return;
+  show();
+  takeUp();
+});
 start();
 
 async function start() {
@@ -57,6 +61,18 @@ async function start() {
   put(root, shell());
   if (why) toast(why);
   show();
+  takeUp();
+}
+
+// An invitation's link, opened by somebody who has an account already.
+function takeUp() {
+  const found = /^#\/join\?invitation=([^&]+)$/.exec(location.hash);
+  if (!found) return;
+  history.replaceState(null, "", "#/overview");
+  confirm("Join another organisation?", "This invitation makes you a member of one organisation more. You go on there, and come back by the chooser below the menu.", async () => {
+    await post("/auth/v1/join", { invitation: decodeURIComponent(found[1]) });
+    location.reload();
+  }, "Join", { kind: "main", no: "Not now" });
 }
 
 // What an OpenID provider's answer came to, as the server's redirect tells it; it is told once.

@@ -125,7 +125,7 @@ export function dialog(title, ...children) {
   return element;
 }
 
-export function confirm(title, text, act, word) {
+export function confirm(title, text, act, word, { kind = "danger", no = "Keep it" } = {}) {
   const message = h("p", { class: "note bad", role: "alert", hidden: true });
   const go = button(word, async () => {
     go.disabled = true;
@@ -137,8 +137,8 @@ export function confirm(title, text, act, word) {
       message.hidden = false;
       go.disabled = false;
     }
-  }, "danger");
-  const box = dialog(title, h("p", {}, text), message, h("div", { class: "row end" }, button("Keep it", () => box.close()), go));
+  }, kind);
+  const box = dialog(title, h("p", {}, text), message, h("div", { class: "row end" }, button(no, () => box.close()), go));
   return box;
 }
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from wicket.errors import OperatorFault
 from wicket.lab.llama import Llama
 from wicket.lab.logit_store import Store, Wanted, write_store
-from wicket.lab.material import Batch, Material
+from wicket.lab.material import Batch, Material, Whole
 from wicket.lab.steps import Pace, Stepped, precision, train
 from wicket.lab.teaching import Likeliest, Live, Teaching, fingerprint
 
@@ -32,14 +32,17 @@ LEAST_TAIL = 1e-8
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`hard` is the share of plain cross-entropy in the loss; `mix` that of the teacher in Jensen-Shannon's
-    middle. With `logits` "stored" the teacher is asked once, its `k` likeliest tokens go onto the disk, and
-    the training reads them there."""
+    middle. `places` "all" learns from what the teacher thinks at every token of a sample, and not only of its
+    answer: a student that has lost half of its layers has more to learn again than how to answer. With
+    `logits` "stored" the teacher is asked once, its `k` likeliest tokens go onto the disk, and the training
+    reads them there."""
 
     pace: Pace
     divergence: Divergence = "forward"
     temperature: float = 1.0
     hard: float = 0.0
     mix: float = 0.5
+    places: Literal["learned", "all"] = "learned"
     logits: Logits = "live"
     k: Likelies = 32
 
@@ -77,6 +80,8 @@ def apply(model: Llama, options: Options, material: Material) -> Stepped | Taugh
     if teacher is None:
         raise OperatorFault("no_teacher", "Distillation needs a teacher: give the recipe one.")
     check_vocabularies(teacher, model)
+    if options.places == "all":
+        material = msgspec.structs.replace(material, training=Whole(material.training))
     if options.logits == "live":
         return distil(model, options, material, Live(teacher))
     wrong = mistake(options)
@@ -105,6 +110,8 @@ def store_of(teacher: Llama, options: Options, material: Material) -> tuple[Stor
         raise OperatorFault("no_folder", "Stored logits need a folder to be stored in.")
     wanted = Wanted(options.k, options.temperature, fingerprint(teacher), options.pace.save_every_s)
     folder = material.stores / f"{wanted.teacher[:12]}-k{wanted.k}-t{wanted.temperature:g}"
+    if options.places == "all":
+        folder = folder.with_name(f"{folder.name}-all")
     num, asked, live = options.pace.steps, [0], Live(teacher)
 
     class Counted:

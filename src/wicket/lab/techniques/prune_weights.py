@@ -1,8 +1,10 @@
-"""Unstructured pruning: the least important weights of each row become zero.
+"""Unstructured pruning: the least important weights of each row, or of each matrix, become zero.
 
-By magnitude, or by magnitude times the norm of what the weight reads (Wanda, Sun et al. 2024). `pattern`
-"2:4" leaves two of any four neighbours. No CPU kernel that we know makes such a model faster, and no format
-makes it smaller: it is for research, and the report says so.
+By magnitude, or by magnitude times the norm of what the weight reads (Wanda, Sun et al. 2024), measured layer
+by layer on what the pruned layers before it give, as the paper's own code does (locuslab/wanda,
+`lib/prune.py`). There Wanda compares the weights of a row and its baseline, magnitude, those of a matrix.
+`pattern` "2:4" leaves two of any four neighbours. No CPU kernel that we know makes such a model faster, and
+no format makes it smaller: it is for research, and the report says so.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from wicket.errors import OperatorFault
-from wicket.lab.listening import input_norms
-from wicket.lab.llama import Layer, Llama
+from wicket.lab.listening import input_norms, starts
+from wicket.lab.llama import MATRICES, Layer, Llama
 from wicket.lab.material import Material
 
 NEEDS = frozenset({"calibration"})
@@ -25,13 +27,14 @@ NOTE = "Zeros among weights make no model faster or smaller on a CPU: formats an
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`share` of each row's weights becomes zero; with a `pattern` like "2:4" the pattern decides.
+    """`share` of the weights of each `among` becomes zero; with a `pattern` like "2:4" the pattern decides.
 
     `is_kept`: zeros stay zeros through later training.
     """
 
     by: Literal["magnitude", "wanda"] = "wanda"
     share: float = 0.5
+    among: Literal["row", "matrix"] = "row"
     pattern: str = ""
     is_kept: bool = True
 
@@ -61,22 +64,21 @@ def apply(model: Llama, options: Options, material: Material) -> Report:
     """Prune every matrix of the layers, in place. Raises `OperatorFault` for a bad share or pattern."""
     model.settle()
     keep_of = _rule(options)
-    norms = input_norms(model, material.calibration) if options.by == "wanda" else {}
     zeros = total = 0
     with torch.no_grad():
-        for index, layer in enumerate(model.layers):
+        states = starts(model, material.calibration) if options.by == "wanda" else []
+        for layer in model.layers:
             assert isinstance(layer, Layer)
-            for name in [name for name, part in layer.parts.items() if part.ndim == 2]:
+            norms = input_norms(model, layer, states)
+            for name in MATRICES:
                 weight = layer.parts[name]
-                importance = weight.abs()
-                if options.by == "wanda":
-                    importance = importance * norms[f"{index}.{name}"]
-                kept = keep_of(importance)
+                kept = keep_of(weight.abs() * norms[name] if states else weight.abs())
                 weight.mul_(kept)
                 if options.is_kept:
                     layer.through[name] = Mask(kept)
                 zeros += int((weight == 0).sum())
                 total += weight.numel()
+            states = [(model.block(layer, x, turns), turns) for x, turns in states]
     model.packed = {}
     return Report(zeros / total)
 
@@ -85,6 +87,8 @@ def _rule(options: Options) -> Callable[[Tensor], Tensor]:
     if not options.pattern:
         if not 0 < options.share < 1:
             raise OperatorFault("bad_recipe", f"share = {options.share} must lie between 0 and 1.")
+        if options.among == "matrix":
+            return lambda importance: row_mask(importance.reshape(1, -1), options.share).view_as(importance)
         return lambda importance: row_mask(importance, options.share)
     match = re.fullmatch(r"([1-9]):([1-9][0-9]?)", options.pattern)
     if match is None or int(match[1]) >= int(match[2]):

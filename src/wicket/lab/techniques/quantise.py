@@ -27,7 +27,7 @@ from wicket.lab.grids import (
     scales_of,
     values_of,
 )
-from wicket.lab.listening import listened
+from wicket.lab.listening import State, listened, starts
 from wicket.lab.llama import MATRICES, Layer, Llama, Packed
 from wicket.lab.material import Material
 
@@ -62,9 +62,7 @@ def apply(model: Llama, options: Options, material: Material) -> Report:
     model.settle()
     report = Report({}, [])
     with torch.no_grad():
-        states = [
-            (model.embedded(batch.ids), model.turns(batch.ids.shape[1])) for batch in material.calibration
-        ]
+        states = starts(model, material.calibration)
         for index, layer in enumerate(model.layers):
             assert isinstance(layer, Layer)
             grams = _grams(model, layer, states)
@@ -165,9 +163,7 @@ def _error(grid: Grid, blocks: Tensor, importance: Tensor, by: Scales) -> Tensor
     return (off.square() * importance).sum(-1, keepdim=True)
 
 
-def _grams(
-    model: Llama, layer: Layer, states: list[tuple[Tensor, tuple[Tensor, Tensor]]]
-) -> dict[str, Tensor]:
+def _grams(model: Llama, layer: Layer, states: list[State]) -> dict[str, Tensor]:
     """Of each matrix of the layer, the mean outer square of its inputs."""
     sums: dict[str, Tensor] = {}
     count = 0

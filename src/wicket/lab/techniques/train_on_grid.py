@@ -1,11 +1,15 @@
 """Quantisation-aware training on the exact grid of the export (straight-through estimator).
 
 Forwards every matrix is what the file will hold, backwards the full-precision weight learns (Jacob et al.
-2018). Master weights stay in float32: in bfloat16 most updates are smaller than a step and are lost. With a
-teacher the model is distilled, without one it learns the tokens.
+2018). Master weights stay in float32: in bfloat16 most updates are smaller than a step and are lost. The
+target is the teacher's distribution, the model's own before it was rounded (as Gemma 3 did, Gemma Team 2025),
+or the tokens.
 """
 
 from __future__ import annotations
+
+import copy
+from typing import Literal
 
 import msgspec
 from torch import Tensor, nn
@@ -23,10 +27,12 @@ EMBED_SCHEME = "q8_0"  # what exports give the embedding, whatever the rest gets
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`scheme` is the export's; `distil` says how the teacher is listened to, if there is one."""
+    """`scheme` is the export's. `target` "teacher" is the recipe's, or the tokens where there is none;
+    "itself" the model as it is now, in float. How either is listened to: see `distil.Options`."""
 
     scheme: str = "q4_0"
     pace: Pace
+    target: Literal["teacher", "itself", "tokens"] = "teacher"
     divergence: distil.Divergence = "forward"
     temperature: float = 1.0
     hard: float = 0.0
@@ -53,16 +59,24 @@ def mistake(options: Options) -> tuple[str, str] | None:
 
 def apply(model: Llama, options: Options, material: Material) -> Stepped | distil.Taught:
     """Train in place; afterwards an export with `scheme` holds exactly what was trained."""
+    teacher = _target(model, options, material)
     put_on_grid(model, options.scheme)
     trained: Stepped | distil.Taught
-    if material.teacher is not None:
-        trained = distil.apply(model, _listening(options), material)
+    if teacher is not None:
+        taught = msgspec.structs.replace(material, teacher=teacher)
+        trained = distil.apply(model, _listening(options), taught)
     else:
         trained = train(
             model, material.training, hard_loss, options.pace, folder=material.folder, tell=material.tell
         )
     take_off_grid(model)
     return trained
+
+
+def _target(model: Llama, options: Options, material: Material) -> Llama | None:
+    if options.target == "itself":
+        return copy.deepcopy(model)
+    return material.teacher if options.target == "teacher" else None
 
 
 def _listening(options: Options) -> distil.Options:
