@@ -63,11 +63,13 @@ def new_key(served: Gateway, team: str = "") -> dict[str, Any]:
     return made
 
 
-def dues(served: Gateway) -> int:
+def dues(served: Gateway, number: str = "") -> int:
+    """How many answers are not settled yet: of one request, or of all."""
     if not (served.home / "kept.db").exists():
         return 0
     with closing(sqlite3.connect(served.home / "kept.db")) as connection:
-        found: int = connection.execute("SELECT count(*) FROM dues").fetchone()[0]
+        where = f" WHERE record_id = {int(number.removeprefix('req_'), 16)}" if number else ""
+        found: int = connection.execute(f"SELECT count(*) FROM dues{where}").fetchone()[0]
         return found
 
 
@@ -79,7 +81,7 @@ def record_of(served: Gateway, number: str) -> dict[str, Any]:
 def settled(served: Gateway, number: str) -> dict[str, Any]:
     """The record, once it is in the ledger and nothing is due any more."""
     eventually(lambda: record_of(served, number)["outcome"] != "under_way")
-    eventually(lambda: dues(served) == 0)
+    eventually(lambda: dues(served, number) == 0)
     return record_of(served, number)
 
 
@@ -104,7 +106,7 @@ def test_a_caller_who_asks_settles_it_once(served: Gateway, provider: Provider) 
         assert answer.status == "queued" and answer.background and len(answer.id) > 30
         shown = record_of(served, number)
         assert shown["outcome"] == "under_way" and float(shown["charge_usd"]) == 0
-        assert num_records(served, number) == 0 and dues(served) == 1
+        assert num_records(served, number) == 0 and dues(served, number) == 1
         assert client.responses.retrieve(answer.id).status == "in_progress"
         raw = client.responses.with_raw_response.retrieve(answer.id)
         done = raw.parse()
@@ -237,7 +239,7 @@ def test_the_providers_failure_is_told_and_nothing_is_settled(served: Gateway, p
             client.responses.retrieve(answer.id)
         with pytest.raises(openai.InternalServerError):
             client.responses.delete(answer.id)
-        assert record_of(served, number)["outcome"] == "under_way" and dues(served) == 1
+        assert record_of(served, number)["outcome"] == "under_way" and dues(served, number) == 1
         provider.script(rule(when={"path": remote_id(served, number)}, body="<html>oops</html>"))
         assert served.request("GET", f"/v1/responses/{answer.id}").status == 502
         provider.script(looks=1)
