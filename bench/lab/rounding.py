@@ -1,4 +1,4 @@
-"""What four bits cost a decoder that a recipe trained in float, and what GPTQ and training on the grid win back.
+"""What four bits cost a decoder that a recipe trained, and what GPTQ and training on the grid win back.
 
     wicket lab run recipes/smollm2-half.toml --home HOME
     python bench/lab/rounding.py recipes/smollm2-half.toml --home HOME --stage 3-distil --steps 40 --seeds 3
