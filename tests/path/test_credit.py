@@ -63,7 +63,7 @@ def test_hammered_by_many_a_credit_ends_between_nothing_and_the_bound(
 def test_a_caller_who_leaves_leaves_no_hold(open_gateway: Open, provider: Provider) -> None:
     gateway = open_gateway(LIMITED.format(workers=2))
     caller = Metered(gateway)
-    top_up(gateway, caller.team, "0.02", "first")
+    top_up(gateway, caller.team, "0.06", "first")  # each of the five holds 0.0116 of it: none has to wait
     eventually(lambda: caller.own()["credit"] is not None)
     provider.script(rule(silent=True))
     body = b'{"model":"mine/plain","max_tokens":100,"messages":[{"role":"user","content":"x"}]}'
@@ -76,5 +76,5 @@ def test_a_caller_who_leaves_leaves_no_hold(open_gateway: Open, provider: Provid
             provider.until(bool)
         provider.script(rule(silent=True))
     provider.script()
-    eventually(lambda: caller.own()["credit"]["available_usd"] == 0.02)
-    assert statuses([caller.chat(max_tokens=100)]) == {200: 1}
+    eventually(lambda: caller.own()["credit"]["available_usd"] == 0.06)
+    assert statuses([caller.chat(max_tokens=500)]) == {200: 1}  # it takes what would be held by one of them
