@@ -55,7 +55,7 @@ def document(
             "strangers": _scores(calibrated.strangers),
         },
         "reliability": calibrated.reliability,
-        "curve": [list(point) for point in _curve(calibrated.calibration)],
+        "curve": [list(point) for point in curve_of(calibrated.calibration)],
         "training": msgspec.to_builtins(fitted),
         "answers": {"kind": prepared.shape.kind, "labels": len(prepared.shape.labels)},
         "data": {"curation": prepared.curation, "split": prepared.split, "leaked": prepared.leaked},
@@ -66,8 +66,11 @@ def _scores(scores: Scores | None) -> dict[str, Any] | None:
     return None if scores is None else msgspec.to_builtins(scores)
 
 
-def _curve(found: Calibration, most: int = 120) -> list[tuple[float, float, float, float]]:
-    """(share taken, precision, its interval's ends) along the floors, at most `most` of them."""
+def curve_of(found: Calibration, most: int = 120, least: int = 10) -> list[tuple[float, float, float, float]]:
+    """(share taken, precision, its interval's ends) along the floors, about `most` of them.
+
+    Floors above which fewer than `least` answers stand are left out.
+    """
     points: Sequence[Point] = found.points
     step = max(1, len(points) // most)
     chosen = [*points[::step], *points[-1:]]
@@ -78,7 +81,7 @@ def _curve(found: Calibration, most: int = 120) -> list[tuple[float, float, floa
             *interval(p.num_right, p.num_taken),
         )
         for p in chosen
-        if p.num_taken >= 10
+        if p.num_taken >= least
     ]
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from wicket.lab.mini_report import curve_of
 from wicket.lab.recipe_labels_proof import precision
-from wicket.minis.confidence import NEVER, Calibration, Point, interval
+from wicket.lab.run_page import footer, gate_table, judged
+from wicket.minis.confidence import NEVER
 from wicket.pages.amounts import amount, points, probability
 from wicket.pages.lines import Guide, Series, lines
 from wicket.pages.parts import (
-    Answer,
     Fact,
     Facts,
     Figure,
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 VERSION = 1
 KIND = "labels"
-MOST_POINTS = 120
 
 
 def document(recipe: LabelRecipe, outcome: Outcome, found: Verdict) -> dict[str, Any]:
@@ -63,7 +62,7 @@ def document(recipe: LabelRecipe, outcome: Outcome, found: Verdict) -> dict[str,
             "strangers": msgspec.to_builtins(floored.strangers),
         },
         "precision": msgspec.to_builtins(precision(sets, recipe.floor.strangers)),
-        "curve": _curve(floored.calibration),
+        "curve": [list(point) for point in curve_of(floored.calibration, least=1)],
         "data": msgspec.to_builtins(outcome.manifest),
         "estimate": msgspec.to_builtins(outcome.foreseen),
         "shown": msgspec.to_builtins(outcome.shown),
@@ -93,32 +92,17 @@ def _models(outcome: Outcome) -> list[dict[str, Any]]:
     ]
 
 
-def _curve(found: Calibration) -> list[list[float]]:
-    """[share taken, precision, its interval's ends] along the floors, strangers counted in."""
-    every: Sequence[Point] = found.points
-    chosen = [*every[:: max(1, len(every) // MOST_POINTS)], *every[-1:]]
-    return [
-        [
-            point.num_taken / max(1, found.num_validated),
-            point.num_right / point.num_taken,
-            *interval(point.num_right, point.num_taken),
-        ]
-        for point in chosen
-        if point.num_taken
-    ]
-
-
 def page(report: dict[str, Any]) -> str:
     """`report.html` of a document."""
     sections = [
-        Section("Proof", [_facts(report), _gate(report)]),
+        Section("Proof", [_facts(report), gate_table(report)]),
         Section("On each data set, exported, in the engine", [_accuracy(report), _ahead(report), *_words()]),
         Section("What it refuses", [_refusal(report), _plots(report)]),
         Section("Teacher and student", [_sizes(report)]),
         Section("What it learned from", _data(report)),
         Section("Side by side", [Samples([_sample(row) for row in report["shown"]])]),
     ]
-    return render(Page(f"Run: {report['name']}", sections, lead=_lead(report), footer=_footer(report)))
+    return render(Page(f"Run: {report['name']}", sections, lead=_lead(report), footer=footer(report)))
 
 
 def _lead(report: dict[str, Any]) -> str:
@@ -151,15 +135,6 @@ def _facts(report: dict[str, Any]) -> Facts:
 
 def _range(found: dict[str, Any]) -> str:
     return f"of {found['num']}; 95 % interval {found['low']:.1%} to {found['high']:.1%}"
-
-
-def _gate(report: dict[str, Any]) -> Table:
-    rows = [
-        [check["name"], "kept" if check["passed"] else "NOT kept", f"{check['value']:.4g}",
-         f"{check['needed']:.4g}", check["says"]]
-        for check in report["gate"]["checks"]
-    ]  # fmt: skip
-    return Table("The gate", ["promise", "", "measured", "needed", ""], rows, [2, 3])
 
 
 def _accuracy(report: dict[str, Any]) -> Table:
@@ -283,18 +258,5 @@ def _data(report: dict[str, Any]) -> list[Part]:
 
 
 def _sample(row: dict[str, Any]) -> Sample:
-    answers = [
-        Answer(name, row[name], "right" if is_right else "wrong", "" if is_right else "bad")
-        for name in ("teacher", "student")
-        for is_right in (row[name] == row["expected"],)
-    ]
+    answers = [judged(name, row[name], row[name] == row["expected"]) for name in ("teacher", "student")]
     return Sample(row["request"][:60], row["request"], answers, row["expected"])
-
-
-def _footer(report: dict[str, Any]) -> str:
-    machine = report["machine"]
-    made = " ".join(f"{name} {number}" for name, number in report["versions"].items())
-    return (
-        f"Made in {report['seconds'] / 60:.1f} minutes (of what was run last) on {machine['cores']} cores "
-        f"({machine['processor']}), {machine['threads']} threads, seed {report['seed']}; {made}."
-    )

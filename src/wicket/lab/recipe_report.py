@@ -12,6 +12,7 @@ from wicket.lab.data.manifest import Manifest
 from wicket.lab.data.report import removed_table, steps_table
 from wicket.lab.measures import SAID
 from wicket.lab.recipe_gate import kept
+from wicket.lab.run_page import footer, gate_table, judged
 from wicket.pages.amounts import UNKNOWN, amount, points, probability
 from wicket.pages.lines import Series, lines
 from wicket.pages.parts import (
@@ -96,7 +97,7 @@ def _teacher(recipe: Recipe, outcome: Outcome) -> dict[str, Any]:
 def page(report: dict[str, Any]) -> str:
     """`report.html` of a document."""
     sections = [
-        Section("Proof", [_facts(report), _gate(report)]),
+        Section("Proof", [_facts(report), gate_table(report)]),
         Section("Step by step", _steps(report)),
         Section(
             "Teacher and student, exported, in the engine",
@@ -107,7 +108,7 @@ def page(report: dict[str, Any]) -> str:
     shown = _shown(report)
     if shown:
         sections.append(Section("Side by side", [Samples(shown)]))
-    return render(Page(f"Run: {report['name']}", sections, lead=_lead(report), footer=_footer(report)))
+    return render(Page(f"Run: {report['name']}", sections, lead=_lead(report), footer=footer(report)))
 
 
 def _lead(report: dict[str, Any]) -> str:
@@ -137,15 +138,6 @@ def _facts(report: dict[str, Any]) -> Facts:
         Fact(f"{figures['decode_speed']:,.0f}", "tokens per second", f"computed in {figures['scheme']}"),
     ]
     return Facts(facts)
-
-
-def _gate(report: dict[str, Any]) -> Table:
-    rows = [
-        [check["name"], "kept" if check["passed"] else "NOT\u00a0kept", f"{check['value']:.4g}",
-         f"{check['needed']:.4g}", check["says"]]
-        for check in report["gate"]["checks"]
-    ]  # fmt: skip
-    return Table("The gate", ["promise", "", "measured", "needed", ""], rows, [2, 3])
 
 
 def _steps(report: dict[str, Any]) -> list[Part]:
@@ -429,7 +421,7 @@ def _shown(report: dict[str, Any]) -> list[Sample]:
         Sample(
             f"Request {number}",
             answer["request"],
-            [_answer(name, answer[name], answer[f"{name}_right"]) for name in ("teacher", "student")],
+            [judged(name, answer[name], answer[f"{name}_right"]) for name in ("teacher", "student")],
             answer["expected"],
         )
         for number, answer in enumerate(found["answers"], 1)
@@ -442,17 +434,3 @@ def _shown(report: dict[str, Any]) -> list[Sample]:
         )
         for prompt, theirs, ours in found["continued"]
     ]
-
-
-def _answer(name: str, text: str, is_right: bool) -> Answer:
-    return Answer(name, text, "right" if is_right else "wrong", "" if is_right else "bad")
-
-
-def _footer(report: dict[str, Any]) -> str:
-    machine = report["machine"]
-    threads = "thread" if machine["threads"] == 1 else "threads"
-    made = " ".join(f"{name} {number}" for name, number in report["versions"].items())
-    return (
-        f"Made in {report['seconds'] / 60:.1f} minutes (of what was run last) on {machine['cores']} cores "
-        f"({machine['processor']}), {amount(machine['threads'])} {threads}, seed {report['seed']}; {made}."
-    )
