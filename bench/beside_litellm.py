@@ -22,11 +22,13 @@ from typing import Any
 from gateway import (
     ADMIN_KEY,
     CONFIG,
-    HERE,
     WICKET,
     Bench,
+    compile_tools,
     family,
     free_port,
+    in_turn,
+    medians,
     running,
     start_to_answer,
     virtual_key,
@@ -45,20 +47,12 @@ general_settings:
 litellm_settings:
   telemetry: false
 """
-NAMES = ("rps", "p50", "p99", "cpu_us", "err")
 
 
 def rounds_of(bench: Bench, keys: dict[str, str], rounds: int, *options: str) -> dict[str, Any]:
     """Rounds in turn; medians of each, and of the rounds' ratios (Wicket to LiteLLM)."""
-    seen: dict[str, list[dict[str, float]]] = {name: [] for name in keys}
-    for _ in range(rounds):
-        for name, key in keys.items():
-            bench.key = key
-            seen[name].append(bench.load(name, *options))
-    table: dict[str, Any] = {
-        name: {one: round(statistics.median(row[one] for row in rows), 1) for one in NAMES}
-        for name, rows in seen.items()
-    }
+    seen = in_turn(bench, {name: (name, key) for name, key in keys.items()}, rounds, *options)
+    table = medians(seen, ("rps", "p50", "p99", "cpu_us", "err"))
     pairs = list(zip(seen["litellm"], seen["wicket"], strict=True))
     table["rps_ratio"] = round(statistics.median(w["rps"] / other["rps"] for other, w in pairs), 1)
     table["cpu_ratio"] = round(statistics.median(other["cpu_us"] / w["cpu_us"] for other, w in pairs), 1)
@@ -66,8 +60,7 @@ def rounds_of(bench: Bench, keys: dict[str, str], rounds: int, *options: str) ->
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    for name in ("load", "mock_upstream"):
-        subprocess.run(["gcc", "-O2", "-w", "-o", str(folder / name), str(HERE / f"{name}.c")], check=True)
+    compile_tools(folder)
     whole, paced, port, other = (free_port() for _ in range(4))
     (folder / "wicket.toml").write_text(CONFIG.format(port=port, whole=whole, paced=paced))
     (folder / "litellm.yaml").write_text(PROXY.format(whole=whole, key=MASTER_KEY))

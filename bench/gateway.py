@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,10 +145,7 @@ def compare(bench: Bench, rounds: int, *options: str, path: str = "", model: str
         seen["nginx"].append(bench.load("nginx", *options, *prefix))
         seen["wicket"].append(bench.load("wicket", *options, *(["-m", model] if model else [])))
     names = ("rps", "chunks_s", "p50", "p99", "cpu_us", "err", "short")
-    table: dict[str, Any] = {
-        target: {name: statistics.median(row[name] for row in rows) for name in names}
-        for target, rows in seen.items()
-    }
+    table = medians(seen, names)
     table["ratio"] = {
         name: round(
             statistics.median(w[name] / n[name] for n, w in zip(seen["nginx"], seen["wicket"], strict=True)),
@@ -180,9 +177,34 @@ def virtual_key(home: Path) -> str:
     return str(json.loads(created.stdout)["key"])
 
 
-def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def compile_tools(folder: Path) -> None:
+    """The load generator and the upstream, into `folder`."""
     for name in ("load", "mock_upstream"):
         subprocess.run(["gcc", "-O2", "-w", "-o", str(folder / name), str(HERE / f"{name}.c")], check=True)
+
+
+def in_turn(
+    bench: Bench, targets: dict[str, tuple[str, str]], rounds: int, *options: str
+) -> dict[str, list[dict[str, float]]]:
+    """Figures of each of the `targets`, name → (target, key), loaded one after the other in each round."""
+    seen: dict[str, list[dict[str, float]]] = {name: [] for name in targets}
+    for _ in range(rounds):
+        for name, (target, key) in targets.items():
+            bench.key = key
+            seen[name].append(bench.load(target, *options))
+    return seen
+
+
+def medians(seen: dict[str, list[dict[str, float]]], names: Sequence[str]) -> dict[str, Any]:
+    """Of each target's rounds."""
+    return {
+        target: {name: statistics.median(row[name] for row in rows) for name in names}
+        for target, rows in seen.items()
+    }
+
+
+def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    compile_tools(folder)
     whole, paced, nginx_port, port = (free_port() for _ in range(4))
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, whole=whole, paced=paced, port=nginx_port))
     (folder / "wicket.toml").write_text(CONFIG.format(port=port, whole=whole, paced=paced))

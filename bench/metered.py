@@ -23,11 +23,13 @@ from typing import Any
 from gateway import (
     ADMIN_KEY,
     CONFIG,
-    HERE,
     WICKET,
     Bench,
+    compile_tools,
     family,
     free_port,
+    in_turn,
+    medians,
     running,
     start_to_answer,
     wait_for,
@@ -58,16 +60,8 @@ def keys(home: Path) -> dict[str, str]:
 
 def compare(bench: Bench, made: dict[str, str], rounds: int, *options: str) -> dict[str, Any]:
     """Rounds in turn; medians of each key, and of the rounds' ratios (metered to plain)."""
-    seen: dict[str, list[dict[str, float]]] = {name: [] for name in made}
-    for _ in range(rounds):
-        for name, key in made.items():
-            bench.key = key
-            seen[name].append(bench.load("wicket", "-c", "64", *options))
-    names = ("rps", "p50", "p99", "cpu_us", "err")
-    table: dict[str, Any] = {
-        name: {one: statistics.median(row[one] for row in rows) for one in names}
-        for name, rows in seen.items()
-    }
+    seen = in_turn(bench, {name: ("wicket", key) for name, key in made.items()}, rounds, "-c", "64", *options)
+    table = medians(seen, ("rps", "p50", "p99", "cpu_us", "err"))
     pairs = list(zip(seen["plain"], seen["metered"], strict=True))
     ratios = sorted(b["cpu_us"] / a["cpu_us"] for a, b in pairs)
     table["cpu_ratio"] = [round(statistics.median(ratios), 3), round(ratios[0], 3), round(ratios[-1], 3)]
@@ -76,8 +70,7 @@ def compare(bench: Bench, made: dict[str, str], rounds: int, *options: str) -> d
 
 
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    for name in ("load", "mock_upstream"):
-        subprocess.run(["gcc", "-O2", "-w", "-o", str(folder / name), str(HERE / f"{name}.c")], check=True)
+    compile_tools(folder)
     whole, paced, port = (free_port() for _ in range(3))
     (folder / "wicket.toml").write_text(CONFIG.format(port=port, whole=whole, paced=paced))
     home = folder / "home"
