@@ -14,6 +14,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.path.elsewhere import client_of, new_key, num_records, record_id, record_of, rows
 from tests.path.house import Gateway, Provider, rule
 from tests.path.served import eventually
 
@@ -54,28 +55,10 @@ def served(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> 
         found.close()
 
 
-def client_of(served: Gateway, key: str = "") -> OpenAI:
-    return OpenAI(base_url=f"{served.url}/v1", api_key=key or served.key, max_retries=0)
-
-
-def new_key(served: Gateway, team: str = "") -> dict[str, Any]:
-    made: dict[str, Any] = served.admin("POST", "/admin/v1/keys", {"name": "k", "team": team})
-    return made
-
-
 def dues(served: Gateway, number: str = "") -> int:
     """How many answers are not settled yet: of one request, or of all."""
-    if not (served.home / "kept.db").exists():
-        return 0
-    with closing(sqlite3.connect(served.home / "kept.db")) as connection:
-        where = f" WHERE record_id = {int(number.removeprefix('req_'), 16)}" if number else ""
-        found: int = connection.execute(f"SELECT count(*) FROM dues{where}").fetchone()[0]
-        return found
-
-
-def record_of(served: Gateway, number: str) -> dict[str, Any]:
-    found: dict[str, Any] = served.request("GET", f"/v1/requests/{number}").json
-    return found
+    found = [id for (id,) in rows(served, "kept.db", "SELECT record_id FROM dues")]
+    return found.count(record_id(number)) if number else len(found)
 
 
 def settled(served: Gateway, number: str) -> dict[str, Any]:
@@ -90,13 +73,6 @@ def begin(client: OpenAI, model: str = "own/gpt-5", **fields: Any) -> tuple[Any,
     raw = client.responses.with_raw_response.create(model=model, input="Say it.", background=True, **fields)
     assert "x-wicket-cost-usd" not in raw.headers
     return raw.parse(), raw.headers["x-request-id"]
-
-
-def num_records(served: Gateway, number: str) -> int:
-    with closing(sqlite3.connect(served.home / "wicket.db")) as connection:
-        query = "SELECT count(*) FROM records WHERE id = ?"
-        found: int = connection.execute(query, (int(number.removeprefix("req_"), 16),)).fetchone()[0]
-        return found
 
 
 def test_a_caller_who_asks_settles_it_once(served: Gateway, provider: Provider) -> None:
@@ -189,9 +165,8 @@ def test_a_failed_answer_is_free_and_says_so(served: Gateway, provider: Provider
 
 def remote_of(served: Gateway, number: str) -> str:
     """What the provider shows of an answer that is due."""
-    with closing(sqlite3.connect(served.home / "kept.db")) as connection:
-        query = "SELECT remote FROM dues WHERE record_id = ?"
-        id = connection.execute(query, (int(number.removeprefix("req_"), 16),)).fetchone()[0]
+    query = "SELECT remote FROM dues WHERE record_id = ?"
+    id = rows(served, "kept.db", query, record_id(number))[0][0]
     return json.dumps({"id": id, "object": "response", "status": "queued", "model": "gpt-5", "output": []})
 
 

@@ -16,6 +16,7 @@ import openai
 import pytest
 from openai import OpenAI
 
+from tests.path.elsewhere import client_of, new_key, num_records, record_id, record_of, rows
 from tests.path.house import Gateway, Provider, rule
 from tests.path.served import eventually
 
@@ -62,15 +63,6 @@ def served(one_provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> 
         gateway.close()
 
 
-def client_of(served: Gateway, key: str = "") -> OpenAI:
-    return OpenAI(base_url=f"{served.url}/v1", api_key=key or served.key, max_retries=0)
-
-
-def new_key(served: Gateway, team: str = "", **more: Any) -> dict[str, Any]:
-    made: dict[str, Any] = served.admin("POST", "/admin/v1/keys", {"name": "k", "team": team, **more})
-    return made
-
-
 def line(number: int, model: str = "dear", text: str = "Say it.", url: str = CHAT, **more: Any) -> bytes:
     asked = (
         {"input": text} if url.endswith("/responses") else {"messages": [{"role": "user", "content": text}]}
@@ -92,25 +84,6 @@ def begin(client: OpenAI, lines: list[bytes], endpoint: Any = CHAT, **more: Any)
 def results(client: OpenAI, id: str | None) -> list[dict[str, Any]]:
     assert id is not None
     return [json.loads(each) for each in client.files.content(id).text.splitlines()]
-
-
-def rows(served: Gateway, database: str, query: str, *values: Any) -> list[Any]:
-    if not (served.home / database).exists():
-        return []
-    with closing(sqlite3.connect(served.home / database)) as connection:
-        return connection.execute(query, values).fetchall()
-
-
-def record_of(served: Gateway, number: str) -> dict[str, Any]:
-    found: dict[str, Any] = served.request("GET", f"/v1/requests/{number}").json
-    return found
-
-
-def num_records(served: Gateway, number: str) -> int:
-    found: int = rows(
-        served, "wicket.db", "SELECT count(*) FROM records WHERE id = ?", int(number.removeprefix("req_"), 16)
-    )[0][0]
-    return found
 
 
 def settled(served: Gateway, number: str) -> dict[str, Any]:
@@ -306,7 +279,7 @@ def test_a_remote_id_that_is_a_path_is_never_asked_for(served: Gateway, provider
         assert found.status == 502 and all(".." not in seen.path for seen in provider.log)
         provider.script()
     with closing(sqlite3.connect(served.home / "kept.db")) as connection, connection:
-        connection.execute("DELETE FROM dues WHERE record_id = ?", (int(number.removeprefix("req_"), 16),))
+        connection.execute("DELETE FROM dues WHERE record_id = ?", (record_id(number),))
 
 
 def test_its_hold_goes_on_until_it_is_settled(served: Gateway, provider: Provider) -> None:
