@@ -27,7 +27,7 @@ serve: install ## start Wicket (ARGS="--port 4300" passes options)
 install-test:
 	@sh scripts/install.sh test
 
-test: install-test ## all tests that need neither torch nor Node (under five minutes); `make check` reads the source
+test: install-test ## all tests that need neither torch nor Node (about five minutes on two cores); `make check` reads the source
 	@$(PYTEST) -m "not lab and not services and not faults and not page" -p no:schemathesis \
 		--ignore tests/test_architecture.py \
 		-n $(TESTERS) --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/path)
